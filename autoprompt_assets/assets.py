@@ -1,0 +1,241 @@
+"""The five assets: read the store, call the engine, write the store, tell what came out."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of `context`.
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from autoprompt_assets import metadata
+from autoprompt_assets.automation import EXPERIMENTS, GRID
+from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.records import Iteration, scored_json, select
+from autoprompt_assets.engine.search import Search, require_iterations
+from autoprompt_assets.progress import LogProgress
+from autoprompt_assets.reporting import render_report
+from autoprompt_assets.session import (
+    KNOWN_ERRORS,
+    Session,
+    load_dataset,
+    open_session,
+    read_baseline,
+    reported,
+)
+from resources.experiments import ExperimentsResource
+from resources.llm import LLMResource
+from resources.store import StoreResource, required
+
+CODE_VERSION = "1"
+
+
+@dg.asset(
+    partitions_def=EXPERIMENTS,
+    code_version=CODE_VERSION,
+    group_name="autoprompt",
+    kinds={"parquet"},
+)
+def dataset(
+    context: dg.AssetExecutionContext, experiments: ExperimentsResource, store: StoreResource
+) -> dg.MaterializeResult[None]:
+    """The experiment's rows, checked, each with the split it belongs to for ever."""
+    require_home(context)
+    name = context.partition_key
+    with reported():
+        spec = experiments.load(name)
+        files = store.experiment(name)
+        built = load_dataset(spec, experiments.path(name).parent, files)
+        record = files.write_dataset(spec.dataset, built)
+    for note in record.notes:
+        context.log.warning(note)
+    return dg.MaterializeResult(
+        metadata=metadata.dataset_metadata(record), data_version=dg.DataVersion(record.version)
+    )
+
+
+@dg.asset(
+    partitions_def=EXPERIMENTS,
+    deps=[dataset],
+    code_version=CODE_VERSION,
+    group_name="autoprompt",
+    kinds={"openai"},
+)
+def baseline_score(
+    context: dg.AssetExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+    progress: LogProgress,
+) -> dg.MaterializeResult[None]:
+    """The first prompt's score on validation."""
+    require_home(context)
+    with reported():
+        session = open_session(context.partition_key, experiments, llm, store)
+        examples = session.examples("validation")
+        baseline, counts = session.run(lambda search: search.baseline(examples), progress)
+        session.records.write_baseline(baseline)
+    rows = session.records.read_rows(baseline.candidate, "validation")
+    return dg.MaterializeResult(
+        metadata={
+            "search": session.search_id,
+            **metadata.summary_metadata(baseline.summary),
+            **metadata.counts_metadata(counts),
+            "prompt": metadata.prompt_metadata(baseline.candidate.text()),
+            **metadata.failures_metadata(rows),
+        },
+        data_version=dg.DataVersion(content_hash([session.search_id, scored_json(baseline)], 16)),
+    )
+
+
+@dg.asset(
+    partitions_def=GRID,
+    deps=[baseline_score],
+    code_version=CODE_VERSION,
+    group_name="autoprompt",
+    kinds={"openai"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    # Without this, Dagster adds a second, empty event for every partition at the end.
+    output_required=False,
+)
+def optimizer_iterations(
+    context: dg.AssetExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+    progress: LogProgress,
+) -> Iterator[dg.AssetMaterialization]:
+    """Ask for candidates, evaluate them, tell the optimizer: one event as each iteration ends."""
+    require_home(context)
+    wanted: dict[str, list[int]] = {}
+    for key in sorted(str(key) for key in context.partition_keys):
+        experiment, iteration = key.split("|")
+        wanted.setdefault(experiment, []).append(int(iteration))
+    problems = []
+    for experiment, numbers in wanted.items():
+        try:
+            session = open_session(experiment, experiments, llm, store)
+            yield from iterate(context, session, numbers, progress)
+        except KNOWN_ERRORS as error:
+            # The failure of one experiment must not lose another's iterations.
+            problems.append(str(error) if len(wanted) == 1 else f"{experiment}: {error}")
+    if problems:
+        raise dg.Failure(description="\n".join(problems), allow_retries=False)
+
+
+def iterate(
+    context: dg.AssetExecutionContext, session: Session, numbers: list[int], progress: LogProgress
+) -> Iterator[dg.AssetMaterialization]:
+    """The iterations `numbers` of one search, each as an event when it has ended."""
+    records, name = session.records, session.name
+    baseline = read_baseline(session)
+    command = (
+        "dagster asset materialize -w workspace.yaml --select optimizer_iterations "
+        f"--partition-range '{name}|001...{name}|{numbers[0]:03d}'"
+    )
+    earlier = require_iterations(records, numbers[0], command)
+    examples = session.examples("validation")
+    upstream = context.instance.get_latest_data_version_record(
+        dg.AssetKey("baseline_score"), partition_key=name
+    )
+    for number in numbers:
+        optimizer = session.optimizer(baseline, earlier)
+
+        async def work(search: Search) -> Iteration:
+            return await search.iterate(number, baseline, earlier, optimizer, examples)  # noqa: B023
+
+        step, counts = session.run(work, progress)
+        earlier.append(step)
+        yield dg.AssetMaterialization(
+            asset_key=context.asset_key,
+            partition=f"{name}|{number:03d}",
+            metadata={
+                **metadata.iteration_metadata(step, session.search_id),
+                **metadata.counts_metadata(counts),
+            },
+            tags=metadata.iteration_tags(
+                step,
+                session.search_id,
+                CODE_VERSION,
+                {"baseline_score": upstream} if upstream else {},
+            ),
+        )
+
+
+@dg.asset(
+    partitions_def=EXPERIMENTS,
+    deps=[baseline_score, optimizer_iterations],
+    code_version=CODE_VERSION,
+    group_name="autoprompt",
+    kinds={"json"},
+)
+def best_prompt(
+    context: dg.AssetExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+) -> dg.MaterializeResult[None]:
+    """The candidate with the best validation score; no model is asked."""
+    require_home(context)
+    name = context.partition_key
+    with reported():
+        session = open_session(name, experiments, llm, store)
+        baseline = read_baseline(session)
+        command = f"autoprompt run {name}"
+        steps = require_iterations(session.records, session.spec.optimizer.iterations + 1, command)
+        best = select(baseline, steps)
+        session.records.write_best(best)
+    data = [session.search_id, best.iteration, scored_json(best.scored)]
+    return dg.MaterializeResult(
+        metadata=metadata.best_metadata(best, baseline, session.search_id),
+        data_version=dg.DataVersion(content_hash(data, 16)),
+    )
+
+
+@dg.asset(
+    partitions_def=EXPERIMENTS,
+    deps=[dataset, best_prompt],
+    code_version=CODE_VERSION,
+    group_name="autoprompt",
+    kinds={"openai"},
+)
+def test_comparison(
+    context: dg.AssetExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+    progress: LogProgress,
+) -> dg.MaterializeResult[None]:
+    """Baseline against best on the sealed rows. Nothing else reads the test split."""
+    require_home(context)
+    name = context.partition_key
+    with reported():
+        session = open_session(name, experiments, llm, store)
+        records, baseline = session.records, read_baseline(session)
+        best = required(records.read_best(), "best_prompt", name)
+        examples = session.examples("test")
+        outcome, counts = session.run(
+            lambda search: search.test(baseline.candidate, best.scored.candidate, examples),
+            progress,
+        )
+        records.write_outcome(outcome)
+        report = records.write_report(render_report(session, baseline, best, outcome))
+    return dg.MaterializeResult(
+        metadata={
+            **metadata.outcome_metadata(outcome, session.search_id, report),
+            **metadata.counts_metadata(counts),
+            **metadata.failures_metadata(records.read_rows(best.scored.candidate, "test")),
+        },
+        data_version=dg.DataVersion(
+            content_hash([session.search_id, outcome.comparison.as_json()], 16)
+        ),
+    )
+
+
+def require_home(context: dg.AssetExecutionContext) -> None:
+    """Refuse to spend money in an instance that forgets what it ran."""
+    root = "" if context.instance.is_ephemeral else context.instance.root_directory
+    if not root or ".tmp_dagster_home" in root:
+        raise dg.Failure(
+            description="this Dagster instance forgets everything at its end: run "
+            "`.venv/bin/autoprompt list` once here, which makes the home and a .env that names it",
+            allow_retries=False,
+        )

@@ -1,0 +1,112 @@
+"""What is checked after the fact. Each check reads stored files, never an asset's variables."""
+
+import dagster as dg
+
+from autoprompt_assets.automation import EXPERIMENTS
+from autoprompt_assets.engine.bounds import exceeds
+from autoprompt_assets.engine.identity import normalise
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.session import open_session, reported
+from resources.experiments import ExperimentsResource
+from resources.llm import LLMResource
+from resources.store import StoreResource, required
+
+
+@dg.asset_check(asset="dataset", partitions_def=EXPERIMENTS)
+def test_rows_are_sealed(
+    context: dg.AssetCheckExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+) -> dg.AssetCheckResult:
+    """No test input, however spelled, stands in train or validation."""
+    with reported():
+        session = open_session(context.partition_key, experiments, llm, store)
+        sealed = {normalise(example.input) for example in session.examples("test")}
+        open_rows = [*session.examples("train"), *session.examples("validation")]
+    leaked = sorted({normalise(row.input) for row in open_rows} & sealed)
+    return dg.AssetCheckResult(
+        passed=not leaked,
+        description=f"{len(leaked)} test inputs stand in train or validation" if leaked else None,
+        metadata={"test rows": len(sealed), "leaked": len(leaked)},
+    )
+
+
+@dg.asset_check(asset="best_prompt", partitions_def=EXPERIMENTS)
+def few_rows_unmeasured(
+    context: dg.AssetCheckExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+) -> dg.AssetCheckResult:
+    """No evaluation of the search has more rows without a grade than the spec allows."""
+    with reported():
+        session = open_session(context.partition_key, experiments, llm, store)
+    shares: dict[str, float] = {}
+    for split, candidate in session.records.evaluations():
+        values = session.records.read_rows_of(split, candidate)["value"]
+        shares[f"{split} {candidate}"] = float(values.isna().mean())
+    over = {key: share for key, share in shares.items() if share > session.spec.unmeasured}
+    return dg.AssetCheckResult(
+        passed=not over,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(over)} evaluations are above {session.spec.unmeasured:.1%}"
+        if over
+        else None,
+        metadata={"evaluations": len(shares), "largest share": max(shares.values(), default=0.0)},
+    )
+
+
+@dg.asset_check(asset="test_comparison", partitions_def=EXPERIMENTS)
+def spend_within_budget(
+    context: dg.AssetCheckExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+) -> dg.AssetCheckResult:
+    """What the journal says the search was charged is within the spec's budget."""
+    with reported():
+        session = open_session(context.partition_key, experiments, llm, store)
+        journal = Journal(store.journal)
+        try:
+            spend = journal.spend(session.search_id)
+        finally:
+            journal.close()
+    over = exceeds(session.spec.budget, spend)
+    return dg.AssetCheckResult(
+        passed=not over,
+        description=f"the search took {over}" if over else None,
+        metadata={
+            "calls": spend.calls,
+            "tokens": spend.tokens,
+            "usd": spend.usd,
+            "calls without a known price": spend.unpriced,
+        },
+    )
+
+
+@dg.asset_check(asset="test_comparison", partitions_def=EXPERIMENTS)
+def best_is_better(
+    context: dg.AssetCheckExecutionContext,
+    experiments: ExperimentsResource,
+    llm: LLMResource,
+    store: StoreResource,
+) -> dg.AssetCheckResult:
+    """The sealed test shows that the best prompt is better than the first."""
+    with reported():
+        session = open_session(context.partition_key, experiments, llm, store)
+        outcome = required(session.records.read_outcome(), "test_comparison", session.name)
+    verdict = outcome.comparison.verdict
+    return dg.AssetCheckResult(
+        passed=verdict == "better",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=None if verdict == "better" else f"the verdict is {verdict!r}",
+        metadata={
+            "verdict": verdict,
+            "difference": outcome.comparison.difference,
+            "p value": outcome.comparison.p_value,
+        },
+    )
+
+
+ALL = [test_rows_are_sealed, few_rows_unmeasured, spend_within_budget, best_is_better]

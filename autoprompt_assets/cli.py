@@ -1,0 +1,132 @@
+"""`autoprompt`: run, list, check, init, dev. Exit codes: 0 done, 1 failed, 2 the input is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+from dotenv import load_dotenv
+
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.spec_file import parse_overrides
+from resources.home import PROJECT, experiments_folder, prepare_home
+
+DEFAULT_EXPERIMENT = "question-kind"
+SETTING = click.option(
+    "--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Override a spec field."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Improves the prompt of a language model, and proves that it did."""
+    load_dotenv(".env")
+    try:
+        prepare_home()
+    except OSError as error:
+        raise InputError(
+            f"AUTOPROMPT_HOME: {error.filename} cannot be written ({error.strerror}); "
+            "set it to a folder of yours"
+        ) from None
+
+
+@cli.command()
+@click.argument("experiment", default=DEFAULT_EXPERIMENT)
+@SETTING
+@click.option("--rescore", metavar="SEARCH", help="Score an earlier search's candidates again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def run(experiment: str, settings: tuple[str, ...], rescore: str | None, as_json: bool) -> None:
+    """Materialize all five assets of EXPERIMENT and print the verdict."""
+    from rich.console import Console
+
+    from autoprompt_assets.preflight import preflight, rescore_overrides
+    from autoprompt_assets.runner import Bench, run_experiment
+    from autoprompt_assets.terminal import TerminalProgress, show_outcome
+
+    overrides = parse_overrides(settings)
+    bench = Bench.configured(overrides)
+    if rescore:
+        bench = Bench.configured({**overrides, **rescore_overrides(experiment, bench, rescore)})
+    preflight(experiment, bench, keys=True)
+    outcome = run_experiment(experiment, bench, TerminalProgress())
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
+    else:
+        show_outcome(outcome, Console(highlight=False))
+
+
+@cli.command(name="list")
+def list_experiments() -> None:
+    """The experiments, and what is wrong with those that cannot run."""
+    from autoprompt_assets.preflight import describe
+    from autoprompt_assets.runner import Bench
+
+    for line in describe(Bench.configured({})):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("experiment")
+@SETTING
+def check(experiment: str, settings: tuple[str, ...]) -> None:
+    """Validate spec and data without a call; print sizes and what a run can cost at most."""
+    from autoprompt_assets.preflight import preflight
+    from autoprompt_assets.runner import Bench
+
+    bench = Bench.configured(parse_overrides(settings))
+    for line in preflight(experiment, bench, keys=False):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--data", required=True, help="Your table: CSV, JSON Lines or Parquet.")
+@click.option("--input", "input_column", default="input", show_default=True)
+@click.option("--target", "target_column", default="target", show_default=True)
+@click.option("--prompt", help="Your first prompt; it can be edited in the file.")
+def init(name: str, data: str, input_column: str, target_column: str, prompt: str | None) -> None:
+    """Write a commented experiment file NAME for your own table."""
+    from autoprompt_assets.scaffold import write_experiment
+
+    path = write_experiment(experiments_folder(), name, data, input_column, target_column, prompt)
+    click.echo(f"wrote {path}")
+    click.echo(f"next: edit its prompt, then `autoprompt check {name}` and `autoprompt run {name}`")
+    click.echo("a running UI shows it after Deployment > Code locations > Reload")
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True)
+def dev(host: str, port: int) -> None:
+    """Start the Dagster UI and daemon on the same home."""
+    program = Path(sys.executable).parent / "dagster"
+    workspace = str(PROJECT / "workspace.yaml")
+    arguments = ["dev", "-w", workspace, "--host", host, "--port", str(port)]
+    os.execv(program, [str(program), *arguments])
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        cli.main(standalone_mode=False)
+    except InputError as error:
+        _leave(error, 2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _leave("interrupted; what was answered is kept, run again to go on", 130)
+    except Exception as error:
+        if type(error).__name__ in ("RunFailed", "JournalError", "MissingInput"):
+            _leave(error, 1)
+        if "Interrupt" in type(error).__name__:
+            _leave("interrupted; what was answered is kept, run again to go on", 130)
+        raise
+
+
+def _leave(said: object, code: int) -> None:
+    click.echo(str(said), err=True)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""The search itself: knows nothing of Dagster, files or HTTP."""

@@ -1,0 +1,58 @@
+"""The calls of one search: answered from the journal where they can be, made where they must."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import LLM, CallError, Completion, Request
+
+
+@dataclass
+class CallCounts:
+    """What happened to the calls of this process; `usd` was paid now, not replayed."""
+
+    made: int = 0
+    replayed: int = 0
+    failed: int = 0
+    usd: float = 0.0
+
+
+class Calls:
+    """Equal requests in flight are made once; every completion is durable before it is returned."""
+
+    def __init__(self, llm: LLM, journal: Journal, search: str) -> None:
+        self._llm, self._journal, self._search = llm, journal, search
+        self._in_flight: dict[str, asyncio.Task[Completion]] = {}
+        self.counts = CallCounts()
+
+    async def complete(self, request: Request) -> Completion:
+        """The journal's answer to `request`, or the endpoint's, stored.
+
+        Raises:
+            CallError: no answer was to be had; nothing was stored.
+            JournalError: the answer could not be stored.
+        """
+        task = self._in_flight.get(request.key)
+        if task is not None:
+            self.counts.replayed += 1
+        else:
+            task = asyncio.create_task(self._replay_or_make(request))
+            self._in_flight[request.key] = task
+            task.add_done_callback(lambda _: self._in_flight.pop(request.key, None))
+        return await asyncio.shield(task)
+
+    async def _replay_or_make(self, request: Request) -> Completion:
+        stored = await self._journal.replay(request, self._search)
+        if stored is not None:
+            self.counts.replayed += 1
+            return stored
+        try:
+            completion = await self._llm.complete(request)
+        except CallError:
+            self.counts.failed += 1
+            raise
+        self.counts.made += 1
+        self.counts.usd += completion.usd or 0.0
+        return await self._journal.record(request, completion, self._search)

@@ -1,0 +1,117 @@
+"""What is searched: instruction, demos and sampling parameters, and how they become messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from autoprompt_assets.engine.identity import content_hash
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One worked example shown to the model."""
+
+    input: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One prompt to try. Frozen; its id is a hash of its content.
+
+    `parameters` override the target role's request fields (temperature, max_tokens, …).
+    """
+
+    instruction: str
+    demos: tuple[Demo, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hexadecimal digits."""
+        return content_hash(self.as_json(), 12)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON that `from_json` reads back."""
+        return {
+            "instruction": self.instruction,
+            "demos": [{"input": demo.input, "answer": demo.answer} for demo in self.demos],
+            "parameters": dict(self.parameters),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Candidate:
+        """The candidate that `as_json` gave."""
+        demos = tuple(Demo(demo["input"], demo["answer"]) for demo in data["demos"])
+        return cls(data["instruction"], demos, dict(data["parameters"]))
+
+    def messages(self, text: str, *, as_choice: bool) -> tuple[Message, ...]:
+        """The chat that asks about `text`.
+
+        An instruction with the placeholder `{input}` is a template for the user's turn; any other
+        is the system's turn. `as_choice` shows the demos' answers in the JSON form that a
+        constrained model answers in.
+        """
+        templated = "{input}" in self.instruction
+        messages = [] if templated else [{"role": "system", "content": self.instruction}]
+        for demo in self.demos:
+            answer = choice_json(demo.answer) if as_choice else demo.answer
+            messages.append({"role": "user", "content": self._turn(demo.input)})
+            messages.append({"role": "assistant", "content": answer})
+        messages.append({"role": "user", "content": self._turn(text)})
+        return tuple(messages)
+
+    def _turn(self, text: str) -> str:
+        return fill(self.instruction, input=text) if "{input}" in self.instruction else text
+
+    def text(self) -> str:
+        """The prompt as a person reads it: the instruction, then the demos."""
+        parts = [self.instruction]
+        parts += [f"Input: {demo.input}\nAnswer: {demo.answer}" for demo in self.demos]
+        return "\n\n".join(parts)
+
+
+def fill(template: str, **values: str) -> str:
+    """`template` with each `{name}` replaced once; other braces stay, and values are not refilled."""
+    pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in values))
+    return pattern.sub(lambda match: values[match[0][1:-1]], template)
+
+
+def choice_json(answer: str) -> str:
+    """How an answer out of `choices` is written by a model that is held to them."""
+    return json.dumps({"answer": answer}, ensure_ascii=False)
+
+
+def choice_schema(choices: tuple[str, ...]) -> dict[str, Any]:
+    """The response format that holds a model to `choices`.
+
+    A JSON-schema enum in an object is the one constraint that OpenAI, vLLM and llama.cpp all
+    honour.
+    """
+    schema = {
+        "type": "object",
+        "properties": {"answer": {"type": "string", "enum": list(choices)}},
+        "required": ["answer"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": True, "schema": schema},
+    }
+
+
+def read_choice(text: str, choices: tuple[str, ...]) -> str | None:
+    """The choice that a constrained answer names, or `None` when it names none."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    answer = data.get("answer") if isinstance(data, dict) else None
+    return answer if answer in choices else None

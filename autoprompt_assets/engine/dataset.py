@@ -1,0 +1,179 @@
+"""Rows from a file, checked, and each one's split fixed by its input alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.identity import content_hash, normalise, uniform
+from autoprompt_assets.engine.spec import DatasetSpec, SplitSpec
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+MOST_CLASSES = 50
+FAR_OFF = 0.25
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row as it stood in the file, both cells as text."""
+
+    input: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One usable row; `id` is a hash of its content, `input_id` of its normalised input."""
+
+    id: str
+    input_id: str
+    input: str
+    target: str
+    split: Split
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Which split each input belongs to, for ever; `None` is an input left out of all three.
+
+    `thresholds` are the upper bounds, in [0, 1], of train, validation and test on the seeded hash
+    of a row's normalised input.
+    """
+
+    thresholds: tuple[float, float, float]
+    splits: Mapping[str, Split | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The examples in their fixed order, the membership that placed them, and what was noticed."""
+
+    examples: tuple[Example, ...]
+    membership: Membership
+    version: str
+    notes: tuple[str, ...]
+    dropped: Mapping[str, int]
+
+    def sizes(self) -> dict[Split, int]:
+        """Rows in each split."""
+        count = Counter(example.split for example in self.examples)
+        return {split: count[split] for split in SPLITS}
+
+
+def build_dataset(
+    rows: Sequence[Row], spec: DatasetSpec, known: Membership | None = None
+) -> Dataset:
+    """Drop what cannot be used, place every row, and note what a user should know.
+
+    `known` is the stored membership of earlier versions: its inputs keep their split, whatever
+    the file holds now.
+
+    Raises:
+        InputError: a split would be empty.
+    """
+    usable, dropped, notes = _usable(rows)
+    hashes = {row.input: content_hash(normalise(row.input), 16) for row in usable}
+    places = {hashes[row.input]: uniform(spec.seed, hashes[row.input]) for row in usable}
+    thresholds = known.thresholds if known else _thresholds(spec.split, sorted(places.values()))
+    splits = dict(known.splits) if known else {}
+    for input_id, place in places.items():
+        splits.setdefault(input_id, _split_at(place, thresholds))
+    examples = []
+    for row in usable:
+        split = splits[hashes[row.input]]
+        if split is not None:
+            identity = content_hash([row.input, row.target], 16)
+            examples.append(Example(identity, hashes[row.input], row.input, row.target, split))
+    examples.sort(key=lambda example: (places[example.input_id], example.id))
+    left_out = len(usable) - len(examples)
+    dataset = Dataset(
+        examples=tuple(examples),
+        membership=Membership(thresholds, splits),
+        version=content_hash([[e.id, e.split] for e in sorted(examples, key=lambda e: e.id)], 16),
+        notes=(*notes, *_split_notes(examples, spec)),
+        dropped={**dropped, "left out by the split": left_out},
+    )
+    _refuse_empty(dataset, spec)
+    return dataset
+
+
+def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
+    targets: dict[str, set[str]] = {}
+    for row in rows:
+        targets.setdefault(row.input.strip(), set()).add(row.target)
+    seen: set[str] = set()
+    usable, duplicates, conflicting = [], 0, 0
+    for row in rows:
+        identity = row.input.strip()
+        if len(targets[identity]) > 1:
+            conflicting += 1
+        elif identity in seen:
+            duplicates += 1
+        else:
+            usable.append(row)
+        seen.add(identity)
+    notes = []
+    if duplicates:
+        notes.append(f"{duplicates} duplicate rows were dropped")
+    if conflicting:
+        example = next(key for key, values in targets.items() if len(values) > 1)
+        notes.append(
+            f"{conflicting} rows were dropped because one input has conflicting targets, "
+            f"such as {example[:60]!r}"
+        )
+    return usable, {"duplicate": duplicates, "conflicting": conflicting}, notes
+
+
+def _thresholds(split: SplitSpec, places: Sequence[float]) -> tuple[float, float, float]:
+    parts = (split.train, split.validation, split.test)
+    bounds, total = [], 0.0
+    for part in parts:
+        total += part
+        if not split.by_count:
+            bounds.append(min(total, 1.0) if total < 1 - 1e-9 else 1.0)
+        elif int(total) >= len(places):
+            bounds.append(1.0)
+        else:
+            bounds.append(places[int(total)])
+    return (bounds[0], bounds[1], bounds[2])
+
+
+def _split_at(place: float, thresholds: Sequence[float]) -> Split | None:
+    for split, bound in zip(SPLITS, thresholds, strict=True):
+        if place < bound:
+            return split
+    return None
+
+
+def _split_notes(examples: Sequence[Example], spec: DatasetSpec) -> list[str]:
+    notes = []
+    sizes = Counter(example.split for example in examples)
+    asked = spec.split.model_dump()
+    whole = 1.0 if spec.split.by_count else sum(sizes.values()) / max(sum(asked.values()), 1e-9)
+    for split in SPLITS:
+        wanted = asked[split] * whole
+        if wanted and abs(sizes[split] - wanted) > max(FAR_OFF * wanted, 2):
+            notes.append(f"{split} has {sizes[split]} rows where {wanted:.0f} were asked for")
+    classes = Counter(example.target for example in examples)
+    if len(classes) <= min(MOST_CLASSES, len(examples) / 3):
+        for split in SPLITS:
+            held = {example.target for example in examples if example.split == split}
+            lacking = sorted(set(classes) - held)
+            if lacking and sizes[split]:
+                notes.append(f"{split} lacks the target {', '.join(map(repr, lacking))}")
+    return notes
+
+
+def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
+    sizes = dataset.sizes()
+    for split in SPLITS:
+        if not sizes[split] and getattr(spec.split, split) > 0:
+            raise InputError(
+                f"{spec.path}: the {split} split is empty ({len(dataset.examples)} usable rows, "
+                f"dataset.split.{split} = {getattr(spec.split, split):g}); add rows or raise it"
+            )

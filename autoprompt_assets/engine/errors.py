@@ -1,0 +1,27 @@
+"""What can be wrong with what a user brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class InputError(Exception):
+    """Input that cannot be used. One line per problem: file, field, value and mend."""
+
+    def __init__(self, lines: str | Sequence[str]) -> None:
+        self.lines: tuple[str, ...] = (lines,) if isinstance(lines, str) else tuple(lines)
+        super().__init__("\n".join(self.lines))
+
+
+class MissingInput(Exception):
+    """An earlier asset of the same search has not been materialized. One line names it."""
+
+
+class UnmeasuredRows(Exception):
+    """More rows than the spec allows have no grade, because calls failed or reviews were unusable."""
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """`value` as it stands in an error message: quoted, on one line, cut at `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,148 @@
+"""One request to a model, one completion of it, and how a call can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from autoprompt_assets.engine.candidate import Message
+from autoprompt_assets.engine.identity import content_hash
+
+Role = Literal["target", "review", "optimizer"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides what a model answers. Its key is a hash of all of it.
+
+    `endpoint` is the endpoint's identity (kind and base URL, or the model file's hash; never
+    credentials), `parameters` the sampling and extra request fields, `replicate` tells repeated
+    questions apart.
+    """
+
+    role: Role
+    endpoint: str
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    response_format: Mapping[str, Any] | None = None
+    replicate: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """The journal's key. The role is not in it: equal questions have equal answers."""
+        return content_hash([self.endpoint, self.replicate, self.body()])
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of a chat completion."""
+        body: dict[str, Any] = {"model": self.model, "messages": list(self.messages)}
+        body.update(self.parameters)
+        if self.response_format is not None:
+            body["response_format"] = self.response_format
+        return body
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer of one model to one request.
+
+    `usd` is `None` where the price is not known. `latency_s` (seconds, of the attempt that
+    answered) and `attempts` tell how it was had, and are no part of a result.
+    """
+
+    text: str | None
+    finish_reason: str
+    reasoning: str | None = None
+    refusal: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float | None = None
+    latency_s: float = 0.0
+    attempts: int = 1
+
+
+class LLM(Protocol):
+    """Whatever answers requests."""
+
+    async def complete(self, request: Request) -> Completion:
+        """The model's answer.
+
+        Raises:
+            CallError: no answer was to be had.
+        """
+        ...
+
+
+class CallError(Exception):
+    """A call that brought no completion. Its text never holds credentials."""
+
+    transient = False
+    """True when the same call may succeed later."""
+    fatal = False
+    """True when every call like it would fail: the run stops at the first."""
+
+
+class RateLimited(CallError):
+    """HTTP 429; `retry_after` is in seconds."""
+
+    transient = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ServerFailed(CallError):
+    """HTTP 5xx or 529."""
+
+    transient = True
+
+
+class ConnectionFailed(CallError):
+    """No connection, or one that broke."""
+
+    transient = True
+
+
+class CallTimedOut(CallError):
+    """No answer within the role's timeout."""
+
+    transient = True
+
+
+class MalformedResponse(CallError):
+    """HTTP 200 with a body that is no chat completion."""
+
+    transient = True
+
+
+class AuthenticationFailed(CallError):
+    """HTTP 401 or 403."""
+
+    fatal = True
+
+
+class ModelNotFound(CallError):
+    """HTTP 404: the model or the path is not there."""
+
+    fatal = True
+
+
+class QuotaExhausted(CallError):
+    """HTTP 429 that no waiting cures, or 402: the account has no credit."""
+
+    fatal = True
+
+
+class ContextTooLong(CallError):
+    """The prompt does not fit into the model's context."""
+
+
+class RequestRefused(CallError):
+    """HTTP 400 and its like: this request is not accepted as it is."""
+
+
+class ContentFiltered(CallError):
+    """The provider's content filter stopped the request."""

@@ -1,0 +1,27 @@
+"""The candidates of an earlier search, step by step: a new grader on what was already answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Trial
+
+
+class Rescore:
+    """Proposes what was proposed before, whatever it scores now."""
+
+    def __init__(self, earlier: Sequence[Sequence[Candidate]]) -> None:
+        self._earlier = earlier
+        self._step = 0
+
+    def ask(self, answers: Sequence[str]) -> Proposals:
+        """The earlier search's candidates of this step."""
+        step = self._step - 1
+        candidates = self._earlier[step] if 0 <= step < len(self._earlier) else ()
+        proposals = tuple(Proposal(candidate, (), "as before") for candidate in candidates)
+        return Proposals(proposals, "" if proposals else "the earlier search had none here")
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Each call ends a step."""
+        self._step += 1

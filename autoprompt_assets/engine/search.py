@@ -1,0 +1,212 @@
+"""The search: baseline, then ask, evaluate, tell until it stops, then the sealed test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoprompt_assets.engine.bounds import Extent, Models, calls_bound, evaluation_bound, exceeds
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.compare import compare
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.errors import InputError, MissingInput, UnmeasuredRows
+from autoprompt_assets.engine.evaluate import (
+    Evaluation,
+    Evaluator,
+    Summary,
+    charged,
+    unmeasured_line,
+)
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.llm import CallError
+from autoprompt_assets.engine.optimizers import Optimizer, Proposal, Proposals, Question
+from autoprompt_assets.engine.records import Iteration, Records, Scored, Status, TestOutcome
+from autoprompt_assets.engine.spec import ExperimentSpec
+
+
+class BudgetSpent(Exception):
+    """The next step could cost more than the budget leaves. The search stops there."""
+
+
+@dataclass
+class Search:
+    """One experiment's search. What has ended is read from `records`, never done again.
+
+    `reserve` is the test comparison's worst case, set aside from the budget first.
+    """
+
+    spec: ExperimentSpec
+    models: Models
+    evaluator: Evaluator
+    records: Records
+    reserve: Spend
+
+    async def baseline(self, validation: Sequence[Example]) -> Scored:
+        """The first prompt's score on validation.
+
+        Raises:
+            InputError: the budget cannot pay for it and the test comparison.
+            UnmeasuredRows: too many rows have no grade.
+        """
+        proposal = Proposal(Candidate(self.spec.roles.target.prompt), (), "the first prompt")
+        try:
+            summary = await self._score(proposal.candidate, validation, "baseline", Spend())
+        except BudgetSpent as stop:
+            raise InputError(
+                f"budget: baseline and test comparison alone may take {stop}; raise it"
+            ) from None
+        if summary.unmeasured_share > self.spec.unmeasured:
+            raise UnmeasuredRows(_share_line("baseline", summary, self.spec.unmeasured))
+        return Scored(proposal, summary, selectable=True)
+
+    async def iterate(
+        self,
+        iteration: int,
+        baseline: Scored,
+        earlier: Sequence[Iteration],
+        optimizer: Optimizer,
+        validation: Sequence[Example],
+    ) -> Iteration:
+        """One ask-and-tell step, stored. `optimizer` has been told all of `earlier`.
+
+        Raises:
+            UnmeasuredRows: calls failed for reasons that may pass; run it again.
+        """
+        stored = self.records.read_iteration(iteration)
+        if stored is not None:
+            return stored
+        stop = self._stop_before(iteration, baseline, earlier)
+        if stop:
+            ended = Iteration(iteration, "stopped", stop, (), (), Spend())
+        else:
+            spent = baseline.summary.spend
+            for step in earlier:
+                spent = spent.plus(step.spend)
+            ended = await self._step(iteration, spent, optimizer, validation)
+        self.records.write_iteration(ended)
+        return ended
+
+    def _stop_before(self, iteration: int, baseline: Scored, earlier: Sequence[Iteration]) -> str:
+        limit = self.spec.optimizer.iterations
+        if iteration > limit:
+            return f"the experiment asks for {limit} iterations"
+        if earlier and earlier[-1].status == "stopped":
+            return earlier[-1].reason
+        scores = [baseline.summary.score]
+        scores += [step.best.summary.score for step in earlier if step.best]
+        return "every validation row is right" if max(scores) >= 1.0 else ""
+
+    async def _step(
+        self, iteration: int, spent: Spend, optimizer: Optimizer, validation: Sequence[Example]
+    ) -> Iteration:
+        answers: list[str] = []
+        scored: list[Scored] = []
+        spend = Spend()
+        try:
+            asked = optimizer.ask(answers)
+            while isinstance(asked, Question):
+                answer, cost = await self._answer(asked, spent.plus(spend))
+                answers.append(answer)
+                spend = spend.plus(cost)
+                asked = optimizer.ask(answers)
+            for proposal in asked.proposals:
+                label = _label(iteration, asked, proposal)
+                summary = await self._score(
+                    proposal.candidate, validation, label, spent.plus(spend)
+                )
+                spend = spend.plus(summary.spend)
+                able = summary.unmeasured_share <= self.spec.unmeasured
+                scored.append(Scored(proposal, summary, able))
+        except BudgetSpent as stop:
+            reason = f"the budget does not cover the next step: {stop}"
+            return Iteration(iteration, "stopped", reason, tuple(scored), tuple(answers), spend)
+        status: Status = "scored" if scored else "unusable"
+        return Iteration(iteration, status, asked.reason, tuple(scored), tuple(answers), spend)
+
+    async def _answer(self, question: Question, spent: Spend) -> tuple[str, Spend]:
+        role = self.models.optimizer
+        assert role is not None
+        size = sum(len(message["content"].encode()) for message in question.messages)
+        self._admit(spent, calls_bound(role, 1, size))
+        try:
+            request = role.request(question.messages, question.replicate)
+            completion = await self.evaluator.calls.complete(request)
+        except CallError as error:
+            if error.fatal or not error.transient:
+                raise
+            raise UnmeasuredRows(
+                f"the optimizer model gave no answer ({type(error).__name__}: {error}); run again"
+            ) from None
+        return completion.text or "", charged(completion)
+
+    async def _score(
+        self, candidate: Candidate, examples: Sequence[Example], label: str, spent: Spend
+    ) -> Summary:
+        stored = self.records.read_summary(candidate, examples[0].split)
+        if stored is not None:
+            return stored
+        self._admit(spent, evaluation_bound(self.models, candidate, Extent.of(examples)))
+        evaluation = await self.evaluator.evaluate(candidate, examples, label)
+        self._refuse_unusable_baseline(evaluation, label)
+        self.records.write_evaluation(evaluation)
+        return evaluation.summary()
+
+    def _refuse_unusable_baseline(self, evaluation: Evaluation, label: str) -> None:
+        first = evaluation.candidate.id == Candidate(self.spec.roles.target.prompt).id
+        share = evaluation.summary().unmeasured_share
+        if (first or evaluation.split == "test") and share > self.spec.unmeasured:
+            raise UnmeasuredRows(unmeasured_line(evaluation, label, self.spec.unmeasured))
+
+    def _admit(self, spent: Spend, bound: Spend) -> None:
+        over = exceeds(self.spec.budget, spent.plus(bound).plus(self.reserve))
+        if over:
+            raise BudgetSpent(over)
+
+    async def test(
+        self, baseline: Candidate, best: Candidate, test: Sequence[Example]
+    ) -> TestOutcome:
+        """Both candidates on the sealed rows, paired. Its cost was set aside from the start."""
+        before = await self._tested(baseline, test, "test: baseline")
+        after = await self._tested(best, test, "test: best")
+        comparison = compare(
+            self.records.read_values(baseline, "test"), self.records.read_values(best, "test")
+        )
+        return TestOutcome(before, after, comparison)
+
+    async def _tested(self, candidate: Candidate, test: Sequence[Example], label: str) -> Summary:
+        stored = self.records.read_summary(candidate, "test")
+        if stored is not None:
+            return stored
+        evaluation = await self.evaluator.evaluate(candidate, test, label)
+        self._refuse_unusable_baseline(evaluation, label)
+        self.records.write_evaluation(evaluation)
+        return evaluation.summary()
+
+
+def require_iterations(records: Records, first: int, command: str) -> list[Iteration]:
+    """The iterations before `first`, in order.
+
+    Raises:
+        MissingInput: one is missing; the line names it and `command`, which makes it.
+    """
+    earlier = []
+    for number in range(1, first):
+        stored = records.read_iteration(number)
+        if stored is None:
+            raise MissingInput(f"iteration {number:03d} has not been materialized; run: {command}")
+        earlier.append(stored)
+    return earlier
+
+
+def _label(iteration: int, asked: Proposals, proposal: Proposal) -> str:
+    if len(asked.proposals) == 1:
+        return f"iteration {iteration:03d}"
+    return f"iteration {iteration:03d} {asked.proposals.index(proposal) + 1}/{len(asked.proposals)}"
+
+
+def _share_line(label: str, summary: Summary, allowed: float) -> str:
+    missing = summary.rows - summary.measured
+    return (
+        f"{label}: {missing} of {summary.rows} rows have no grade, more than the {allowed:.1%} "
+        "that `unmeasured` allows"
+    )

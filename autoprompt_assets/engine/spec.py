@@ -1,0 +1,299 @@
+"""The experiment file: what a user may say, and what it means when left out.
+
+All models are frozen and forbid unknown keys. `spec_file` reads them from YAML; nothing else in
+the project validates what a user wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+RESERVED_EXTRA = ("model", "messages", "temperature", "max_tokens", "response_format", "stream")
+
+
+class Frozen(BaseModel):
+    """The base of every part of an experiment file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SplitSpec(Frozen):
+    """How rows are shared out: three fractions (sum at most 1) or three counts of rows."""
+
+    train: float = Field(0.3, ge=0)
+    validation: float = Field(0.35, gt=0)
+    test: float = Field(0.35, gt=0)
+
+    @property
+    def by_count(self) -> bool:
+        """True when the three numbers are counts of rows."""
+        return max(self.train, self.validation, self.test) > 1
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        parts = (self.train, self.validation, self.test)
+        if self.by_count:
+            if any(part != int(part) for part in parts):
+                raise ValueError("give three fractions below 1, or three whole numbers of rows")
+        elif sum(parts) > 1 + 1e-9:
+            raise ValueError(f"the fractions add up to {sum(parts):g}; make them 1 or less")
+        return self
+
+
+class DatasetSpec(Frozen):
+    """Where the rows are and how they are split."""
+
+    path: str = Field(min_length=1)
+    """A file beside the experiment file, an absolute path, or a URL."""
+    format: Literal["csv", "jsonl", "parquet"] | None = None
+    """Read from the path's ending when left out."""
+    input: str = Field("input", min_length=1)
+    target: str = Field("target", min_length=1)
+    encoding: str = "utf-8"
+    split: SplitSpec = SplitSpec()
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> Self:
+        if self.input == self.target:
+            raise ValueError(f"input and target are the same column {self.input!r}; name two")
+        return self
+
+
+class PriceSpec(Frozen):
+    """A model's price where the price list does not know it, in US dollars per million tokens."""
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
+
+
+class RoleSpec(Frozen):
+    """One model and how it is asked."""
+
+    endpoint: str = "openai"
+    """`openai`, `vllm`, `local`, or a name from `endpoints`."""
+    model: str | None = Field(None, min_length=1)
+    """The endpoint's default model when left out."""
+    hosted_model_uri: str | None = Field(None, pattern=r"^https?://")
+    """The base URL of an OpenAI-compatible server, where it differs from the endpoint's."""
+    prompt: str = ""
+    temperature: float | None = Field(0.0, ge=0, le=2)
+    """`null` leaves it out of the request, as reasoning models want it."""
+    max_tokens: int | None = Field(1000, ge=1)
+    timeout: float = Field(600, gt=0)
+    """Seconds that one attempt may take."""
+    extra: dict[str, JsonValue] = {}
+    """Further request fields, sent as they are: `reasoning_effort`, `top_p`, `seed`, …"""
+    choices: tuple[str, ...] = ()
+    """The only answers allowed: sent as a JSON-schema enum, decoded and checked."""
+    price: PriceSpec | None = None
+
+    @field_validator("extra")
+    @classmethod
+    def _no_reserved(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key in RESERVED_EXTRA:
+            if key in extra:
+                raise ValueError(f"{key!r} may not stand in extra; it has a place of its own")
+        return extra
+
+    @field_validator("choices")
+    @classmethod
+    def _distinct(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(choices)) != len(choices) or any(not choice.strip() for choice in choices):
+            raise ValueError("every choice must be a different, non-empty text")
+        if len(choices) == 1:
+            raise ValueError("one choice is no choice; give two or more")
+        return choices
+
+
+class EndpointSpec(Frozen):
+    """A server that the user names: any OpenAI-compatible API."""
+
+    base_url: str = Field(pattern=r"^https?://")
+    api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The environment variable that holds the key. Keys never stand in files."""
+    model: str | None = None
+    identity: str | None = None
+    """Stands for the server in the journal, where the same model moves host."""
+
+
+class RolesSpec(Frozen):
+    """The three roles. `review` is needed by the grader `model`, `optimizer` by `opro`."""
+
+    target: RoleSpec
+    review: RoleSpec | None = None
+    optimizer: RoleSpec | None = None
+
+
+class ExactGrader(Frozen):
+    """Right when the whole answer equals the target, white space at the ends aside."""
+
+    kind: Literal["exact"]
+    ignore_case: bool = False
+
+
+class ChoiceGrader(Frozen):
+    """Right when the option the answer settles on is the target's: "(B)", "B.", "the answer is B"."""
+
+    kind: Literal["choice"]
+
+
+class ContainsGrader(Frozen):
+    """Right when the target stands anywhere in the answer as a word or words."""
+
+    kind: Literal["contains"]
+    ignore_case: bool = True
+
+
+class NumberGrader(Frozen):
+    """Right when the last number of the answer is the target, within `tolerance`."""
+
+    kind: Literal["number"]
+    tolerance: float = Field(0.0, ge=0)
+
+
+class RegexGrader(Frozen):
+    """Right when the pattern's first group (or whole match), last found, equals the target."""
+
+    kind: Literal["regex"]
+    pattern: str
+    ignore_case: bool = False
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        return pattern
+
+
+class JsonGrader(Frozen):
+    """Right when the answer's JSON (or its `field`) equals the target's."""
+
+    kind: Literal["json"]
+    field: str | None = None
+
+
+class ModelGrader(Frozen):
+    """The review model judges. Its prompt may hold {input}, {response} and {answer}."""
+
+    kind: Literal["model"]
+
+
+GraderSpec = Annotated[
+    ExactGrader
+    | ChoiceGrader
+    | ContainsGrader
+    | NumberGrader
+    | RegexGrader
+    | JsonGrader
+    | ModelGrader,
+    Field(discriminator="kind"),
+]
+
+
+class _Strategy(Frozen):
+    iterations: int = Field(3, ge=1, le=999)
+    candidates: int = Field(1, ge=1, le=50)
+    """Candidates per iteration."""
+    seed: int = 0
+
+
+class OproSpec(_Strategy):
+    """The optimizer model sees the prompts tried with their scores and writes a new one."""
+
+    strategy: Literal["opro"]
+    attempts: int = Field(3, ge=1, le=10)
+    """Questions for one candidate before the iteration is recorded as unusable."""
+
+
+class DemosSpec(_Strategy):
+    """Few-shot demos from train rows, and wordings from a list; asks no model."""
+
+    strategy: Literal["demos"]
+    demos: int = Field(8, ge=1, le=64)
+    """The most demos that a candidate may show."""
+    wordings: tuple[str, ...] = ()
+
+
+class RescoreSpec(_Strategy):
+    """The candidates of an earlier search again, under this file's grader."""
+
+    strategy: Literal["rescore"]
+    search: str = Field(pattern=r"^[0-9a-f]{12}$")
+
+
+OptimizerSpec = Annotated[OproSpec | DemosSpec | RescoreSpec, Field(discriminator="strategy")]
+
+
+class BudgetSpec(Frozen):
+    """What one search may be charged, over all roles; `null` is no limit."""
+
+    calls: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1)
+    usd: float | None = Field(None, gt=0)
+
+
+class ExperimentSpec(Frozen):
+    """One experiment: a dataset, three model roles, a grader, an optimizer, a budget."""
+
+    description: str = ""
+    dataset: DatasetSpec
+    roles: RolesSpec
+    grader: GraderSpec
+    optimizer: OptimizerSpec
+    endpoints: dict[str, EndpointSpec] = {}
+    concurrency: int = Field(10, ge=1, le=10_000)
+    budget: BudgetSpec = BudgetSpec()
+    unmeasured: float = Field(0.02, ge=0, lt=1)
+    """The share of rows without a grade that an evaluation may have."""
+
+    @model_validator(mode="after")
+    def _roles_suffice(self) -> Self:
+        if not self.roles.target.prompt.strip():
+            raise ValueError("roles.target.prompt is empty; write the prompt to be improved")
+        if isinstance(self.grader, ModelGrader):
+            if self.roles.review is None:
+                raise ValueError("grader.kind is 'model' and roles.review is missing; add it")
+            if "{response}" not in self.roles.review.prompt:
+                raise ValueError("roles.review.prompt lacks {response}; say where the answer goes")
+        if isinstance(self.optimizer, OproSpec):
+            if self.roles.optimizer is None:
+                raise ValueError("optimizer 'opro' needs roles.optimizer; add it, or use 'demos'")
+            if "{prompt_scores_str}" not in self.roles.optimizer.prompt:
+                raise ValueError("roles.optimizer.prompt lacks {prompt_scores_str}; add it")
+        return self
+
+    @model_validator(mode="after")
+    def _demos_have_rows(self) -> Self:
+        if isinstance(self.optimizer, DemosSpec) and self.dataset.split.train == 0:
+            raise ValueError(
+                "optimizer 'demos' takes demos from train rows; dataset.split.train is 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _budget_can_be_kept(self) -> Self:
+        if self.budget.tokens is not None or self.budget.usd is not None:
+            for name, role in self.roles:
+                if role is not None and role.max_tokens is None:
+                    raise ValueError(
+                        f"a budget of tokens or usd needs roles.{name}.max_tokens; it is null"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _endpoints_known(self) -> Self:
+        known = {"openai", "vllm", "local", *self.endpoints}
+        for name, role in self.roles:
+            if role is not None and role.endpoint not in known:
+                raise ValueError(
+                    f"roles.{name}.endpoint = {role.endpoint!r} is not known; "
+                    f"use one of {', '.join(sorted(known))}"
+                )
+        return self

@@ -1,0 +1,1 @@
+"""Shipped experiments: their data, and the code that made it."""

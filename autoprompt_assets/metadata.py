@@ -1,0 +1,179 @@
+"""What a person reads about a materialization, as Dagster metadata. Model text is fenced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from autoprompt_assets.engine.calls import CallCounts
+from autoprompt_assets.engine.evaluate import Summary
+from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
+from resources.store import DatasetRecord
+
+FAILURES_SHOWN = 10
+Metadata = dict[str, Any]
+
+
+def fence(text: str) -> str:
+    """`text` as a Markdown code block whose fence is longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}text\n{text}\n{ticks}"
+
+
+def prompt_metadata(text: str) -> dg.MarkdownMetadataValue:
+    """A prompt, as it is."""
+    return dg.MetadataValue.md(fence(text))
+
+
+def dataset_metadata(record: DatasetRecord) -> Metadata:
+    """Sizes, what was dropped, what was noticed."""
+    sizes: Metadata = {f"rows {split}": extent.rows for split, extent in record.extents.items()}
+    dropped = {f"dropped ({why})": count for why, count in record.dropped.items() if count}
+    notes = {"notes": dg.MetadataValue.md("\n".join(f"* {_plain(n)}" for n in record.notes))}
+    return {"version": record.version, **sizes, **dropped, **(notes if record.notes else {})}
+
+
+def summary_metadata(summary: Summary) -> Metadata:
+    """Score, interval, rows, outcomes, and what the evaluation is charged."""
+    low, high = summary.ci95
+    return {
+        "score": summary.score,
+        "score ci95": f"{low:.3f} to {high:.3f}",
+        "rows measured": f"{summary.measured} of {summary.rows}",
+        "outcomes": dict(summary.outcomes),
+        "tokens": summary.spend.tokens,
+        "usd": summary.spend.usd,
+        **(
+            {"calls without a known price": summary.spend.unpriced}
+            if summary.spend.unpriced
+            else {}
+        ),
+    }
+
+
+def counts_metadata(counts: CallCounts) -> Metadata:
+    """What happened to this run's calls."""
+    return {
+        "calls made": counts.made,
+        "calls replayed": counts.replayed,
+        "calls failed": counts.failed,
+        "usd paid now": counts.usd,
+    }
+
+
+def failures_metadata(rows: pd.DataFrame) -> Metadata:
+    """The first rows that were not right."""
+    wrong = rows[rows["outcome"] != "correct"].head(FAILURES_SHOWN)
+    records = [
+        dg.TableRecord(
+            {name: _cell(row[name]) for name in ("input", "target", "answer", "outcome")}
+        )
+        for row in wrong.to_dict(orient="records")
+    ]
+    if not records:
+        return {}
+    columns = [dg.TableColumn(name, "string") for name in ("input", "target", "answer", "outcome")]
+    schema = dg.TableSchema(columns=columns)
+    return {"sample of failures": dg.MetadataValue.table(records, schema=schema)}
+
+
+def iteration_metadata(step: Iteration, search: str) -> Metadata:
+    """One iteration: its best candidate, its parents, and every candidate's score."""
+    best = step.best or (step.scored[0] if step.scored else None)
+    shown: Metadata = {"status": step.status, "search": search}
+    if step.reason:
+        shown["reason"] = _plain(step.reason)
+    if best is not None:
+        shown |= _scored_metadata(best)
+        shown["candidates"] = {s.candidate.id: round(s.summary.score, 4) for s in step.scored}
+    if step.answers:
+        shown["optimizer's words"] = prompt_metadata("\n\n---\n\n".join(step.answers))
+    return shown
+
+
+def best_metadata(best: Best, baseline: Scored, search: str) -> Metadata:
+    """What was selected, and over what."""
+    return {
+        "search": search,
+        "iteration": best.iteration,
+        "baseline score": baseline.summary.score,
+        **_scored_metadata(best.scored),
+    }
+
+
+def outcome_metadata(outcome: TestOutcome, search: str, report: str) -> Metadata:
+    """The verdict and what it rests on."""
+    comparison = outcome.comparison
+    low, high = comparison.ci95
+    return {
+        "verdict": comparison.verdict,
+        "search": search,
+        "difference": comparison.difference,
+        "difference ci95": f"{low:+.3f} to {high:+.3f}",
+        "p value": comparison.p_value,
+        "baseline test score": outcome.baseline.score,
+        "best test score": outcome.best.score,
+        "rows compared": comparison.rows,
+        "wins": comparison.wins,
+        "losses": comparison.losses,
+        "report": dg.MetadataValue.path(report),
+    }
+
+
+def iteration_tags(
+    step: Iteration, search: str, code_version: str, upstream: Mapping[str, dg.EventLogRecord]
+) -> dict[str, str]:
+    """Provenance of an iteration's event, as Dagster would write it for an asset's own result.
+
+    Events that an asset yields itself carry none, and what is downstream would then stay fresh
+    whatever the iterations do.
+    """
+    from dagster._core.definitions.data_version import (
+        CODE_VERSION_TAG,
+        DATA_VERSION_IS_USER_PROVIDED_TAG,
+        DATA_VERSION_TAG,
+        INPUT_DATA_VERSION_TAG_PREFIX,
+        INPUT_EVENT_POINTER_TAG_PREFIX,
+        extract_data_version_from_entry,
+    )
+
+    from autoprompt_assets.engine.records import iteration_json
+
+    tags = {
+        DATA_VERSION_TAG: content_hash([search, iteration_json(step)], 16),
+        DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
+        CODE_VERSION_TAG: code_version,
+    }
+    for asset, record in upstream.items():
+        version = extract_data_version_from_entry(record.event_log_entry)
+        if version is not None:
+            tags[f"{INPUT_DATA_VERSION_TAG_PREFIX}/{asset}"] = version.value
+        tags[f"{INPUT_EVENT_POINTER_TAG_PREFIX}/{asset}"] = str(record.storage_id)
+    return tags
+
+
+def _scored_metadata(scored: Scored) -> Metadata:
+    return {
+        **summary_metadata(scored.summary),
+        "selectable": scored.selectable,
+        "candidate": scored.candidate.id,
+        "parents": ", ".join(scored.proposal.parents) or "none",
+        "how": scored.proposal.note,
+        "prompt": prompt_metadata(scored.candidate.text()),
+    }
+
+
+def _cell(value: Any, limit: int = 300) -> str:
+    text = "" if pd.isna(value) else str(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _plain(text: str) -> str:
+    """`text` where Markdown may read it: marks that would make it more than text are escaped."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", " ".join(text.split()))

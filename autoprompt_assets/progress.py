@@ -1,0 +1,59 @@
+"""How a run tells what it is doing: a line per evaluation and now and then one between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import dagster as dg
+
+from autoprompt_assets.engine.evaluate import RowResult, charged
+
+
+class Tally:
+    """An evaluation as it goes: rows done, graded, right, and what they cost."""
+
+    def __init__(self, label: str, rows: int) -> None:
+        self.label, self.rows = label, rows
+        self.done = self.measured = self.correct = 0
+        self.usd = 0.0
+
+    def add(self, row: RowResult) -> None:
+        """One more row is done."""
+        self.done += 1
+        self.measured += row.grade.value is not None
+        self.correct += row.grade.outcome == "correct"
+        for completion in filter(None, (row.completion, row.review)):
+            self.usd += charged(completion).usd
+
+    @property
+    def score(self) -> float:
+        """Correct / measured so far."""
+        return self.correct / self.measured if self.measured else 0.0
+
+    def line(self) -> str:
+        """The tally in words."""
+        return (
+            f"{self.label}: {self.done}/{self.rows} rows, score {self.score:.3f}, ${self.usd:.4f}"
+        )
+
+
+class LogProgress(dg.ConfigurableResource["LogProgress"]):
+    """Progress as log lines: each costs milliseconds, so one in `every_s` seconds at most."""
+
+    every_s: float = 5.0
+
+    def evaluation(self, label: str, rows: int) -> Callable[[RowResult], None]:
+        """See `engine.evaluate.Progress`."""
+        tally, log = Tally(label, rows), dg.get_dagster_logger()
+        last = time.monotonic()
+
+        def told(row: RowResult) -> None:
+            nonlocal last
+            tally.add(row)
+            now = time.monotonic()
+            if tally.done == tally.rows or now - last >= self.every_s:
+                last = now
+                log.info(tally.line())
+
+        return told

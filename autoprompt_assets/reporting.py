@@ -1,0 +1,65 @@
+"""Gathers what the report shows from the files of a search."""
+
+from __future__ import annotations
+
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.records import Best, Scored, TestOutcome
+from autoprompt_assets.engine.report import Report, Row, render
+from autoprompt_assets.session import Session
+
+
+def render_report(session: Session, baseline: Scored, best: Best, outcome: TestOutcome) -> str:
+    """The report of a finished search, as one HTML file."""
+    iterations = session.records.read_iterations()
+    return render(
+        Report(
+            experiment=session.name,
+            description=session.spec.description,
+            search=session.search_id,
+            dataset_version=session.dataset.version,
+            sizes={split: extent.rows for split, extent in session.dataset.extents.items()},
+            roles=role_names(session),
+            grader=session.spec.grader.kind,
+            strategy=session.spec.optimizer.strategy,
+            baseline=baseline,
+            iterations=iterations,
+            best=best,
+            outcome=outcome,
+            rows=_rows(session, baseline, best),
+            spend=path_spend(session, baseline, outcome),
+        )
+    )
+
+
+def role_names(session: Session) -> dict[str, str]:
+    """Which model serves each role, and where."""
+    endpoints = session.llm.endpoints(session.spec)
+    return {role: f"{endpoint.model} at {endpoint.name}" for role, endpoint in endpoints.items()}
+
+
+def path_spend(session: Session, baseline: Scored, outcome: TestOutcome) -> Spend:
+    """What the search's path is charged: every call on it, made now or replayed."""
+    spend = baseline.summary.spend.plus(outcome.baseline.spend)
+    for step in session.records.read_iterations():
+        spend = spend.plus(step.spend)
+    best = session.records.read_best()
+    if best is not None and best.scored.candidate.id != baseline.candidate.id:
+        spend = spend.plus(outcome.best.spend)
+    return spend
+
+
+def _rows(session: Session, baseline: Scored, best: Best) -> list[Row]:
+    before = session.records.read_rows(baseline.candidate, "test")
+    after = session.records.read_rows(best.scored.candidate, "test").set_index("id")
+    return [
+        Row(
+            id=row["id"],
+            input=row["input"],
+            target=row["target"],
+            baseline_answer=row["answer"],
+            best_answer=after.loc[row["id"], "answer"],
+            baseline_outcome=row["outcome"],
+            best_outcome=after.loc[row["id"], "outcome"],
+        )
+        for row in before.to_dict(orient="records")
+    ]

@@ -1,0 +1,176 @@
+"""One experiment, all five assets, in this process: what `autoprompt run` does.
+
+Three runs, as the UI's backfill makes them: one run cannot mix assets of different partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from autoprompt_assets.automation import iteration_range
+from autoprompt_assets.definitions import ASSETS, defs
+from autoprompt_assets.engine.compare import Comparison
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.records import Best, Scored, TestOutcome
+from autoprompt_assets.progress import LogProgress
+from autoprompt_assets.reporting import path_spend
+from autoprompt_assets.session import open_session, read_baseline
+from resources.experiments import ExperimentsResource
+from resources.llm import LLMResource
+from resources.store import StoreResource, required
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+STAGES: tuple[tuple[str, ...], ...] = (
+    ("dataset", "baseline_score"),
+    ("optimizer_iterations",),
+    ("best_prompt", "test_comparison"),
+)
+
+
+class RunFailed(Exception):
+    """An asset failed; the text says which and why."""
+
+
+@dataclass
+class Outcome:
+    """A finished run. `calls` and `usd_paid` are this run's; `spend` is what the path is charged."""
+
+    experiment: str
+    search: str
+    baseline: Scored
+    best: Best
+    test: TestOutcome
+    spend: Spend
+    report: str
+    calls: dict[str, int] = field(default_factory=dict)
+    usd_paid: float = 0.0
+
+    @property
+    def comparison(self) -> Comparison:
+        """The sealed test's statistics."""
+        return self.test.comparison
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `autoprompt run --json` prints; `usd` is null where a price is unknown."""
+        comparison = self.comparison
+        return {
+            "experiment": self.experiment,
+            "best_prompt": self.best.scored.candidate.text(),
+            "best_candidate": self.best.scored.candidate.as_json(),
+            "baseline": {
+                "validation": self.baseline.summary.score,
+                "test": self.test.baseline.score,
+            },
+            "best": {
+                "validation": self.best.scored.summary.score,
+                "test": self.test.best.score,
+                "iteration": self.best.iteration,
+            },
+            "comparison": {
+                "difference": comparison.difference,
+                "ci95": list(comparison.ci95),
+                "p_value": comparison.p_value,
+                "verdict": comparison.verdict,
+            },
+            "calls": self.calls,
+            "tokens": {
+                "prompt": self.spend.prompt_tokens,
+                "completion": self.spend.completion_tokens,
+            },
+            "usd": None if self.spend.unpriced else round(self.spend.usd, 6),
+            "report": self.report,
+        }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The resources of one run, its overrides included."""
+
+    experiments: ExperimentsResource
+    llm: LLMResource
+    store: StoreResource
+
+    @classmethod
+    def configured(cls, overrides: Mapping[str, str]) -> Bench:
+        """As `definitions` configures them, with `overrides` for this run."""
+        resources: dict[str, Any] = dict(defs.resources or {})
+        experiments = resources["experiments"].model_copy(update={"overrides": dict(overrides)})
+        return cls(experiments, resources["llm"], resources["store"])
+
+
+def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
+    """Materialize all five assets of `name`.
+
+    Raises:
+        RunFailed: an asset failed; what is downstream of it was not started.
+    """
+    resources = {
+        "experiments": bench.experiments,
+        "llm": bench.llm,
+        "store": bench.store,
+        "progress": progress,
+    }
+    calls, usd = {"made": 0, "replayed": 0, "failed": 0}, 0.0
+    with dg.DagsterInstance.get() as instance:
+        for stage in STAGES:
+            result = dg.materialize(
+                ASSETS,
+                selection=list(stage),
+                instance=instance,
+                resources=resources,
+                run_config=QUIET,
+                raise_on_error=False,
+                **_partition(name, stage),
+            )
+            for event in result.get_asset_materialization_events():
+                data = event.step_materialization_data.materialization.metadata
+                for kind in calls:
+                    calls[kind] += int(_value(data, f"calls {kind}"))
+                usd += _value(data, "usd paid now")
+            if not result.success:
+                raise RunFailed(_failure(result))
+    session = open_session(name, bench.experiments, bench.llm, bench.store)
+    baseline, best = (
+        read_baseline(session),
+        required(session.records.read_best(), "best_prompt", name),
+    )
+    outcome = required(session.records.read_outcome(), "test_comparison", name)
+    spend = path_spend(session, baseline, outcome)
+    report = session.records.report_path
+    return Outcome(name, session.search_id, baseline, best, outcome, spend, report, calls, usd)
+
+
+def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:
+    tags = {"autoprompt/experiment": name}
+    if stage != ("optimizer_iterations",):
+        return {"partition_key": name, "tags": tags}
+    first, last = iteration_range(name)
+    return {
+        "tags": {
+            **tags,
+            "dagster/asset_partition_range_start": first,
+            "dagster/asset_partition_range_end": last,
+        }
+    }
+
+
+def _value(metadata: Mapping[str, Any], name: str) -> float:
+    value = metadata.get(name)
+    return float(value.value) if value is not None else 0.0
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    lines = []
+    for event in result.all_node_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            if not said and data.error is not None:
+                error = data.error.cause or data.error
+                said = error.message.strip().splitlines()[0]
+            lines.append(f"{event.step_key}: {said}")
+    return "\n".join(lines) or "the run failed; see the Dagster UI (`autoprompt dev`)"

@@ -1,0 +1,144 @@
+"""`autoprompt init`: a commented experiment file for the user's own table."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from autoprompt_assets.engine.dataset import build_dataset
+from autoprompt_assets.engine.errors import InputError, shown
+from autoprompt_assets.engine.spec import DatasetSpec
+from autoprompt_assets.engine.spec_file import load_spec
+from autoprompt_assets.engine.table import read_table
+from resources.experiments import NAME, SPEC_FILE
+
+MOST_CHOICES = 20
+LONGEST_CHOICE = 60
+FIRST_PROMPT = "Answer the question. Say only the answer."
+
+TEMPLATE = """\
+description: ""
+
+dataset:
+  # A path from this file, an absolute path, or a URL. CSV, JSON Lines or Parquet.
+  path: {path}
+  input: {input}
+  target: {target}
+  # Fractions, or three counts of rows. The optimizer learns from train, candidates are selected
+  # on validation, and test is read once, at the end.
+  split: {{train: 0.3, validation: 0.35, test: 0.35}}
+  # Changing the seed draws other splits: rows the search has seen may then move into test.
+  seed: 0
+
+roles:
+  target:
+    # openai needs OPENAI_API_KEY; vllm reads VLLM_BASE_URL; local is the embedded model.
+    endpoint: openai
+    model: gpt-4.1-mini
+    # The prompt to be improved. Sent as the system message, or, where it holds the placeholder
+    # {{input}}, as a template of the user message.
+    prompt: {prompt}
+    temperature: 0
+    max_tokens: 1000
+    timeout: 600
+    # Any further request fields, for example: {{reasoning_effort: low}}
+    extra: {{}}
+{choices}
+  optimizer:
+    # Writes new prompts. Not needed by the strategy `demos`.
+    endpoint: openai
+    model: gpt-4.1
+    temperature: 0.7
+    max_tokens: 4000
+    prompt: |
+      Below are prompts for one task, each with its accuracy, from worst to best.
+
+      {{prompt_scores_str}}
+
+      Describe what the better prompts have in common and what the worse ones lack. Then write one
+      new prompt, different from all of them, that should reach a higher accuracy. It is a system
+      prompt: it must not contain placeholders or answers to single questions. Put it in double
+      square brackets: [[your new prompt]]
+
+# exact, choice, contains, number, regex (with pattern), json (with field), or model (the review
+# role judges; add roles.review with a prompt that holds {{response}} and {{answer}}).
+grader:
+  kind: exact
+  ignore_case: true
+
+optimizer:
+  # opro: the optimizer model writes prompts. demos: few-shot demos from train rows, no model.
+  strategy: opro
+  iterations: 3
+  candidates: 1
+
+# Calls in flight at once.
+concurrency: 10
+
+# What one search may be charged; null is no limit.
+budget:
+  calls: null
+  tokens: null
+  usd: 5.0
+
+# The share of rows that may stay without a grade because calls failed.
+unmeasured: 0.02
+"""
+
+
+def write_experiment(
+    folder: Path, name: str, data: str, input_column: str, target_column: str, prompt: str | None
+) -> Path:
+    """Write `folder/name/experiment.yaml` for the table at `data`; the path of the file.
+
+    Raises:
+        InputError: a bad name, one that is taken, or a table that cannot be used.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"NAME {shown(name)}: use lower-case letters, digits, - and _, starting with a letter "
+            "or digit, at most 63"
+        )
+    path = folder / name / SPEC_FILE
+    if path.exists():
+        raise InputError(f"{path} exists; choose another NAME, or edit it")
+    source = data if "://" in data else str(Path(data).expanduser().resolve())
+    spec = DatasetSpec(path=source, input=input_column, target=target_column)
+    built = build_dataset(read_table(spec, Path.cwd()), spec)
+    targets = sorted({example.target for example in built.examples})
+    text = TEMPLATE.format(
+        path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),
+        input=_quoted(input_column),
+        target=_quoted(target_column),
+        prompt=_quoted(prompt or FIRST_PROMPT),
+        choices=_choices(targets),
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); set AUTOPROMPT_EXPERIMENTS to a folder "
+            "of yours"
+        ) from None
+    load_spec(path)
+    return path
+
+
+def _choices(targets: list[str]) -> str:
+    few = 2 <= len(targets) <= MOST_CHOICES and max(map(len, targets)) <= LONGEST_CHOICE
+    if not few:
+        return "    # The only answers allowed, where there are few: sent as a JSON-schema enum.\n    choices: []"
+    listed = yaml.safe_dump(
+        targets, default_flow_style=True, allow_unicode=True, width=10_000, default_style='"'
+    ).strip()
+    return (
+        "    # The only answers allowed, found in your target column: sent as a JSON-schema enum.\n"
+        f"    choices: {listed}"
+    )
+
+
+def _quoted(text: str) -> str:
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10_000).strip()

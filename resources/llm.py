@@ -1,0 +1,51 @@
+"""One resource for every model: OpenAI, vLLM, the embedded model, or a server the user names."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from autoprompt_assets.engine.bounds import Models
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.evaluate import Asked
+from autoprompt_assets.engine.llm import Role
+from autoprompt_assets.engine.spec import ExperimentSpec
+from resources.endpoints import Endpoint, asked, resolve_roles
+
+if TYPE_CHECKING:
+    from resources.chat import ChatClient
+
+
+class LLMResource(dg.ConfigurableResource["LLMResource"]):
+    """Reaches the roles of an experiment. Keys come from the environment when a call is made."""
+
+    endpoint: str = ""
+    """`openai`, `vllm`, `local` or a named one for all roles; empty: as each role says."""
+
+    def endpoints(self, spec: ExperimentSpec) -> dict[Role, Endpoint]:
+        """Where each role of `spec` is served.
+
+        Raises:
+            InputError: an unknown endpoint or a bad address.
+        """
+        return resolve_roles(spec, os.environ, self.endpoint)
+
+    def models(self, spec: ExperimentSpec) -> Models:
+        """The roles of `spec` as the engine asks them."""
+        endpoints = self.endpoints(spec)
+        target = asked(spec, endpoints, "target")
+        if target is None:
+            raise InputError("roles.target is missing; add it")
+        return Models(target, asked(spec, endpoints, "review"), asked(spec, endpoints, "optimizer"))
+
+    def connect(self, spec: ExperimentSpec) -> ChatClient:
+        """A client for the roles of `spec`, to be opened inside a running event loop."""
+        from resources.chat import ChatClient
+
+        models = self.models(spec)
+        roles: dict[Role, Asked] = {
+            role.role: role for role in (models.target, models.review, models.optimizer) if role
+        }
+        return ChatClient(self.endpoints(spec), roles)
