@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import dagster as dg
 
+from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.evaluate import RowResult, charged
 
 
 class Tally:
     """An evaluation as it goes: rows done, graded, right, and what they cost."""
 
-    def __init__(self, label: str, rows: int) -> None:
+    def __init__(self, label: str, rows: int, counts: CallCounts) -> None:
         self.label, self.rows = label, rows
+        self._counts, self._before = counts, replace(counts)
         self.done = self.measured = self.correct = 0
         self.usd = 0.0
 
@@ -33,8 +36,11 @@ class Tally:
 
     def line(self) -> str:
         """The tally in words."""
+        made = self._counts.made - self._before.made
+        replayed = self._counts.replayed - self._before.replayed
         return (
-            f"{self.label}: {self.done}/{self.rows} rows, score {self.score:.3f}, ${self.usd:.4f}"
+            f"{self.label}: {self.done}/{self.rows} rows, score {self.score:.3f}, "
+            f"{made} calls made, {replayed} replayed, ${self.usd:.4f}"
         )
 
 
@@ -43,9 +49,9 @@ class LogProgress(dg.ConfigurableResource["LogProgress"]):
 
     every_s: float = 5.0
 
-    def evaluation(self, label: str, rows: int) -> Callable[[RowResult], None]:
+    def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """See `engine.evaluate.Progress`."""
-        tally, log = Tally(label, rows), dg.get_dagster_logger()
+        tally, log = Tally(label, rows, counts), dg.get_dagster_logger()
         last = time.monotonic()
 
         def told(row: RowResult) -> None:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.evaluate import RowResult, Summary
 from autoprompt_assets.progress import LogProgress, Tally
 from autoprompt_assets.runner import Outcome
@@ -20,9 +21,9 @@ console = Console(stderr=True, highlight=False)
 class TerminalProgress(LogProgress):
     """A bar per evaluation on a terminal; elsewhere a line as each evaluation ends."""
 
-    def evaluation(self, label: str, rows: int) -> Callable[[RowResult], None]:
+    def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """See `engine.evaluate.Progress`."""
-        tally = Tally(label, rows)
+        tally = Tally(label, rows, counts)
         if not console.is_terminal:
             return _lines(tally)
         columns = (

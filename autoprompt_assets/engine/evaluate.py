@@ -110,9 +110,7 @@ class Summary:
 class Progress(Protocol):
     """Told of every row that is done; decides itself how often to show it."""
 
-    def evaluation(
-        self, label: str, rows: int, counts: CallCounts
-    ) -> Callable[[RowResult], None]:
+    def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """A new evaluation begins; the returned function is told of each row.
 
         `counts` are the run's so far, and go on counting.

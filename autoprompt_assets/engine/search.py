@@ -74,6 +74,7 @@ class Search:
         """
         stored = self.records.read_iteration(iteration)
         if stored is not None:
+            self.evaluator.calls.counts.replayed += stored.spend.calls
             return stored
         stop = self._stop_before(iteration, baseline, earlier)
         if stop:
@@ -140,18 +141,24 @@ class Search:
         return completion.text or "", charged(completion)
 
     async def _score(
-        self, candidate: Candidate, examples: Sequence[Example], label: str, spent: Spend
+        self,
+        candidate: Candidate,
+        examples: Sequence[Example],
+        label: str,
+        spent: Spend | None = None,
     ) -> Summary:
         stored = self.records.read_summary(candidate, examples[0].split)
         if stored is not None:
+            self.evaluator.calls.counts.replayed += stored.spend.calls
             return stored
-        self._admit(spent, evaluation_bound(self.models, candidate, Extent.of(examples)))
+        if spent is not None:
+            self._admit(spent, evaluation_bound(self.models, candidate, Extent.of(examples)))
         evaluation = await self.evaluator.evaluate(candidate, examples, label)
-        self._refuse_unusable_baseline(evaluation, label)
+        self._refuse_unusable(evaluation, label)
         self.records.write_evaluation(evaluation)
         return evaluation.summary()
 
-    def _refuse_unusable_baseline(self, evaluation: Evaluation, label: str) -> None:
+    def _refuse_unusable(self, evaluation: Evaluation, label: str) -> None:
         first = evaluation.candidate.id == Candidate(self.spec.roles.target.prompt).id
         share = evaluation.summary().unmeasured_share
         if (first or evaluation.split == "test") and share > self.spec.unmeasured:
@@ -166,21 +173,12 @@ class Search:
         self, baseline: Candidate, best: Candidate, test: Sequence[Example]
     ) -> TestOutcome:
         """Both candidates on the sealed rows, paired. Its cost was set aside from the start."""
-        before = await self._tested(baseline, test, "test: baseline")
-        after = await self._tested(best, test, "test: best")
+        before = await self._score(baseline, test, "test: baseline")
+        after = await self._score(best, test, "test: best")
         comparison = compare(
             self.records.read_values(baseline, "test"), self.records.read_values(best, "test")
         )
         return TestOutcome(before, after, comparison)
-
-    async def _tested(self, candidate: Candidate, test: Sequence[Example], label: str) -> Summary:
-        stored = self.records.read_summary(candidate, "test")
-        if stored is not None:
-            return stored
-        evaluation = await self.evaluator.evaluate(candidate, test, label)
-        self._refuse_unusable_baseline(evaluation, label)
-        self.records.write_evaluation(evaluation)
-        return evaluation.summary()
 
 
 def require_iterations(records: Records, first: int, command: str) -> list[Iteration]:
