@@ -98,7 +98,11 @@ class Bench:
     def configured(cls, overrides: Mapping[str, str]) -> Bench:
         """As `definitions` configures them, with `overrides` for this run."""
         resources: dict[str, Any] = dict(defs.resources or {})
-        experiments = resources["experiments"].model_copy(update={"overrides": dict(overrides)})
+        known = resources["experiments"]
+        # Made anew: Dagster reads a resource's settings as they were when it was made.
+        experiments = ExperimentsResource(
+            folder=known.folder, grid=known.grid, overrides=dict(overrides)
+        )
         return cls(experiments, resources["llm"], resources["store"])
 
 

@@ -12,6 +12,8 @@ DAGSTER_YAML = """\
 # Written by autoprompt when this home was made; yours to change.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 run_coordinator:
   module: resources.run_coordinator
   class: ExperimentRunCoordinator

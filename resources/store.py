@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar, cast
 
 import dagster as dg
@@ -122,7 +122,8 @@ class ExperimentStore:
         """The rows of one split, in their fixed order."""
         path = _local(self._rows_path(version))
         frame = pd.read_parquet(path, filters=[("split", "==", split)])
-        return tuple(Example(**row) for row in frame.to_dict(orient="records"))
+        names = [field.name for field in fields(Example)]
+        return tuple(Example(*row) for row in frame[names].itertuples(index=False, name=None))
 
     def search(self, search_id: str) -> SearchStore:
         """The files of one search."""

@@ -39,11 +39,13 @@ HISTORY = re.compile(r"^(?P<text>.+): (?P<score>[01]\.\d\d)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the server does; shares are between 0 and 1."""
+    """What the server does; shares are between 0 and 1. `altered` maps request keys to replies."""
 
     seed: int = 0
     delay: float = 0.0
+    optimizer_delay: float = 0.0
     answers: Mapping[str, str] = field(default_factory=dict)
+    altered: Mapping[str, str] = field(default_factory=dict)
     faults: float = 0.0
     unauthorized: bool = False
     hang: bool = False
@@ -159,7 +161,8 @@ def completion(behaviour: Behaviour, body: Json, key: str) -> Json:
     """The whole reply: a pure function of the behaviour and the request body."""
     replies = {"target": target_reply, "review": review_reply, "optimizer": optimizer_reply}
     empty = uniform(behaviour.seed, "null", key) < behaviour.null_content
-    content = None if empty else replies[role_of(body, behaviour.answers)](behaviour, body, key)
+    reply_to = replies[role_of(body, behaviour.answers)]
+    content = None if empty else behaviour.altered.get(key) or reply_to(behaviour, body, key)
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or sys.maxsize
     finish = "length" if math.ceil(len(content or "") / 4) > limit else "stop"
     content = content and content[: limit * 4]
@@ -243,15 +246,17 @@ class LoopbackServer:
         body: Json = await request.json()
         behaviour, key = self.behaviour, digest(body)
         fault = self._fault(key)
+        role = role_of(body, behaviour.answers)
+        delay = behaviour.delay + (behaviour.optimizer_delay if role == "optimizer" else 0.0)
         entry = {"path": request.path, "model": body["model"], "key": key, "fault": fault}
-        self.ledger.append(entry | {"role": role_of(body, behaviour.answers), "body": body})
+        self.ledger.append(entry | {"role": role, "body": body})
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(self.ledger[-1]) + "\n")
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         try:
-            await asyncio.sleep(math.inf if behaviour.hang else behaviour.delay)
+            await asyncio.sleep(math.inf if behaviour.hang else delay)
             if fault is not None:
                 return failure(request, fault)
             return web.json_response(completion(behaviour, body, key))
@@ -274,7 +279,7 @@ def main() -> None:
         flag = f"--{option.name.replace('_', '-')}"
         if option.default is False:
             parser.add_argument(flag, action="store_true")
-        elif option.name != "answers":
+        elif option.name not in ("answers", "altered"):
             kind = float if option.type == "float" else int
             parser.add_argument(flag, type=kind, default=option.default)
     chosen = vars(parser.parse_args())

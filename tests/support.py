@@ -1,0 +1,137 @@
+"""What several test files need: a project of their own, and the program as its users run it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = ROOT / "autoprompt_assets" / "experiments"
+PROGRAM = Path(sys.executable).parent / "autoprompt"
+KEY = "sk-test-0123456789abcdef"
+OPTIONS = ("(A)", "(B)", "(C)", "(D)")
+ANSWERS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(30)}
+# All three roles, in the form that the loopback server tells apart.
+TOY = """\
+description: A toy.
+dataset:
+  path: rows.csv
+  split: {train: 4, validation: 12, test: 14}
+roles:
+  target: {model: gpt-4.1-mini, prompt: Name the shape., max_tokens: 200}
+  review:
+    model: gpt-4.1-mini
+    max_tokens: 50
+    prompt: "Is it right? Model Response: {response} Ground Truth: {answer}"
+  optimizer:
+    model: gpt-4.1
+    max_tokens: 400
+    prompt: "{prompt_scores_str}\\nWrite a better one in [[...]]."
+grader: {kind: model}
+optimizer: {strategy: opro, iterations: 2}
+concurrency: 4
+"""
+
+
+def csv_of(rows: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
+    """Inputs and targets as a CSV file's text."""
+    text = io.StringIO()
+    pairs = rows.items() if isinstance(rows, Mapping) else rows
+    csv.writer(text, lineterminator="\n").writerows([("input", "target"), *pairs])
+    return text.getvalue()
+
+
+@dataclass
+class Project:
+    """A home and a folder of experiments of a test's own, and `autoprompt` run on them."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def experiments(self) -> Path:
+        return self.folder / "experiments"
+
+    def variables(self) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        own = {
+            "AUTOPROMPT_HOME": str(self.home),
+            "AUTOPROMPT_EXPERIMENTS": str(self.experiments),
+            "DAGSTER_HOME": str(self.home),
+        }
+        return {**kept, **own, **self.environ}
+
+    def add(self, name: str, spec: str, **files: str | bytes) -> Path:
+        """Write an experiment; the keywords name its files with `_` for the dot."""
+        folder = self.experiments / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "experiment.yaml").write_text(spec, encoding="utf-8")
+        for key, content in files.items():
+            path = folder / key.replace("_", ".")
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return folder
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(
+            [str(PROGRAM), *arguments],
+            cwd=self.folder,
+            env=self.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def run_json(self, *arguments: str) -> dict[str, Any]:
+        result = self.run("run", "--json", *arguments)
+        assert result.returncode == 0, result.stderr
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    def add_toy(self, name: str = "toy") -> Path:
+        return self.add(name, TOY, rows_csv=csv_of(ANSWERS))
+
+    def copy(self, folder: Path) -> Project:
+        """The same project, with all that it has made, at another place."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder, self.environ)
+
+    def records(self, experiment: str) -> dict[str, bytes]:
+        """The files of every search, by path, without what may differ between equal searches."""
+        root = self.home / "results" / experiment / "searches"
+        # A kill may leave a file half written beside its place; its name begins with a dot.
+        return {
+            str(path.relative_to(root)): path.read_bytes()
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+            and not path.name.startswith(".")
+            and not path.name.endswith(".timings.parquet")
+        }
+
+
+def without_calls(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """What two equal runs must agree on: not how the calls were had, nor where the home is."""
+    report = outcome["report"].split("/home/")[-1]
+    return {key: value for key, value in outcome.items() if key != "calls"} | {"report": report}

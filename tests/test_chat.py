@@ -1,0 +1,232 @@
+"""The LLM client against a real HTTP server on loopback: what it sends, and how a call fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.bounds import Models
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.llm import Completion
+from autoprompt_assets.engine.spec import ExperimentSpec
+from resources.llm import LLMResource
+from tests.loopback import Behaviour, LoopbackServer
+from tests.support import KEY
+
+SPEC: dict[str, Any] = {
+    "dataset": {"path": "x.csv"},
+    "roles": {"target": {"endpoint": "openai", "prompt": "Answer.", "timeout": 5}},
+    "grader": {"kind": "exact"},
+    "optimizer": {"strategy": "demos"},
+}
+REPLY: dict[str, Any] = {
+    "choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+}
+
+
+def spec_of(**target: Any) -> ExperimentSpec:
+    roles = {"target": {**SPEC["roles"]["target"], **target}}
+    return ExperimentSpec.model_validate({**SPEC, "roles": roles})
+
+
+def ask(spec: ExperimentSpec, text: str = "Is it?") -> Completion:
+    resource = LLMResource()
+    models: Models = resource.models(spec)
+
+    async def go() -> Completion:
+        async with resource.connect(spec) as client:
+            return await client.complete(models.target.request(({"role": "user", "content": text},)))
+
+    return asyncio.run(go())
+
+
+@contextmanager
+def scripted(*replies: tuple[int, str, dict[str, str]]) -> Iterator[tuple[str, list[Any]]]:
+    """A server that gives the replies in order, the last one for ever; also what it was sent."""
+    sent: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # noqa: N802
+            body = self.rfile.read(int(self.headers["content-length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            sent.append((headers, json.loads(body)))
+            status, text, headers = replies[min(len(sent), len(replies)) - 1]
+            self.send_response(status)
+            for name, value in {"content-type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", sent
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+
+
+def test_what_the_spec_says_is_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted((200, json.dumps(REPLY), {})) as (url, sent):
+        use(monkeypatch, url)
+        spec = spec_of(
+            temperature=None, max_tokens=7, extra={"reasoning_effort": "low"}, choices=["yes", "no"]
+        )
+        assert ask(spec).text == "yes"
+    headers, body = sent[0]
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert body["model"] == "gpt-4.1-mini"
+    assert (body["max_tokens"], body["reasoning_effort"]) == (7, "low")
+    assert "temperature" not in body
+    schema = body["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["answer"]["enum"] == ["yes", "no"]
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "text", "reasoning", "refusal"),
+    [
+        ({"content": None, "reasoning": "hm"}, "stop", None, "hm", None),
+        ({"content": None, "reasoning_content": "hm"}, "stop", None, "hm", None),
+        ({"content": "", "refusal": "I can't"}, "stop", "", None, "I can't"),
+        ({"content": "cut"}, "length", "cut", None, None),
+        ({"content": "half \ud83d pair"}, "stop", "half ? pair", None, None),
+    ],
+)
+def test_unusual_completions_are_completions(
+    monkeypatch: pytest.MonkeyPatch,
+    message: dict[str, Any],
+    finish: str,
+    text: str | None,
+    reasoning: str | None,
+    refusal: str | None,
+) -> None:
+    reply = {**REPLY, "choices": [{"message": message, "finish_reason": finish}]}
+    with scripted((200, json.dumps(reply), {})) as (url, _):
+        use(monkeypatch, url)
+        found = ask(spec_of())
+    assert (found.text, found.finish_reason) == (text, finish)
+    assert (found.reasoning, found.refusal) == (reasoning, refusal)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (401, {"message": f"Incorrect API key provided: {KEY}"}, llm.AuthenticationFailed),
+        (403, {"message": "no"}, llm.AuthenticationFailed),
+        (404, {"message": "no such model", "code": "model_not_found"}, llm.ModelNotFound),
+        (402, {"message": "pay first"}, llm.QuotaExhausted),
+        (429, {"message": "pay first", "code": "insufficient_quota"}, llm.QuotaExhausted),
+        (400, {"message": "too long", "code": "context_length_exceeded"}, llm.ContextTooLong),
+        (400, {"message": "m", "type": "exceed_context_size_error"}, llm.ContextTooLong),
+        (400, {"message": "filtered", "code": "content_filter"}, llm.ContentFiltered),
+        (400, {"message": f"odd {KEY}"}, llm.RequestRefused),
+        (422, {"message": "odd"}, llm.RequestRefused),
+    ],
+)
+def test_errors_that_waiting_does_not_cure_are_not_retried(
+    monkeypatch: pytest.MonkeyPatch, status: int, error: dict[str, str], kind: type[llm.CallError]
+) -> None:
+    with scripted((status, json.dumps({"error": error}), {})) as (url, sent):
+        use(monkeypatch, url)
+        with pytest.raises(kind) as caught:
+            ask(spec_of())
+    assert len(sent) == 1
+    assert KEY not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        (429, "{}", {"retry-after": "0"}),
+        (500, "{}", {}),
+        (529, "oops", {}),
+        (200, '{"choices": [', {}),
+        (200, '{"choices": []}', {}),
+        (200, '{"choices": [{"message": {"content": 3}}]}', {}),
+        (200, "<html>", {"content-type": "text/html"}),
+    ],
+)
+def test_errors_that_pass_are_retried(
+    monkeypatch: pytest.MonkeyPatch, first: tuple[int, str, dict[str, str]]
+) -> None:
+    with scripted(first, (200, json.dumps(REPLY), {})) as (url, sent):
+        use(monkeypatch, url)
+        found = ask(spec_of())
+    assert (found.text, found.attempts, len(sent)) == ("yes", 2, 2)
+
+
+def test_a_server_that_never_answers_ends_in_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.chat.ATTEMPTS", 2)
+    with LoopbackServer(Behaviour(hang=True)) as server:
+        use(monkeypatch, server.base_url)
+        with pytest.raises(llm.CallTimedOut, match=r"no answer within 0\.3 s"):
+            ask(spec_of(timeout=0.3))
+        assert len(server.ledger) == 2
+
+
+def test_a_price_is_charged_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted((200, json.dumps(REPLY), {})) as (url, _):
+        use(monkeypatch, url)
+        assert ask(spec_of()).usd == pytest.approx((3 * 0.4 + 1 * 1.6) / 1e6)
+        assert ask(spec_of(model="no-such-model")).usd is None
+        assert ask(spec_of(price={"prompt": 10, "completion": 0})).usd == pytest.approx(3e-5)
+
+
+def test_a_key_for_openai_is_not_sent_to_a_server_that_somebody_else_hosts() -> None:
+    with scripted((200, json.dumps(REPLY), {})) as (url, sent):
+        ask(spec_of(hosted_model_uri=url))
+    assert KEY not in json.dumps(sent)
+
+
+def test_one_setting_moves_all_roles_to_another_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted((200, json.dumps(REPLY), {})) as (url, sent):
+        monkeypatch.setenv("VLLM_BASE_URL", url)
+        monkeypatch.setenv("VLLM_API_KEY", "vllm-key")
+        moved, spec = LLMResource(endpoint="vllm"), spec_of(model="gpt-4.1-mini")
+
+        async def go() -> None:
+            async with moved.connect(spec) as client:
+                await client.complete(moved.models(spec).target.request(()))
+
+        asyncio.run(go())
+    headers, body = sent[0]
+    assert body["model"] == "openai/gpt-oss-20b"
+    assert headers["authorization"] == "Bearer vllm-key"
+
+
+def test_a_missing_key_is_named_before_any_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(InputError, match="OPENAI_API_KEY is not set"):
+        ask(spec_of())
+
+
+def test_credentials_in_an_address_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:secret@127.0.0.1/v1")
+    with pytest.raises(InputError) as caught:
+        LLMResource().models(spec_of())
+    assert "OPENAI_BASE_URL" in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,298 @@
+"""The HTML report: what it says, and that no text of anyone else becomes markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.compare import compare
+from autoprompt_assets.engine.evaluate import Summary
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.optimizers import Proposal
+from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome, select
+from autoprompt_assets.engine.report import Report, Row, render
+from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, Mark, draw
+
+SPEND = Spend(150, 30_000, 9_000, 0.0123)
+FIRST = "Name the shape."
+VOID = {"meta", "line", "circle", "polyline", "br"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</pre></details></main><img src=x onerror=alert(1)>",
+    '"\' onmouseover="alert(1)',
+    "{{7*7}} {% raw %} {{ report }}",
+    "]]> --> </title></svg></style>",
+    "&amp; &lt;b&gt; &#x3c;",
+    "null \x00 bell \x07 escape \x1b[31m",
+    "right \u200f to \u202e left \u2066",
+    "lone \ud800 surrogate",
+]
+
+
+class Page(HTMLParser):
+    """The parsed page: its elements in order, its texts, and what is still open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.stack: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in VOID or self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of_class(self, name: str) -> int:
+        return sum(name in (attrs.get("class") or "").split() for _, attrs in self.tags)
+
+
+def parse(html: str) -> Page:
+    page = Page()
+    page.feed(html)
+    page.close()
+    assert not page.stack
+    return page
+
+
+def summary(correct: int, rows: int = 150) -> Summary:
+    return Summary.of({"correct": correct, "wrong": rows - correct}, SPEND)
+
+
+def scored(instruction: str, correct: int, *demos: Demo) -> Scored:
+    proposal = Proposal(Candidate(instruction, demos), (Candidate(FIRST).id,), "written")
+    return Scored(proposal, summary(correct), True)
+
+
+def step(number: int, *tried: Scored, answers: Sequence[str] = ()) -> Iteration:
+    return Iteration(number, "scored", "", tried, tuple(answers), SPEND)
+
+
+def outcome_of(wins: int, losses: int, same: int = 60) -> TestOutcome:
+    before = dict(enumerate([0.0] * wins + [1.0] * (losses + same)))
+    after = dict(enumerate([1.0] * wins + [0.0] * losses + [1.0] * same))
+    comparison = compare(*({str(i): v for i, v in side.items()} for side in (before, after)))
+    rows = len(before)
+    return TestOutcome(summary(losses + same, rows), summary(wins + same, rows), comparison)
+
+
+def rows_of(wins: int, losses: int) -> list[Row]:
+    lost = [Row("l", f"lost {i}", "A", "A", None, "correct", "truncated") for i in range(losses)]
+    won = [Row(f"w{i}", f"won {i}", "(B)", "(C)", "(B)", "wrong", "correct") for i in range(wins)]
+    same = [
+        Row("s1", "same right", "(A)", "(A)", "(A)", "correct", "correct"),
+        Row("s2", "same wrong", "(A)", "(B)", "(C)", "wrong", "wrong"),
+        Row("s3", "not measured", "(A)", None, "(A)", "error", "correct"),
+    ]
+    return lost + won + same
+
+
+@pytest.fixture
+def report() -> Report:
+    baseline = Scored(Proposal(Candidate(FIRST), (), "the first prompt"), summary(60), True)
+    iterations = [
+        step(1, scored("Think.", 70), scored("Think twice.", 66), answers=["I say [[Think.]]"]),
+        Iteration(2, "unusable", "no usable answer: it is empty", (), ("",), SPEND),
+        step(3, scored("Count the vertices.", 96, Demo("M 0,0", "(A)"))),
+    ]
+    names = ("geometric-shapes", "Name the shape.", "0123456789ab", "0123456789abcdef")
+    sizes, roles = {"train": 50, "test": 100}, {"target": "gpt-4.1-mini at openai"}
+    best, outcome, rows = select(baseline, iterations), outcome_of(32, 4), rows_of(32, 4)
+    run = (sizes, roles, "choice", "opro")
+    return Report(*names, *run, baseline, iterations, best, outcome, rows, SPEND)
+
+
+def with_text(report: Report, text: str) -> Report:
+    """`report` with `text` in every place that holds someone's text."""
+    candidate = Candidate(text, (Demo(text, text),), {"stop": text})
+    best = Scored(Proposal(candidate, (text,), text), summary(140), True)
+    stopped = Iteration(2, "stopped", text, (), (text,), SPEND)
+    iterations = [step(1, best, answers=[text]), stopped]
+    cells = (text, text, text, text, text)
+    rows = [Row(*cells, "wrong", "correct"), Row(*cells, "correct", text)]
+    names = ("experiment", "description", "search", "dataset_version", "grader", "strategy")
+    texts: dict[str, Any] = dict.fromkeys(names, text)
+    report = replace(report, **texts, sizes={text: 1}, roles={text: text})
+    return replace(report, iterations=iterations, best=Best(1, best), rows=rows)
+
+
+def visible(text: str) -> str:
+    """As the report shows it: control characters as pictures of themselves."""
+    pictures = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+    return text.translate({**pictures, 0xD800: 0xFFFD})
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts_stay_texts(report: Report, text: str) -> None:
+    plain, hostile = parse(render(with_text(report, "PLAIN"))), render(with_text(report, text))
+    page = parse(hostile)
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
+    assert not {"script", "img", "iframe", "object", "link", "a"} & {tag for tag, _ in page.tags}
+    assert [attrs.keys() for _, attrs in page.tags] == [attrs.keys() for _, attrs in plain.tags]
+    as_json = visible(json.dumps(text, ensure_ascii=False))
+    shown = page.text.replace(as_json, visible(text))
+    assert shown.count(visible(text)) == plain.text.count("PLAIN") > 30
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", hostile)
+    assert hostile.encode()
+
+
+def test_nothing_is_loaded_or_run(report: Report) -> None:
+    page = parse(html := render(report))
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    assert any(attrs.get("content") == policy for tag, attrs in page.tags if tag == "meta")
+    names = {name for _, attrs in page.tags for name in attrs}
+    assert not {name for name in names if name.startswith("on")} | names & {"src", "href", "style"}
+    assert not re.search(r"https?:|url\(|@import|<script", html)
+
+
+def test_equal_searches_give_equal_bytes(report: Report) -> None:
+    assert render(report) == render(replace(report, iterations=tuple(report.iterations)))
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "said"),
+    [
+        (32, 4, "The best prompt is better: +29.2 points on 96 sealed test rows (95% interval"),
+        (4, 32, "The best prompt is worse: −29.2 points on 96 sealed test rows (95% interval"),
+        (5, 4, "No difference was shown: +1.4 points on 69 sealed test rows (95% interval"),
+        (0, 0, "No difference was shown: 0.0 points on 60 sealed test rows (95% interval"),
+    ],
+)
+def test_verdict_in_one_sentence(report: Report, wins: int, losses: int, said: str) -> None:
+    assert said in parse(render(replace(report, outcome=outcome_of(wins, losses)))).text
+
+
+def test_p_values_are_readable_decimals(report: Report) -> None:
+    assert re.search(r"p = 0\.00000\d\)", render(replace(report, outcome=outcome_of(32, 4))))
+    assert "p &lt; 0.000001" in render(replace(report, outcome=outcome_of(40, 1)))
+    assert "p = 1)" in render(replace(report, outcome=outcome_of(5, 4)))
+    near = replace(outcome_of(32, 4).comparison, p_value=0.0496)
+    assert "p = 0.0496" in render(replace(report, outcome=replace(report.outcome, comparison=near)))
+
+
+def test_no_row_in_common_is_said(report: Report) -> None:
+    html = render(replace(report, outcome=outcome_of(0, 0, same=0), rows=[]))
+    assert "no sealed test row was measured with both prompts" in html
+    assert "not measured" in html
+
+
+def test_baseline_may_be_the_best(report: Report) -> None:
+    same = replace(report, best=Best(0, report.baseline), outcome=outcome_of(0, 0), rows=[])
+    text = parse(render(same)).text
+    assert "No prompt that was tried scored higher than the first one" in text
+    assert "None: the best prompt is the baseline." in text
+
+
+def test_gap_between_validation_and_test_is_shown(report: Report) -> None:
+    # Best: 96/150 on validation, 92/96 on test; baseline: 60/150 and 64/96.
+    said = "validation minus test is −31.8 points for the best prompt and −26.7 points for the"
+    assert said in parse(render(report)).text
+
+
+def test_disagreements_are_listed_wins_first(report: Report) -> None:
+    text = parse(render(report)).text
+    assert [f"won {i}" in text for i in range(32)] == [True] * 32
+    assert text.index("won 31") < text.index("lost 0")
+    assert not [same for same in ("same right", "same wrong", "not measured") if same in text]
+    assert "left out" not in text.split("What the numbers mean")[0]
+    assert text.count("no answer") == 4
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "shown_wins", "shown_losses"),
+    [(250, 10, 190, 10), (250, 150, 100, 100), (10, 250, 10, 190), (201, 0, 200, 0)],
+)
+def test_disagreements_are_capped(
+    report: Report, wins: int, losses: int, shown_wins: int, shown_losses: int
+) -> None:
+    page = parse(render(replace(report, rows=rows_of(wins, losses))))
+    assert (page.of_class("won"), page.of_class("lost")) == (shown_wins, shown_losses)
+    left_wins, left_losses = wins - shown_wins, losses - shown_losses
+    left = f"{left_wins + left_losses} more are left out here: {left_wins} won and {left_losses} lo"
+    assert left in page.text
+
+
+def test_stopped_and_unusable_iterations_are_shown(report: Report) -> None:
+    reason = "the budget does not cover the next step: 1,200 calls"
+    more = [
+        Iteration(4, "stopped", reason, (scored("Late.", 50),), (), SPEND),
+        Iteration(5, "stopped", reason, (), (), Spend()),
+        Iteration(7, "unusable", "no usable answer: it is empty", (), (), Spend()),
+    ]
+    page = parse(render(replace(report, iterations=[*report.iterations, *more])))
+    text = " ".join(page.text.split())
+    assert "Iteration 2: unusable, no usable answer: it is empty" in text
+    assert f"Iterations 4 to 5: stopped, {reason} (1 prompt scored before it)" in text
+    assert "Iteration 7: unusable" in text
+
+
+def test_prompts_tried_show_what_a_reader_needs(report: Report) -> None:
+    text = " ".join(parse(render(report)).text.split())
+    for said in ("96/150", "96 correct, 54 wrong", "with 1 demo", "I say [[Think.]]"):
+        assert said in text
+
+
+@pytest.mark.parametrize(
+    ("spend", "said"),
+    [
+        (Spend(10, 5, 5, 0.0123, 0), "$0.0123"),
+        (Spend(10, 5, 5, 12.345, 3), "$12.35, and 3 calls whose price is not known"),
+        (Spend(10, 5, 5, 0.0, 10), "not known: no call has a known price"),
+        (Spend(10, 5, 5, 0.0, 0), "$0.00"),
+    ],
+)
+def test_cost_says_what_has_no_price(report: Report, spend: Spend, said: str) -> None:
+    assert said in parse(render(replace(report, spend=spend))).text
+
+
+def test_chart_has_a_dot_for_each_candidate(report: Report) -> None:
+    unfit = replace(scored("Unfit.", 149), selectable=False)
+    page = parse(render(replace(report, iterations=[*report.iterations, step(4, unfit)])))
+    dots = [attrs["class"] for _, attrs in page.tags if "dot" in (attrs.get("class") or "").split()]
+    assert dots == ["dot", "dot", "dot", "dot chosen", "dot unfit"]
+    assert (page.of_class("whisker"), page.of_class("ring")) == (5, 1)
+    assert "A hollow dot could not be chosen" in page.text
+
+
+def mark(iteration: int, score: float, *, selectable: bool = True, half: float = 0.05) -> Mark:
+    interval = (max(score - half, 0), min(score + half, 1))
+    return Mark(iteration, score, interval, selectable, False, "")
+
+
+def test_chart_line_is_the_running_best() -> None:
+    marks = [mark(0, 0.5), mark(1, 0.4), mark(2, 0.7), mark(3, 0.9, selectable=False), mark(4, 0.7)]
+    chart = draw(marks)
+    points = [tuple(map(float, point.split(","))) for point in chart.best_so_far.split()]
+    first, third = chart.dots[0], chart.dots[2]
+    rise = [(third.x, first.y), (third.x, third.y)]
+    assert points == [(first.x, first.y), *rise, (RIGHT, third.y)]
+
+
+@pytest.mark.parametrize("iterations", [0, 1, 8, 16, 99, 1000])
+def test_chart_stays_within_its_axes(iterations: int) -> None:
+    marks = [mark(0, 0.0)]
+    marks += [mark(i, 1.0) for i in range(1, iterations + 1) for _ in range(8)]
+    chart = draw(marks)
+    assert all(
+        LEFT <= dot.x <= RIGHT and TOP <= dot.high <= dot.low <= BOTTOM for dot in chart.dots
+    )
+    assert 1 <= len(chart.x_ticks) <= 16
+    assert len({dot.x for dot in chart.dots[1:9]}) == min(iterations * 8, 8) or iterations == 1000
+
+
+def test_chart_zooms_in_on_close_scores() -> None:
+    assert draw([mark(0, 0.82), mark(1, 0.84)]).y_ticks[0].text == "75%"
+    assert [tick.text for tick in draw([mark(0, 1.0, half=0)]).y_ticks] == ["95%", "100%"]
