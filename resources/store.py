@@ -180,7 +180,8 @@ class SearchStore:
     def evaluations(self) -> list[tuple[Split, str]]:
         """Split and candidate id of every stored evaluation."""
         folder = self.folder / "evaluations"
-        found = sorted(path.stem for path in folder.glob("*.json")) if folder.exists() else []
+        # A kill may leave a file half written beside its place; its name begins with a dot.
+        found = sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.exists() else []
         return [(cast(Split, stem.split("-")[0]), stem.split("-")[1]) for stem in found]
 
     def read_rows_of(self, split: Split, candidate_id: str) -> pd.DataFrame:
