@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.evaluate import Asked
 from autoprompt_assets.engine.journal import Spend
@@ -18,6 +18,8 @@ from autoprompt_assets.engine.spec import BudgetSpec, DemosSpec, ExperimentSpec,
 
 TOKENS_PER_MESSAGE = 16
 REENCODED = 2
+BYTES_PER_TURN = 200
+"""What stands around an answer: a score in the history, or the question to try again."""
 UNSAID_MAX_TOKENS = 4096
 """Taken for a role whose `max_tokens` is null, where only an estimate is asked for."""
 
@@ -62,12 +64,15 @@ def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Sp
         for message in candidate.messages("", as_choice=True)
     )
     rows = extent.rows
-    bound = calls_bound(models.target, rows, per_row * rows + extent.input_bytes)
+    inputs = extent.input_bytes * max(1, candidate.instruction.count("{input}"))
+    bound = calls_bound(models.target, rows, per_row * rows + inputs)
     if models.review is None:
         return bound
     answer = models.target.spec.max_tokens or UNSAID_MAX_TOKENS
-    prompt = _size(models.review.spec.prompt) + REENCODED * answer
-    texts = extent.input_bytes + extent.target_bytes
+    template = models.review.spec.prompt
+    prompt = _size(template) + REENCODED * answer * template.count("{response}")
+    texts = extent.input_bytes * template.count("{input}")
+    texts += extent.target_bytes * template.count("{answer}")
     return bound.plus(calls_bound(models.review, rows, prompt * rows + texts))
 
 
@@ -98,8 +103,10 @@ def run_bound(
         bound = bound.plus(each)
     if isinstance(spec.optimizer, OproSpec) and models.optimizer is not None:
         answer = REENCODED * (models.optimizer.spec.max_tokens or UNSAID_MAX_TOKENS)
+        answer += BYTES_PER_TURN
         questions = candidates * spec.optimizer.attempts
-        history = _size(models.optimizer.spec.prompt) + candidates * answer
+        history = _size(models.optimizer.spec.prompt) + _size(baseline.instruction)
+        history += (candidates + spec.optimizer.attempts) * answer
         bound = bound.plus(calls_bound(models.optimizer, questions, questions * history))
     return bound
 
@@ -119,9 +126,9 @@ def _largest_candidate(spec: ExperimentSpec, train: Sequence[Example]) -> Candid
     instruction = spec.roles.target.prompt
     if isinstance(spec.optimizer, DemosSpec):
         instruction = max((instruction, *spec.optimizer.wordings), key=_size)
-        longest = sorted(train, key=lambda example: _size(example.input), reverse=True)
-        demos = tuple(Demo(e.input, e.target) for e in longest[: spec.optimizer.demos])
-        return Candidate(instruction, demos)
+        demos = [Demo(example.input, example.target) for example in train]
+        demos.sort(key=lambda demo: _size(demo.input) + _size(choice_json(demo.answer)))
+        return Candidate(instruction, tuple(demos[-spec.optimizer.demos :]))
     if spec.roles.optimizer is not None:
         tokens = spec.roles.optimizer.max_tokens or UNSAID_MAX_TOKENS
         instruction = max(instruction, "x" * (REENCODED * tokens), key=_size)

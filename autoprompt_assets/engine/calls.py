@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Self
 
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.llm import LLM, CallError, Completion, Request
@@ -20,12 +21,24 @@ class CallCounts:
 
 
 class Calls:
-    """Equal requests in flight are made once; every completion is durable before it is returned."""
+    """Equal requests in flight are made once; every completion is durable before it is returned.
+
+    Leaving its context gives up what is still in flight, as when a fatal error has ended the rest.
+    """
 
     def __init__(self, llm: LLM, journal: Journal, search: str) -> None:
         self._llm, self._journal, self._search = llm, journal, search
         self._in_flight: dict[str, asyncio.Task[Completion]] = {}
         self.counts = CallCounts()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = list(self._in_flight.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def complete(self, request: Request) -> Completion:
         """The journal's answer to `request`, or the endpoint's, stored.

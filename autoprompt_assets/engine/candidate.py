@@ -79,7 +79,7 @@ class Candidate:
 
 
 def fill(template: str, **values: str) -> str:
-    """`template` with each `{name}` replaced once; other braces stay, and values are not refilled."""
+    """`template` with each `{name}` replaced; other braces stay, and values are not refilled."""
     pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in values))
     return pattern.sub(lambda match: values[match[0][1:-1]], template)
 
@@ -111,7 +111,7 @@ def read_choice(text: str, choices: tuple[str, ...]) -> str | None:
     """The choice that a constrained answer names, or `None` when it names none."""
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     answer = data.get("answer") if isinstance(data, dict) else None
     return answer if answer in choices else None

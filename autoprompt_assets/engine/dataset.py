@@ -103,25 +103,22 @@ def build_dataset(
 
 
 def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
-    targets: dict[str, set[str]] = {}
+    same: dict[str, list[Row]] = {}
     for row in rows:
-        targets.setdefault(row.input.strip(), set()).add(row.target)
-    seen: set[str] = set()
-    usable, duplicates, conflicting = [], 0, 0
-    for row in rows:
-        identity = row.input.strip()
-        if len(targets[identity]) > 1:
-            conflicting += 1
-        elif identity in seen:
-            duplicates += 1
+        same.setdefault(row.input.strip(), []).append(row)
+    usable, duplicates, conflicting, example = [], 0, 0, ""
+    for identity, group in same.items():
+        if len({row.target.strip() for row in group}) > 1:
+            conflicting += len(group)
+            example = example or identity
         else:
-            usable.append(row)
-        seen.add(identity)
+            # Not the first: which row is kept must not hang on the file's order.
+            usable.append(min(group, key=lambda row: (row.input, row.target)))
+            duplicates += len(group) - 1
     notes = []
     if duplicates:
         notes.append(f"{duplicates} duplicate rows were dropped")
     if conflicting:
-        example = next(key for key, values in targets.items() if len(values) > 1)
         notes.append(
             f"{conflicting} rows were dropped because one input has conflicting targets, "
             f"such as {example[:60]!r}"
@@ -170,10 +167,14 @@ def _split_notes(examples: Sequence[Example], spec: DatasetSpec) -> list[str]:
 
 
 def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
-    sizes = dataset.sizes()
-    for split in SPLITS:
-        if not sizes[split] and getattr(spec.split, split) > 0:
-            raise InputError(
-                f"{spec.path}: the {split} split is empty ({len(dataset.examples)} usable rows, "
-                f"dataset.split.{split} = {getattr(spec.split, split):g}); add rows or raise it"
-            )
+    sizes, asked = dataset.sizes(), spec.split.model_dump()
+    lost = ", ".join(f"{count} {why}" for why, count in dataset.dropped.items() if count)
+    usable = f"{len(dataset.examples)} usable rows" + (f"; dropped: {lost}" if lost else "")
+    problems = [
+        f"{spec.path}: the {split} split is empty ({usable}); add rows, or raise "
+        f"dataset.split.{split} = {asked[split]:g}"
+        for split in SPLITS
+        if not sizes[split] and asked[split] > 0
+    ]
+    if problems:
+        raise InputError(problems)

@@ -13,23 +13,20 @@ from typing import Literal, Protocol, assert_never
 
 from autoprompt_assets.engine import spec
 from autoprompt_assets.engine.candidate import Message, fill
+from autoprompt_assets.engine.choice import bare, chosen_letter, fold, read_options, wanted_letter
 from autoprompt_assets.engine.dataset import Example
 
 Outcome = Literal[
     "correct", "wrong", "unparsable", "truncated", "empty", "refused", "unreviewed", "error"
 ]
 
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+]?\.\d+")
-_OPTION_LINE = re.compile(r"^\s*[\(\[]?([A-Za-z])[\)\].:]\s*(\S.*?)\s*$", re.MULTILINE)
-_LABEL = (
-    r"(?:\(([A-Za-z])\)|\[([A-Za-z])\]|\*\*\(?([A-Za-z])\)?[.:]?\*\*|\\boxed\{\(?([A-Za-z])\)?\})"
+# A dash between two figures is none of the second's sign.
+_SIGN = r"(?:(?<![\w.)])[-+]\$?)?"
+_NUMBER = re.compile(
+    rf"{_SIGN}(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|{_SIGN}\.\d+"
 )
-_ANNOUNCED = re.compile(
-    r"(?:answer|option|choice)\b[^A-Za-z0-9(\[\\*]*(?:\b(?:is|would be|must be|option|choice)\b"
-    r"[^A-Za-z0-9(\[\\*]*)*"
-    rf"(?:{_LABEL}|([A-Z])\b(?!['’]))",
-    re.IGNORECASE,
-)
+_NEGATED = re.compile(r"(?:\bnot|n['’]t)\s+(?:\w+\s+)?(true|false|correct|incorrect)\b", re.I)
+_LEADING_VERDICT = re.compile(r"(?:true|false|correct|incorrect|yes|no)\b\W*[.,:;!—-]", re.I)
 _VERDICT = re.compile(r"\b(true|false|correct|incorrect|yes|no)\b", re.IGNORECASE)
 
 
@@ -75,13 +72,11 @@ class Rule:
         rule = self._spec
         match rule:
             case spec.ExactGrader():
-                return _of(
-                    _fold(answer, rule.ignore_case) == _fold(example.target, rule.ignore_case)
-                )
+                return _of(fold(answer, rule.ignore_case) == fold(example.target, rule.ignore_case))
             case spec.ChoiceGrader():
                 return grade_choice(example, answer)
             case spec.ContainsGrader():
-                text, target = (_fold(part, rule.ignore_case) for part in (answer, example.target))
+                text, target = (fold(part, rule.ignore_case) for part in (answer, example.target))
                 return _of(re.search(rf"(?<!\w){re.escape(target)}(?!\w)", text) is not None)
             case spec.NumberGrader():
                 return grade_number(example.target, answer, rule.tolerance)
@@ -135,10 +130,12 @@ def read_verdict(text: str) -> bool | None:
         )
         if alone and _VERDICT.fullmatch(alone[1]):
             return _is_yes(alone[1])
-    if re.search(r"\b(not|n't)\s+(\w+\s+)?(true|false|correct|incorrect)\b", text, re.IGNORECASE):
+    negated = {not _is_yes(match[1]) for match in _NEGATED.finditer(text)}
+    said = {_is_yes(word) for word in _VERDICT.findall(_NEGATED.sub(" ", text))}
+    # "Not true" alone may belong to anything; after a leading "False." it only repeats it.
+    if negated and not (lines and _LEADING_VERDICT.match(lines[0])):
         return None
-    said = {_is_yes(word) for word in _VERDICT.findall(text)}
-    return said.pop() if len(said) == 1 else None
+    return said.pop() if len(said) == 1 and negated <= said else None
 
 
 def _is_yes(word: str) -> bool:
@@ -147,73 +144,30 @@ def _is_yes(word: str) -> bool:
 
 def grade_choice(example: Example, answer: str) -> Grade:
     """Compare by letter: the target's, and the one the answer settles on, however wrapped."""
-    options = {letter.upper(): text for letter, text in _OPTION_LINE.findall(example.input)}
-    wanted = _letter_alone(example.target) or _letter_of(example.target, options)
+    options = read_options(example.input)
+    wanted = wanted_letter(example.target, options)
     if wanted is None:
-        return _of(_fold(_bare(answer), True) == _fold(_bare(example.target), True))
+        return _of(fold(bare(answer), True) == fold(bare(example.target), True))
     given = chosen_letter(answer, options)
     if given is None:
-        return unparsable("the answer names no option")
+        return unparsable("the answer settles on no option")
     return _of(given == wanted)
-
-
-def chosen_letter(answer: str, options: dict[str, str]) -> str | None:
-    """The letter of the option that `answer` settles on, upper case; `None` when it names none."""
-    alone = _letter_alone(answer)
-    if alone:
-        return alone
-    announced = [next(filter(None, match.groups())) for match in _ANNOUNCED.finditer(answer)]
-    if announced:
-        return announced[-1].upper()
-    by_text = _letter_of(answer, options)
-    if by_text:
-        return by_text
-    lines = [line for line in answer.strip().splitlines() if line.strip()]
-    for line in (*lines[-1:], *lines[:1]):
-        lead = re.match(r"^[\s*_]*[\(\[]?([A-Za-z])[\)\].:](?:\s|\*|$)", line)
-        if lead:
-            return lead[1].upper()
-    labels = {next(filter(None, groups)).upper() for groups in re.findall(_LABEL, answer)}
-    if len(labels) == 1:
-        return labels.pop()
-    named = [key for key, text in options.items() if _names(answer, text)]
-    return named[0] if len(named) == 1 else None
-
-
-def _letter_alone(text: str) -> str | None:
-    match = re.fullmatch(r"[\s*_`'\"]*[\(\[]?([A-Za-z])[\)\]]?[.:,]?[\s*_`'\"]*", text)
-    return match[1].upper() if match else None
-
-
-def _letter_of(text: str, options: dict[str, str]) -> str | None:
-    bare = _fold(_bare(text), True)
-    bare = re.sub(r"^[\(\[]?[a-z][\)\].:]\s+", "", bare)
-    found = [letter for letter, option in options.items() if _fold(option, True) == bare]
-    return found[0] if len(found) == 1 else None
-
-
-def _names(answer: str, option: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(option)}(?!\w)", answer, re.IGNORECASE) is not None
-
-
-def _bare(text: str) -> str:
-    return text.strip().strip("*_`'\".!").strip()
 
 
 def grade_number(target: str, answer: str, tolerance: float) -> Grade:
     """Compare the last number of the answer with the target's."""
-    wanted, given = _NUMBER.findall(target), _NUMBER.findall(answer)
+    wanted, given = (_NUMBER.findall(text.replace("−", "-")) for text in (target, answer))
     if not wanted:
         return Grade(None, "unreviewed", f"the target {target[:60]!r} holds no number")
     if not given:
         return unparsable("the answer holds no number")
     difference = abs(_number(given[-1]) - _number(wanted[-1]))
-    slack = max(tolerance, 1e-9 * abs(_number(wanted[-1])))
+    slack = tolerance + 1e-9 * abs(_number(wanted[-1]))
     return _of(math.isfinite(difference) and difference <= slack)
 
 
 def _number(text: str) -> float:
-    return float(text.replace(",", ""))
+    return float(re.sub(r"[,$]", "", text))
 
 
 def _grade_regex(rule: spec.RegexGrader, target: str, answer: str) -> Grade:
@@ -223,14 +177,14 @@ def _grade_regex(rule: spec.RegexGrader, target: str, answer: str) -> Grade:
         return unparsable("the pattern is not found in the answer")
     last = matches[-1]
     found = (last[1] if last.re.groups else last[0]) or ""
-    return _of(_fold(found, rule.ignore_case) == _fold(target, rule.ignore_case))
+    return _of(fold(found, rule.ignore_case) == fold(target, rule.ignore_case))
 
 
 def _grade_json(field: str | None, target: str, answer: str) -> Grade:
-    fenced = re.search(r"```(?:json)?\s*\n(.*?)```", answer, re.DOTALL)
+    fenced = re.search(r"```(?:json)?\s*(.*?)```", answer, re.DOTALL | re.IGNORECASE)
     try:
         given = json.loads(fenced[1] if fenced else answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return unparsable("the answer is not JSON")
     if field is not None:
         if not isinstance(given, dict) or field not in given:
@@ -238,14 +192,19 @@ def _grade_json(field: str | None, target: str, answer: str) -> Grade:
         given = given[field]
     try:
         wanted = json.loads(target)
-    except ValueError:
+    except (ValueError, RecursionError):
         wanted = target
-    return _of(given == wanted or (isinstance(given, str) and given.strip() == target.strip()))
+    as_text = isinstance(given, str) and given.strip() == target.strip()
+    return _of(as_text or _same(given, wanted))
 
 
-def _fold(text: str, ignore_case: bool) -> str:
-    text = " ".join(text.split())
-    return text.casefold() if ignore_case else text
+def _same(given: object, wanted: object) -> bool:
+    """Equal as JSON: 7 is 7.0, but true is not 1."""
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        return given.keys() == wanted.keys() and all(_same(given[k], wanted[k]) for k in given)
+    if isinstance(given, list) and isinstance(wanted, list):
+        return len(given) == len(wanted) and all(map(_same, given, wanted))
+    return given == wanted and isinstance(given, bool) == isinstance(wanted, bool)
 
 
 def _of(right: bool) -> Grade:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +92,8 @@ class Journal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._reads.drained()
+        await self._writes.drained()
         await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def close(self) -> None:
@@ -136,11 +139,11 @@ class Journal:
         now = time.time()
         rows = [
             {
-                **asdict(completion),
+                **_storable(completion),
                 "key": request.key,
                 "endpoint": request.endpoint,
                 "model": request.model,
-                "body": json.dumps(request.body(), ensure_ascii=False),
+                "body": json.dumps(request.body()),
                 "created_at": now,
             }
             for request, completion, _ in group
@@ -183,6 +186,11 @@ class _Groups:
             self._drain = loop.create_task(self._run_groups())
         return await future
 
+    async def drained(self) -> None:
+        """Wait for what was submitted, wanted still or not: answers that came were paid for."""
+        if self._drain is not None:
+            await asyncio.wait({self._drain})
+
     async def _run_groups(self) -> None:
         loop = asyncio.get_running_loop()
         while self._pending:
@@ -191,7 +199,7 @@ class _Groups:
             try:
                 items = [item for item, _ in group]
                 results = await loop.run_in_executor(self._executor, self._run, items)
-            except sa.exc.SQLAlchemyError as error:
+            except Exception as error:  # whatever it is, nobody may wait for ever
                 failure = JournalError(f"the journal failed: {_first_line(error)}")
                 for _, future in group:
                     if not future.done():
@@ -201,6 +209,14 @@ class _Groups:
                 if not future.done():
                     future.set_result(result)
         self._drain = None
+
+
+def _storable(completion: Completion) -> dict[str, Any]:
+    """Its fields; half characters and NULs, which databases refuse, become U+FFFD."""
+    return {
+        name: re.sub("[\0\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
+        for name, value in asdict(completion).items()
+    }
 
 
 def _insert_new(engine: sa.Engine, table: sa.Table) -> Any:
@@ -218,19 +234,25 @@ def _open(url: str) -> sa.Engine:
         engine = sa.create_engine(location)
         if engine.dialect.name == "sqlite":
             sa.event.listen(engine, "connect", _configure_sqlite)
-        with engine.begin() as connection:
-            metadata.create_all(connection)
-            version = connection.execute(sa.select(schema.c.version)).scalar()
-            if version is None:
-                connection.execute(schema.insert().values(version=SCHEMA_VERSION))
+        version = _schema_version(engine)
     except (sa.exc.SQLAlchemyError, OSError) as error:
         raise JournalError(f"the journal cannot be opened: {_first_line(error)}") from None
-    if version not in (None, SCHEMA_VERSION):
+    if version != SCHEMA_VERSION:
         raise JournalError(
             f"the journal has schema {version}, this program writes {SCHEMA_VERSION}; "
             "use the version that made it, or another AUTOPROMPT_HOME"
         )
     return engine
+
+
+def _schema_version(engine: sa.Engine) -> int:
+    """The schema's version, made where there is none; several processes may do so at once."""
+    mine = sa.select(sa.literal(SCHEMA_VERSION)).where(~sa.exists(sa.select(schema.c.version)))
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+        connection.execute(schema.insert().from_select(["version"], mine))
+        return int(connection.execute(sa.select(sa.func.max(schema.c.version))).scalar_one())
 
 
 def _configure_sqlite(connection: Any, _: object) -> None:

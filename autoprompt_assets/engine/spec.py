@@ -7,9 +7,12 @@ the project validates what a user wrote.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from autoprompt_assets.engine.spec_values import Location, Number, VariableName, WebAddress, Whole
 
 RESERVED_EXTRA = ("model", "messages", "temperature", "max_tokens", "response_format", "stream")
 
@@ -23,9 +26,9 @@ class Frozen(BaseModel):
 class SplitSpec(Frozen):
     """How rows are shared out: three fractions (sum at most 1) or three counts of rows."""
 
-    train: float = Field(0.3, ge=0)
-    validation: float = Field(0.35, gt=0)
-    test: float = Field(0.35, gt=0)
+    train: Number = Field(0.3, ge=0)
+    validation: Number = Field(0.35, gt=0)
+    test: Number = Field(0.35, gt=0)
 
     @property
     def by_count(self) -> bool:
@@ -37,7 +40,9 @@ class SplitSpec(Frozen):
         parts = (self.train, self.validation, self.test)
         if self.by_count:
             if any(part != int(part) for part in parts):
-                raise ValueError("give three fractions below 1, or three whole numbers of rows")
+                raise ValueError(
+                    "mixes counts and fractions; give three whole numbers, or three below 1"
+                )
         elif sum(parts) > 1 + 1e-9:
             raise ValueError(f"the fractions add up to {sum(parts):g}; make them 1 or less")
         return self
@@ -46,7 +51,7 @@ class SplitSpec(Frozen):
 class DatasetSpec(Frozen):
     """Where the rows are and how they are split."""
 
-    path: str = Field(min_length=1)
+    path: Location = Field(min_length=1)
     """A file beside the experiment file, an absolute path, or a URL."""
     format: Literal["csv", "jsonl", "parquet"] | None = None
     """Read from the path's ending when left out."""
@@ -54,7 +59,7 @@ class DatasetSpec(Frozen):
     target: str = Field("target", min_length=1)
     encoding: str = "utf-8"
     split: SplitSpec = SplitSpec()
-    seed: int = 0
+    seed: Whole = 0
 
     @model_validator(mode="after")
     def _two_columns(self) -> Self:
@@ -66,8 +71,8 @@ class DatasetSpec(Frozen):
 class PriceSpec(Frozen):
     """A model's price where the price list does not know it, in US dollars per million tokens."""
 
-    prompt: float = Field(ge=0)
-    completion: float = Field(ge=0)
+    prompt: Number = Field(ge=0)
+    completion: Number = Field(ge=0)
 
 
 class RoleSpec(Frozen):
@@ -77,13 +82,13 @@ class RoleSpec(Frozen):
     """`openai`, `vllm`, `local`, or a name from `endpoints`."""
     model: str | None = Field(None, min_length=1)
     """The endpoint's default model when left out."""
-    hosted_model_uri: str | None = Field(None, pattern=r"^https?://")
+    hosted_model_uri: WebAddress | None = None
     """The base URL of an OpenAI-compatible server, where it differs from the endpoint's."""
     prompt: str = ""
-    temperature: float | None = Field(0.0, ge=0, le=2)
+    temperature: Number | None = Field(0.0, ge=0, le=2)
     """`null` leaves it out of the request, as reasoning models want it."""
-    max_tokens: int | None = Field(1000, ge=1)
-    timeout: float = Field(600, gt=0)
+    max_tokens: Whole | None = Field(1000, ge=1)
+    timeout: Number = Field(600, gt=0)
     """Seconds that one attempt may take."""
     extra: dict[str, JsonValue] = {}
     """Further request fields, sent as they are: `reasoning_effort`, `top_p`, `seed`, …"""
@@ -103,7 +108,7 @@ class RoleSpec(Frozen):
     @classmethod
     def _distinct(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(choices)) != len(choices) or any(not choice.strip() for choice in choices):
-            raise ValueError("every choice must be a different, non-empty text")
+            raise ValueError("a choice is empty or stands twice; take it out")
         if len(choices) == 1:
             raise ValueError("one choice is no choice; give two or more")
         return choices
@@ -112,8 +117,8 @@ class RoleSpec(Frozen):
 class EndpointSpec(Frozen):
     """A server that the user names: any OpenAI-compatible API."""
 
-    base_url: str = Field(pattern=r"^https?://")
-    api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    base_url: WebAddress
+    api_key_env: VariableName | None = None
     """The environment variable that holds the key. Keys never stand in files."""
     model: str | None = None
     identity: str | None = None
@@ -136,7 +141,7 @@ class ExactGrader(Frozen):
 
 
 class ChoiceGrader(Frozen):
-    """Right when the option the answer settles on is the target's: "(B)", "B.", "the answer is B"."""
+    """Right when the option that the answer settles on is the target's: "(B)", "B.", "It is B"."""
 
     kind: Literal["choice"]
 
@@ -152,7 +157,7 @@ class NumberGrader(Frozen):
     """Right when the last number of the answer is the target, within `tolerance`."""
 
     kind: Literal["number"]
-    tolerance: float = Field(0.0, ge=0)
+    tolerance: Number = Field(0.0, ge=0)
 
 
 class RegexGrader(Frozen):
@@ -168,7 +173,7 @@ class RegexGrader(Frozen):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
+            raise ValueError(f"is no regular expression ({error}); mend it") from error
         return pattern
 
 
@@ -198,17 +203,17 @@ GraderSpec = Annotated[
 
 
 class _Strategy(Frozen):
-    iterations: int = Field(3, ge=1, le=999)
-    candidates: int = Field(1, ge=1, le=50)
+    iterations: Whole = Field(3, ge=1, le=999)
+    candidates: Whole = Field(1, ge=1, le=50)
     """Candidates per iteration."""
-    seed: int = 0
+    seed: Whole = 0
 
 
 class OproSpec(_Strategy):
     """The optimizer model sees the prompts tried with their scores and writes a new one."""
 
     strategy: Literal["opro"]
-    attempts: int = Field(3, ge=1, le=10)
+    attempts: Whole = Field(3, ge=1, le=10)
     """Questions for one candidate before the iteration is recorded as unusable."""
 
 
@@ -216,7 +221,7 @@ class DemosSpec(_Strategy):
     """Few-shot demos from train rows, and wordings from a list; asks no model."""
 
     strategy: Literal["demos"]
-    demos: int = Field(8, ge=1, le=64)
+    demos: Whole = Field(8, ge=1, le=64)
     """The most demos that a candidate may show."""
     wordings: tuple[str, ...] = ()
 
@@ -234,9 +239,9 @@ OptimizerSpec = Annotated[OproSpec | DemosSpec | RescoreSpec, Field(discriminato
 class BudgetSpec(Frozen):
     """What one search may be charged, over all roles; `null` is no limit."""
 
-    calls: int | None = Field(None, ge=1)
-    tokens: int | None = Field(None, ge=1)
-    usd: float | None = Field(None, gt=0)
+    calls: Whole | None = Field(None, ge=1)
+    tokens: Whole | None = Field(None, ge=1)
+    usd: Number | None = Field(None, gt=0)
 
 
 class ExperimentSpec(Frozen):
@@ -248,52 +253,47 @@ class ExperimentSpec(Frozen):
     grader: GraderSpec
     optimizer: OptimizerSpec
     endpoints: dict[str, EndpointSpec] = {}
-    concurrency: int = Field(10, ge=1, le=10_000)
+    concurrency: Whole = Field(10, ge=1, le=10_000)
     budget: BudgetSpec = BudgetSpec()
-    unmeasured: float = Field(0.02, ge=0, lt=1)
+    unmeasured: Number = Field(0.02, ge=0, lt=1)
     """The share of rows without a grade that an evaluation may have."""
 
     @model_validator(mode="after")
-    def _roles_suffice(self) -> Self:
-        if not self.roles.target.prompt.strip():
-            raise ValueError("roles.target.prompt is empty; write the prompt to be improved")
+    def _fits_together(self) -> Self:
+        problems = [*self._lacking(), *self._unlimited(), *self._unknown_endpoints()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _lacking(self) -> Iterator[str]:
+        roles = self.roles
+        if not roles.target.prompt.strip():
+            yield "roles.target.prompt is empty; write the prompt to be improved"
         if isinstance(self.grader, ModelGrader):
-            if self.roles.review is None:
-                raise ValueError("grader.kind is 'model' and roles.review is missing; add it")
-            if "{response}" not in self.roles.review.prompt:
-                raise ValueError("roles.review.prompt lacks {response}; say where the answer goes")
+            if roles.review is None:
+                yield "grader.kind is 'model' and roles.review is missing; add it"
+            elif "{response}" not in roles.review.prompt:
+                yield "roles.review.prompt lacks {response}; say where the answer goes"
         if isinstance(self.optimizer, OproSpec):
-            if self.roles.optimizer is None:
-                raise ValueError("optimizer 'opro' needs roles.optimizer; add it, or use 'demos'")
-            if "{prompt_scores_str}" not in self.roles.optimizer.prompt:
-                raise ValueError("roles.optimizer.prompt lacks {prompt_scores_str}; add it")
-        return self
-
-    @model_validator(mode="after")
-    def _demos_have_rows(self) -> Self:
+            if roles.optimizer is None:
+                yield "optimizer 'opro' needs roles.optimizer; add it, or use 'demos'"
+            elif "{prompt_scores_str}" not in roles.optimizer.prompt:
+                yield "roles.optimizer.prompt lacks {prompt_scores_str}; add it"
         if isinstance(self.optimizer, DemosSpec) and self.dataset.split.train == 0:
-            raise ValueError(
-                "optimizer 'demos' takes demos from train rows; dataset.split.train is 0"
-            )
-        return self
+            yield "dataset.split.train is 0; raise it, optimizer 'demos' takes demos from there"
 
-    @model_validator(mode="after")
-    def _budget_can_be_kept(self) -> Self:
-        if self.budget.tokens is not None or self.budget.usd is not None:
-            for name, role in self.roles:
-                if role is not None and role.max_tokens is None:
-                    raise ValueError(
-                        f"a budget of tokens or usd needs roles.{name}.max_tokens; it is null"
-                    )
-        return self
+    def _unlimited(self) -> Iterator[str]:
+        if self.budget.tokens is None and self.budget.usd is None:
+            return
+        for name, role in self.roles:
+            if role is not None and role.max_tokens is None:
+                yield f"roles.{name}.max_tokens is null; a budget of tokens or usd needs a number"
 
-    @model_validator(mode="after")
-    def _endpoints_known(self) -> Self:
+    def _unknown_endpoints(self) -> Iterator[str]:
         known = {"openai", "vllm", "local", *self.endpoints}
         for name, role in self.roles:
             if role is not None and role.endpoint not in known:
-                raise ValueError(
+                yield (
                     f"roles.{name}.endpoint = {role.endpoint!r} is not known; "
                     f"use one of {', '.join(sorted(known))}"
                 )
-        return self

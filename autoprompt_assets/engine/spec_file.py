@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -11,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from autoprompt_assets.engine.errors import InputError, shown
+from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.spec import ExperimentSpec
 
 MENDS = {
@@ -19,7 +21,7 @@ MENDS = {
     "string_type": "is not text; put it in quotes",
     "literal_error": "is not allowed; use {expected}",
     "union_tag_invalid": "is not known; use one of {expected_tags}",
-    "union_tag_not_found": "lacks its {discriminator}; add it",
+    "union_tag_not_found": "is missing; add it",
     "greater_than": "is too small; make it more than {gt}",
     "greater_than_equal": "is too small; make it {ge} or more",
     "less_than": "is too large; make it less than {lt}",
@@ -36,7 +38,14 @@ MENDS = {
     "tuple_type": "is not a list; write `- item` lines below it",
     "string_pattern_mismatch": "does not have the right form; it must match {pattern}",
     "finite_number": "is not finite; write an ordinary number",
+    "model_attributes_type": "is not a mapping; write `key: value` lines below it",
+    "int_parsing_size": "is too long a number; write a smaller one",
+    "invalid_key": "is no text; put the key in quotes",
+    "invalid-json-value": "is no text, number, list or mapping; put it in quotes",
+    "recursion_loop": "holds itself; write it out",
 }
+TAGS = {"exact", "choice", "contains", "number", "regex", "json", "model"}
+TAGS |= {"opro", "demos", "rescore"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -61,13 +70,21 @@ def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> Experim
         InputError: one line per problem.
     """
     data = _read(path)
-    for key, value in (overrides or {}).items():
-        _override(data, key, value)
+    overrides = overrides or {}
+    problems: list[str] = []
+    for key, value in overrides.items():
+        try:
+            _override(data, key, value)
+        except InputError as error:
+            problems += error.lines
+    if problems:
+        raise InputError(problems)
     try:
         return ExperimentSpec.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise InputError([_line(path, detail, overrides or {}) for detail in details]) from None
+        lines = [line for detail in details for line in _lines(path, detail, overrides)]
+        raise InputError(lines) from None
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
@@ -76,13 +93,29 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
     Raises:
         InputError: a text without `=` or without a key.
     """
-    overrides = {}
+    overrides, problems = {}, []
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip() or not all(key.strip().split(".")):
-            raise InputError(f"--set {setting!r} is not key.path=value; write e.g. concurrency=4")
-        overrides[key.strip()] = value
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals or not all(part.strip() for part in key.split(".")):
+            problems.append(
+                f"--set {shown(setting)}: is not key.path=value; write e.g. --set concurrency=4"
+            )
+        elif key in overrides:
+            problems.append(f"--set {key}: is given twice; keep one")
+        overrides[key] = value
+    if problems:
+        raise InputError(problems)
     return overrides
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """`value` as YAML would hold it, on one line, cut at `limit` characters."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        text = "a value that holds itself"
+    text = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -90,32 +123,50 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; see `autoprompt list`") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); mend its rights") from None
     except UnicodeDecodeError as error:
-        line = f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        raise InputError(line) from None
-    try:
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: {_yaml_problem(error)}") from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}: line {line} is not UTF-8; save the file as UTF-8") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name the YAML file in it") from None
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or "no such path can be"
+        raise InputError(f"{path}: cannot be read ({problem}); mend its path or rights") from None
+    data = _parsed(text, f"{path}:")
+    if data is None:
+        raise InputError(f"{path}: is empty; write an experiment, see README.md")
     if not isinstance(data, dict):
-        raise InputError(f"{path}: holds {shown(data)}, not `key: value` lines; see README.md")
+        raise InputError(f"{path}: holds {shown(data)}; write `key: value` lines, see README.md")
     return data
+
+
+def _parsed(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  it is a SafeLoader
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        problem = f"line {line} holds an unprintable character; delete it"
+    except yaml.YAMLError as error:
+        problem = _yaml_problem(error)
+    except ValueError:
+        problem = "holds a date or number that cannot be; put it in quotes, or mend it"
+    except RecursionError:
+        problem = "is nested too deeply; write it flatter"
+    raise InputError(f"{source} {problem}")
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    problem = getattr(error, "problem", None) or "unreadable"
-    return f"{where}{problem}; mend the YAML there".replace("\n", " ")
+    problem = " ".join((getattr(error, "problem", None) or "is no YAML").split())
+    if "'\\t'" in problem:
+        return f"{where}a tab; indent with spaces"
+    if problem.endswith("keep one"):
+        return f"{where}{problem}"
+    return f"{where}{problem}; mend the YAML there"
 
 
 def _override(data: dict[str, Any], key: str, text: str) -> None:
-    try:
-        value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {key}={shown(text)}: {_yaml_problem(error)}") from None
+    value = _parsed(text, f"--set {key}={shown(text)}:")
     *parents, last = key.split(".")
     place = data
     for parent in parents:
@@ -123,34 +174,57 @@ def _override(data: dict[str, Any], key: str, text: str) -> None:
             place[parent] = {}
         place = place[parent]
         if not isinstance(place, dict):
-            raise InputError(f"--set {key}: {parent!r} holds {shown(place)}, which has no fields")
+            raise InputError(
+                f"--set {key}: {parent!r} holds {shown(place)}, which has no fields; set {parent!r}"
+            )
     place[last] = value
 
 
-def _line(path: Path, detail: ErrorDetails, overrides: Mapping[str, str]) -> str:
-    tags = {"exact", "choice", "contains", "number", "regex", "json", "model"}
-    tags |= {"opro", "demos", "rescore"}
-    places = [str(part) for part in detail["loc"]]
-    if len(places) > 1 and places[0] in ("grader", "optimizer") and places[1] in tags:
+def _lines(path: Path, detail: ErrorDetails, overrides: Mapping[str, str]) -> list[str]:
+    places = [str(part) for part in detail["loc"] if part != "[key]"]
+    if len(places) > 1 and places[0] in ("grader", "optimizer") and places[1] in TAGS:
         del places[1]
-    field = ".".join(places) or "the file"
-    source = f"--set {field}" if field in overrides else f"{path}: {field}"
+    if "extra" in places:  # what pydantic adds below it are its own names of types
+        del places[places.index("extra") + 2 :]
+    field = ".".join(places)
+    if detail["type"] == "value_error":
+        problems = str(detail.get("ctx", {})["error"]).split("\n")
+        said = [f"{field}: {problem}" if field else problem for problem in problems]
+    else:
+        said = [_said(field, places, detail)]
+    return [f"{_source(path, line, overrides)} {line}" for line in said]
+
+
+def _source(path: Path, line: str, overrides: Mapping[str, str]) -> str:
+    """Where the field that `line` begins with was given: by --set, or in the file."""
+    given = re.match(r"[^\s:]*", line)
+    name = f"{given[0] if given else ''}."
+    return "--set" if any(name.startswith(f"{key}.") for key in overrides) else f"{path}:"
+
+
+def _said(field: str, places: list[str], detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"{source}: no such field{_suggestion(places)}"
+        return f"{field}: no such field{_suggestion(places)}"
     if kind == "missing":
-        return f"{source}: {MENDS[kind]}"
-    if kind == "value_error":
-        problem = str(context["error"])
-        return f"{path}: {problem}" if field == "the file" else f"{source}: {problem}"
+        return f"{field}: {MENDS[kind]}"
     mend = MENDS.get(kind)
-    said = mend.format(**context) if mend else f"{detail['msg'].lower()}; mend it"
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        said, field_value = said.replace("'", ""), context.get("tag")
-        tag = context["discriminator"].replace("'", "")
-        shown_tag = f" = {shown(field_value)}" if field_value is not None else ""
-        return f"{source}.{tag}{shown_tag}: {said}".replace(f"lacks its {tag}", "is missing")
-    return f"{source} = {shown(detail['input'])}: {said}"
+    said = mend.format(**{name: _plain(value) for name, value in context.items()}) if mend else ""
+    said = said or f"{detail['msg'].lower()}; mend it"
+    if kind == "string_type" and isinstance(detail["input"], bool):
+        said += " (YAML reads yes, no, on and off as true and false)"
+    if kind not in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{field} = {shown(detail['input'])}: {said}"
+    tag = context["discriminator"].replace("'", "")
+    said = said.replace("'", "")
+    given = detail["input"].get(tag) if isinstance(detail["input"], dict) else None
+    if given is None:
+        return f"{field}.{tag}: is missing; add it"
+    return f"{field}.{tag} = {shown(given)}: {said}"
+
+
+def _plain(value: object) -> object:
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _suggestion(places: list[str]) -> str:

@@ -12,7 +12,7 @@ from autoprompt_assets.engine.candidate import Candidate, Message, fill
 from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Question, Trial
 from autoprompt_assets.engine.spec import OproSpec
 
-_BRACKETS = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_BRACKETS = re.compile(r"\[\[(.*?)\]\](?!\])", re.DOTALL)
 _AGAIN = (
     "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
 )

@@ -1,0 +1,44 @@
+"""Kinds of values in an experiment file that need a check of their own."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticKnownError
+
+
+def _no_switch(value: Any) -> Any:
+    # YAML reads `yes` as true, and pydantic would take that for 1.
+    if isinstance(value, bool):
+        raise PydanticKnownError("float_type")
+    return value
+
+
+def _without_credentials(value: Any) -> Any:
+    # The error does not repeat the value: it may hold the secret.
+    if isinstance(value, str) and re.match(r"[a-z0-9+.-]+://[^/?#]*@", value, re.IGNORECASE):
+        raise ValueError("holds credentials; take out what stands before the @")
+    return value
+
+
+def _web_address(value: Any) -> Any:
+    if isinstance(value, str) and not re.match(r"https?://[^\s/]", value):
+        raise ValueError("is no web address; start it with http:// or https://")
+    return value
+
+
+def _variable_name(value: Any) -> Any:
+    # A key written here by mistake is not repeated either.
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError("is no name of an environment variable; name it, never write the key")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_switch)]
+Number = Annotated[float, BeforeValidator(_no_switch)]
+Location = Annotated[str, BeforeValidator(_without_credentials)]
+# Before-validators run from the last to the first.
+WebAddress = Annotated[str, BeforeValidator(_web_address), BeforeValidator(_without_credentials)]
+VariableName = Annotated[str, BeforeValidator(_variable_name)]

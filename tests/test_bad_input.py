@@ -1,0 +1,270 @@
+"""What a user gets wrong in an experiment file or a --set: one line per error, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.spec_file import load_spec, parse_overrides
+
+GOOD = {
+    "dataset": "{path: rows.csv}",
+    "roles": '{target: {prompt: Solve}, review: {prompt: "{response}?"}, '
+    'optimizer: {prompt: "{prompt_scores_str}"}}',
+    "grader": "{kind: choice}",
+    "optimizer": "{strategy: opro}",
+}
+TARGET = "{target: {prompt: Solve, %s}, optimizer: {prompt: '{prompt_scores_str}'}}"
+
+
+def spec_text(**changed: str) -> str:
+    return "".join(f"{key}: {value}\n" for key, value in {**GOOD, **changed}.items())
+
+
+def target(field: str) -> str:
+    return spec_text(roles=TARGET % field)
+
+
+FILES: dict[str, tuple[str | bytes, list[str]]] = {
+    "empty file": ("", ["experiment.yaml: is empty; write"]),
+    "only comments": ("# to do\n", ["experiment.yaml: is empty; write"]),
+    "a list": ("- a\n- b\n", ['holds ["a", "b"]; write `key: value` lines']),
+    "a sentence": ("improve my prompt", ['holds "improve my prompt"; write']),
+    "not UTF-8": (b"description: caf\xe9\n", ["experiment.yaml: line 1 is not UTF-8; save"]),
+    "a tab": (spec_text() + "budget:\n\tcalls: 3\n", ["line 6, column 1: a tab; indent with"]),
+    "a control character": (spec_text(description="\x07"), ["line 5 holds an unprintable", "dele"]),
+    "an open bracket": (spec_text(budget="{calls: 3"), ["line 6, column 1", "mend the YAML there"]),
+    "an open quote": (spec_text(description="'x"), ["line 6, column 1", "mend the YAML there"]),
+    "a colon in plain text": (spec_text(description="a: b"), ["line 5, column 15", "mend the YAM"]),
+    "two documents": (spec_text() + "---\na: 1\n", ["line 5, column 1", "another document", "men"]),
+    "a key twice": (spec_text() + "concurrency: 1\nconcurrency: 2\n", ["line 6", "given twice; k"]),
+    "a nested key twice": (spec_text(budget="{calls: 1, calls: 2}"), ["'calls' is given twice"]),
+    "a date that is none": (spec_text(description="2024-13-45"), ["cannot be; put it in quotes"]),
+    "a number of 5000 digits": (spec_text(concurrency="9" * 5000), ["cannot be; put it in quotes"]),
+    "too deep": (spec_text(description="[" * 5000), ["nested too deeply; write it flatter"]),
+    "a list as key": ("? [a]\n: 1\n", ["line 1", "mend the YAML there"]),
+    "a Python object": ("a: !!python/object:os.system {}\n", ["line 1", "mend the YAML there"]),
+    "a number as key": (spec_text() + "1: x\n", ["1 = 1: is no text; put the key in quotes"]),
+    "nothing but a description": (
+        "description: x\n",
+        ["dataset: is missing; add it", "roles: is missing; add it", "grader: is missing; add it"],
+    ),
+    "a mistyped section": (spec_text(rolse="{}"), ["rolse: no such field; did you mean 'roles'?"]),
+    "a mistyped field": (target("temprature: 1"), ["roles.target.temprature", "'temperature'?"]),
+    "a field of another section": (spec_text(seed="1"), ["seed: no such field; use budget"]),
+    "a field of another strategy": (
+        spec_text(optimizer="{strategy: opro, wordings: [a]}"),
+        ["optimizer.wordings: no such field"],
+    ),
+    "a text for a section": (spec_text(dataset="rows.csv"), ['dataset = "rows.csv": is not a map']),
+    "a text for the grader": (spec_text(grader="choice"), ['grader = "choice": is not a mapping']),
+    "nothing in a section": (spec_text(grader=""), ["grader = null: is not a mapping; write"]),
+    "no kind of grader": (spec_text(grader="{}"), ["grader.kind: is missing; add it"]),
+    "an unknown grader": (spec_text(grader="{kind: chioce}"), ['grader.kind = "chioce"', "use on"]),
+    "a list for the grader's kind": (spec_text(grader="{kind: [exact]}"), ['grader.kind = ["exac']),
+    "an unknown strategy": (
+        spec_text(optimizer="{strategy: oprox}"),
+        ['optimizer.strategy = "oprox": is not known; use one of opro, demos, rescore'],
+    ),
+    "no strategy": (spec_text(optimizer="{iterations: 3}"), ["optimizer.strategy: is missing; ad"]),
+    "an unknown endpoint": (
+        target("endpoint: azure"),
+        ["roles.target.endpoint = 'azure' is not known; use one of local, openai, vllm"],
+    ),
+    "no review role": (
+        spec_text(grader="{kind: model}", roles=TARGET % "timeout: 9"),
+        ["grader.kind is 'model' and roles.review is missing; add it"],
+    ),
+    "no {response}": (
+        spec_text(grader="{kind: model}", roles=GOOD["roles"].replace("{response}", "it")),
+        ["roles.review.prompt lacks {response}; say where"],
+    ),
+    "no optimizer role": (spec_text(roles="{target: {prompt: x}}"), ["needs roles.optimizer; add"]),
+    "no {prompt_scores_str}": (
+        spec_text(roles="{target: {prompt: x}, optimizer: {prompt: Improve it}}"),
+        ["roles.optimizer.prompt lacks {prompt_scores_str}; add it"],
+    ),
+    "an empty prompt": (
+        spec_text(roles=GOOD["roles"].replace("Solve", "' '")),
+        ["roles.target.prompt is empty; write the prompt"],
+    ),
+    "a list for the prompt": (target("model: [a]"), ['roles.target.model = ["a"]: is not text; p']),
+    "yes and no as choices": (
+        target("choices: [yes, no]"),
+        ["choices.0 = true: is not text; put it in quotes", "choices.1 = false", "YAML reads"],
+    ),
+    "a text for choices": (target("choices: yes!"), ['choices = "yes!": is not a list; write `-']),
+    "one choice": (target("choices: [a]"), ["roles.target.choices: one choice is no choice; give"]),
+    "a choice twice": (target("choices: [a, b, a]"), ["a choice is empty or stands twice"]),
+    "negative temperature": (target("temperature: -1"), ["temperature = -1: is too small; make i"]),
+    "a hot temperature": (target("temperature: 20"), ["temperature = 20: is too large; make it 2"]),
+    "NaN": (target("temperature: .nan"), ["roles.target.temperature = NaN: is not finite; write"]),
+    "infinity": (spec_text(budget="{usd: .inf}"), ["budget.usd = Infinity: is not finite; write"]),
+    "a yes for a number": (spec_text(concurrency="yes"), ["concurrency = true: is no number; wri"]),
+    "half a call": (spec_text(concurrency="1.5"), ["concurrency = 1.5: is no whole number; write"]),
+    "a word for a number": (spec_text(concurrency="many"), ['= "many": is no whole number; write']),
+    "a huge number": (spec_text(concurrency="10000000"), ["is too large; make it 10000 or less"]),
+    "no iterations": (
+        spec_text(optimizer="{strategy: opro, iterations: 0}"),
+        ["optimizer.iterations = 0: is too small; make it 1 or more"],
+    ),
+    "a budget of nothing": (spec_text(budget="{calls: 0, usd: 0}"), ["budget.calls = 0", "budget"]),
+    "dollars without max_tokens": (
+        spec_text(budget="{usd: 1}", roles=TARGET % "max_tokens: null"),
+        ["roles.target.max_tokens is null; a budget of tokens or usd needs a number"],
+    ),
+    "fractions above 1": (
+        spec_text(dataset="{path: a.csv, split: {train: 0.6, validation: 0.6, test: 0.6}}"),
+        ["dataset.split: the fractions add up to 1.8; make them 1 or less"],
+    ),
+    "counts and fractions": (
+        spec_text(dataset="{path: a.csv, split: {train: 50, validation: 0.5, test: 100}}"),
+        ["dataset.split: mixes counts and fractions; give three whole"],
+    ),
+    "a test split of nothing": (
+        spec_text(dataset="{path: a.csv, split: {test: 0}}"),
+        ["dataset.split.test = 0: is too small; make it more than 0"],
+    ),
+    "demos without train rows": (
+        spec_text(dataset="{path: a.csv, split: {train: 0}}", optimizer="{strategy: demos}"),
+        ["dataset.split.train is 0; raise it"],
+    ),
+    "one column for both": (
+        spec_text(dataset="{path: a.csv, input: q, target: q}"),
+        ["dataset: input and target are the same column 'q'; name two"],
+    ),
+    "an unknown format": (spec_text(dataset="{path: a, format: xls}"), ["format = \"xls\"", "use"]),
+    "no path": (spec_text(dataset="{path: ''}"), ['dataset.path = "": is empty; fill it in']),
+    "reserved extra": (target("extra: {stream: true}"), ["'stream' may not stand in extra"]),
+    "a date in extra": (target("extra: {a: 2024-01-01}"), ["extra.a", "put it in quotes"]),
+    "NaN in extra": (target("extra: {seed: .nan}"), ["roles.target.extra.seed = NaN: is not fini"]),
+    "no web address": (target("hosted_model_uri: localhost:8000"), ["start it with http:// or ht"]),
+    "half a web address": (spec_text(endpoints="{mine: {base_url: 'http://'}}"), ["endpoints.min"]),
+    "a bad pattern": (spec_text(grader="{kind: regex, pattern: '('}"), ["grader.pattern: is no r"]),
+    "no pattern": (spec_text(grader="{kind: regex}"), ["grader.pattern: is missing; add it"]),
+    "a bad search id": (
+        spec_text(optimizer="{strategy: rescore, search: last}"),
+        ['optimizer.search = "last": does not have the right form'],
+    ),
+}  # fmt: skip
+
+SECRETS = {
+    "in an endpoint": spec_text(endpoints="{mine: {base_url: 'https://me:hunter2@host/v1'}}"),
+    "in a model's address": target("hosted_model_uri: 'https://hunter2@host/v1'"),
+    "in the dataset's address": spec_text(dataset="{path: 's3://me:hunter2@bucket/rows.csv'}"),
+    "in place of its variable's name": spec_text(
+        endpoints="{mine: {base_url: 'http://host', api_key_env: sk-hunter2}}"
+    ),
+}
+
+SETTINGS: dict[str, tuple[list[str], list[str]]] = {
+    "no =": (["concurrency"], ['--set "concurrency": is not key.path=value; write']),
+    "no key": (["=4"], ['--set "=4": is not key.path=value; write']),
+    "an empty part": (["roles..model=a"], ["is not key.path=value; write"]),
+    "twice": (["concurrency=1", "concurrency=2"], ["--set concurrency: is given twice; keep one"]),
+    "into a number": (["concurrency.x=1"], ["--set concurrency.x", "holds 4", "set 'concurrency'"]),
+    "into a list": (["optimizer.wordings.0=a"], ["--set optimizer.wordings.0", "set 'wordings'"]),
+    "an unknown field": (["concurency=1"], ["--set concurency: no such field; did you mean 'conc"]),
+    "broken YAML": (["budget={calls"], ['--set budget="{calls": line 1', "mend the YAML there"]),
+    "a wrong value": (["concurrency=0"], ["--set concurrency = 0: is too small; make it 1 or mor"]),
+    "nothing": (["concurrency="], ["--set concurrency = null: is no whole number; write one"]),
+    "an unknown endpoint": (["roles.target.endpoint=x"], ["--set roles.target.endpoint = 'x' is"]),
+    "a wrong part of a whole": (["budget={calls: 0}"], ["--set budget.calls = 0: is too small"]),
+}  # fmt: skip
+
+
+def refused(path: Path, settings: list[str] | None = None) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        load_spec(path, parse_overrides(settings or []))
+    return caught.value.lines
+
+
+def check(lines: tuple[str, ...], names: tuple[str, ...], expected: list[str]) -> None:
+    text = "\n".join(lines)
+    assert not [part for part in expected if part not in text], text
+    for line in lines:
+        assert line.isprintable(), line
+        assert any(line.startswith(name) for name in names), line
+        assert any(mark in line for mark in ";?"), f"says not what to do: {line}"
+        for tone in ("None", "True", "False", "dict", "NoneType", "Traceback", "pydantic"):
+            assert tone not in line, line
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_error_in_file_is_one_line_with_place_and_mend(case: str, tmp_path: Path) -> None:
+    content, expected = FILES[case]
+    path = tmp_path / "experiment.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    check(refused(path), (f"{path}: ",), expected)
+
+
+@pytest.mark.parametrize("case", SECRETS)
+def test_credentials_in_file_are_refused_and_not_repeated(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(SECRETS[case], encoding="utf-8")
+    lines = refused(path)
+    check(lines, (f"{path}: ",), [])
+    assert "hunter2" not in "".join(lines)
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_error_in_set_names_its_key(case: str, tmp_path: Path) -> None:
+    settings, expected = SETTINGS[case]
+    path = tmp_path / "experiment.yaml"
+    path.write_text(
+        spec_text(concurrency="4", optimizer="{strategy: demos, wordings: [a]}"), encoding="utf-8"
+    )
+    check(refused(path, settings), ("--set ",), expected)
+
+
+def test_missing_file_and_folder_are_told_apart(tmp_path: Path) -> None:
+    check(refused(tmp_path / "no.yaml"), (str(tmp_path),), ["no.yaml: there is no such file; see"])
+    check(refused(tmp_path), (str(tmp_path),), ["is a folder; name the YAML file in it"])
+
+
+def test_every_error_of_a_file_is_reported_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(
+        spec_text(
+            dataset="{path: 3, colour: red}",
+            roles="{target: {prompt: x, temperature: 9, choices: [yes, no]}}",
+            optimizer="{strategy: opro, iterations: 0}",
+            budget="{calls: none}",
+        ),
+        encoding="utf-8",
+    )
+    lines = refused(path, ["concurrency=0", "unmeasured=2"])
+    check(lines, (f"{path}: ", "--set "), [])
+    assert len(lines) == 9
+
+
+def test_errors_between_sections_are_reported_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(
+        spec_text(
+            roles="{target: {prompt: '', endpoint: a, max_tokens: null}}",
+            grader="{kind: model}",
+            budget="{tokens: 9}",
+        ),
+        encoding="utf-8",
+    )
+    lines = refused(path)
+    check(lines, (f"{path}: ",), ["target.prompt", "roles.review", "roles.optimizer", "max_tokens"])
+    assert len(lines) == 5
+
+
+def test_every_malformed_set_is_reported_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_overrides(["a", "=b", "c=1"])
+    assert len(caught.value.lines) == 2
+
+
+def test_set_reaches_a_part_that_the_file_leaves_out(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(spec_text(), encoding="utf-8")
+    settings = ["budget.calls=7", "roles.target.choices=[a, b]", "roles.target.temperature=1e-1"]
+    spec = load_spec(path, parse_overrides(settings))
+    assert (spec.budget.calls, spec.roles.target.choices) == (7, ("a", "b"))
+    assert spec.roles.target.temperature == 0.1
