@@ -128,7 +128,7 @@ def iterate(
     records, name = session.records, session.name
     baseline = read_baseline(session)
     command = (
-        "dagster asset materialize -w workspace.yaml --select optimizer_iterations "
+        "dg launch --assets optimizer_iterations "
         f"--partition-range '{name}|001...{name}|{numbers[0]:03d}'"
     )
     earlier = require_iterations(records, numbers[0], command)
@@ -144,12 +144,14 @@ def iterate(
 
         step, counts = session.run(work, progress)
         earlier.append(step)
+        rows = records.read_rows(step.best.candidate, "validation") if step.best else None
         yield dg.AssetMaterialization(
             asset_key=context.asset_key,
             partition=f"{name}|{number:03d}",
             metadata={
                 **metadata.iteration_metadata(step, session.search_id),
                 **metadata.counts_metadata(counts),
+                **({} if rows is None else metadata.failures_metadata(rows)),
             },
             tags=metadata.iteration_tags(
                 step,

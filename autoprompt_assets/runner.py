@@ -23,6 +23,7 @@ from resources.experiments import ExperimentsResource
 from resources.llm import LLMResource
 from resources.store import StoreResource, required
 
+INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 STAGES: tuple[tuple[str, ...], ...] = (
     ("dataset", "baseline_score"),
@@ -136,6 +137,8 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
                     calls[kind] += int(_value(data, f"calls {kind}"))
                 usd += _value(data, "usd paid now")
             if not result.success:
+                if _interrupted(result):
+                    raise KeyboardInterrupt
                 raise RunFailed(_failure(result))
     session = open_session(name, bench.experiments, bench.llm, bench.store)
     baseline, best = (
@@ -165,6 +168,12 @@ def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:
 def _value(metadata: Mapping[str, Any], name: str) -> float:
     value = metadata.get(name)
     return float(value.value) if value is not None else 0.0
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """True where a signal ended a step: Dagster makes a failure of it."""
+    errors = [e.step_failure_data.error for e in result.all_node_events if e.is_step_failure]
+    return any(error and error.cls_name in INTERRUPTS for error in errors)
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:

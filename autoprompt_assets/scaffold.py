@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from autoprompt_assets.engine.dataset import build_dataset
 from autoprompt_assets.engine.errors import InputError, shown
@@ -105,7 +106,11 @@ def write_experiment(
     if path.exists():
         raise InputError(f"{path} exists; choose another NAME, or edit it")
     source = data if "://" in data else str(Path(data).expanduser().resolve())
-    spec = DatasetSpec(path=source, input=input_column, target=target_column)
+    try:
+        spec = DatasetSpec(path=source, input=input_column, target=target_column)
+    except ValidationError as error:
+        problems = [detail["msg"].removeprefix("Value error, ") for detail in error.errors()]
+        raise InputError([f"--input, --target: {problem}" for problem in problems]) from None
     built = build_dataset(read_table(spec, Path.cwd()), spec)
     targets = sorted({example.target for example in built.examples})
     text = TEMPLATE.format(

@@ -103,8 +103,11 @@ class Session:
     async def _run(
         self, work: Callable[[Search], Awaitable[T]], progress: Progress
     ) -> tuple[T, CallCounts]:
-        async with Journal(self.journal) as journal, self.llm.connect(self.spec) as client:
-            calls = Calls(client, journal, self.search_id)
+        async with (
+            Journal(self.journal) as journal,
+            self.llm.connect(self.spec) as client,
+            Calls(client, journal, self.search_id) as calls,
+        ):
             evaluator = Evaluator(
                 calls,
                 self.models.target,

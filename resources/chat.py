@@ -83,16 +83,12 @@ class ChatClient:
                 reply = await self._clients[request.role].post(
                     "/chat/completions", cast_to=object, body=request.body()
                 )
-        except (TimeoutError, openai.APITimeoutError):
-            message = f"{endpoint.name}: no answer within {role.spec.timeout:g} s"
-            raise llm.CallTimedOut(message) from None
+        except TimeoutError:
+            raise _timed_out(role, endpoint) from None
         except openai.APIStatusError as error:
             raise _status_error(error, endpoint) from None
         except openai.APIConnectionError as error:
-            cause = type(error.__cause__ or error).__name__
-            raise llm.ConnectionFailed(
-                f"{endpoint.name}: no connection to {endpoint.identity} ({cause})"
-            ) from None
+            raise _connection_error(error, role, endpoint) from None
         except (openai.APIResponseValidationError, json.JSONDecodeError, UnicodeDecodeError):
             raise llm.MalformedResponse(f"{endpoint.name}: the reply is not JSON") from None
         return _completion(reply, role, endpoint, time.perf_counter() - started, number)
@@ -118,6 +114,21 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     after = error.retry_after if isinstance(error, llm.RateLimited) else None
     return min(after, 60.0) if after is not None else float(_BACKOFF(state))
+
+
+def _timed_out(role: Asked, endpoint: Endpoint) -> llm.CallError:
+    return llm.CallTimedOut(f"{endpoint.name}: no answer within {role.spec.timeout:g} s")
+
+
+def _connection_error(
+    error: openai.APIConnectionError, role: Asked, endpoint: Endpoint
+) -> llm.CallError:
+    cause = error.__cause__ or error
+    # The transport calls a refused connection a timeout, too: of connecting, not of the answer.
+    if isinstance(error, openai.APITimeoutError) and type(cause).__name__ != "ConnectTimeout":
+        return _timed_out(role, endpoint)
+    root = type(cause.__cause__ or cause).__name__
+    return llm.ConnectionFailed(f"{endpoint.name}: no connection to {endpoint.identity} ({root})")
 
 
 def _status_error(error: openai.APIStatusError, endpoint: Endpoint) -> llm.CallError:

@@ -77,7 +77,7 @@ class ExperimentStore:
         path = self._membership_path(spec)
         if not path.exists():
             return None
-        frame = pd.read_parquet(_local(path))
+        frame = pd.read_parquet(local(path))
         thresholds = frame.attrs["thresholds"]
         splits = {
             str(key): cast(Split, split) if split else None
@@ -95,9 +95,9 @@ class ExperimentStore:
             }
         )
         frame.attrs["thresholds"] = list(members.thresholds)
-        _write_parquet(self._membership_path(spec), frame)
+        write_parquet(self._membership_path(spec), frame)
         rows = pd.DataFrame([asdict(example) for example in dataset.examples])
-        _write_parquet(self._rows_path(dataset.version), rows)
+        write_parquet(self._rows_path(dataset.version), rows)
         record = DatasetRecord(
             dataset.version,
             {
@@ -107,12 +107,12 @@ class ExperimentStore:
             dataset.notes,
             dict(dataset.dropped),
         )
-        _write_json(self._record_path(spec), asdict(record))
+        write_json(self._record_path(spec), asdict(record))
         return record
 
     def read_dataset(self, spec: DatasetSpec) -> DatasetRecord | None:
         """What was materialized last for these dataset settings."""
-        data = _read_json(self._record_path(spec))
+        data = read_json(self._record_path(spec))
         if data is None:
             return None
         extents = {split: Extent(**data["extents"][split]) for split in SPLITS}
@@ -120,7 +120,7 @@ class ExperimentStore:
 
     def read_examples(self, version: str, split: Split) -> tuple[Example, ...]:
         """The rows of one split, in their fixed order."""
-        path = _local(self._rows_path(version))
+        path = local(self._rows_path(version))
         frame = pd.read_parquet(path, filters=[("split", "==", split)])
         names = [field.name for field in fields(Example)]
         return tuple(Example(*row) for row in frame[names].itertuples(index=False, name=None))
@@ -156,22 +156,22 @@ class SearchStore:
     def write_spec(self, spec: Mapping[str, Any]) -> None:
         """The effective spec, endpoints included; written once."""
         if not (self.folder / "spec.json").exists():
-            _write_json(self.folder / "spec.json", spec)
+            write_json(self.folder / "spec.json", spec)
 
     def read_summary(self, candidate: Candidate, split: Split) -> Summary | None:
         """See `Records`."""
-        data = _read_json(self._evaluation(candidate, split, "json"))
+        data = read_json(self._evaluation(candidate, split, "json"))
         return read_summary(data) if data is not None else None
 
     def write_evaluation(self, evaluation: Evaluation) -> None:
         """Rows as Parquet; how they were had (latency, attempts) apart; the numbers last."""
         candidate, split = evaluation.candidate, evaluation.split
         rows = pd.DataFrame([_row(row) for row in evaluation.rows])
-        _write_parquet(self._evaluation(candidate, split, "parquet"), rows)
+        write_parquet(self._evaluation(candidate, split, "parquet"), rows)
         timings = pd.DataFrame([_timing(row) for row in evaluation.rows])
-        _write_parquet(self._evaluation(candidate, split, "timings.parquet"), timings)
+        write_parquet(self._evaluation(candidate, split, "timings.parquet"), timings)
         summary = summary_json(evaluation.summary())
-        _write_json(self._evaluation(candidate, split, "json"), summary)
+        write_json(self._evaluation(candidate, split, "json"), summary)
 
     def read_rows(self, candidate: Candidate, split: Split) -> pd.DataFrame:
         """A stored evaluation: id, input, target, answer, outcome, value, reason, …"""
@@ -187,7 +187,7 @@ class SearchStore:
     def read_rows_of(self, split: Split, candidate_id: str) -> pd.DataFrame:
         """A stored evaluation, by the candidate's id."""
         path = self.folder / "evaluations" / f"{split}-{candidate_id}.parquet"
-        return pd.read_parquet(_local(path))
+        return pd.read_parquet(local(path))
 
     def read_values(self, candidate: Candidate, split: Split) -> dict[str, float | None]:
         """See `Records`."""
@@ -199,13 +199,13 @@ class SearchStore:
 
     def read_iteration(self, iteration: int) -> Iteration | None:
         """See `Records`."""
-        data = _read_json(self.folder / "iterations" / f"{iteration:03d}.json")
+        data = read_json(self.folder / "iterations" / f"{iteration:03d}.json")
         return read_iteration(data) if data is not None else None
 
     def write_iteration(self, iteration: Iteration) -> None:
         """See `Records`."""
         path = self.folder / "iterations" / f"{iteration.iteration:03d}.json"
-        _write_json(path, iteration_json(iteration))
+        write_json(path, iteration_json(iteration))
 
     def read_iterations(self) -> list[Iteration]:
         """All iterations without a gap, in order."""
@@ -216,22 +216,22 @@ class SearchStore:
 
     def write_baseline(self, baseline: Scored) -> None:
         """The first prompt's score on validation."""
-        _write_json(self.folder / "baseline.json", scored_json(baseline))
+        write_json(self.folder / "baseline.json", scored_json(baseline))
 
     def read_baseline(self) -> Scored | None:
         """What `baseline_score` measured."""
-        data = _read_json(self.folder / "baseline.json")
+        data = read_json(self.folder / "baseline.json")
         return read_scored(data) if data is not None else None
 
     def write_best(self, best: Best) -> None:
         """`best_prompt.txt` for people, `best_candidate.json` for programs."""
-        _write_text(self.folder / "best_prompt.txt", best.scored.candidate.text() + "\n")
+        write_text(self.folder / "best_prompt.txt", best.scored.candidate.text() + "\n")
         data = {"iteration": best.iteration, **scored_json(best.scored)}
-        _write_json(self.folder / "best_candidate.json", data)
+        write_json(self.folder / "best_candidate.json", data)
 
     def read_best(self) -> Best | None:
         """What `best_prompt` selected."""
-        data = _read_json(self.folder / "best_candidate.json")
+        data = read_json(self.folder / "best_candidate.json")
         return Best(data["iteration"], read_scored(data)) if data is not None else None
 
     def write_outcome(self, outcome: TestOutcome) -> None:
@@ -241,11 +241,11 @@ class SearchStore:
             "best": summary_json(outcome.best),
             "comparison": outcome.comparison.as_json(),
         }
-        _write_json(self.folder / "comparison.json", data)
+        write_json(self.folder / "comparison.json", data)
 
     def read_outcome(self) -> TestOutcome | None:
         """What the test said."""
-        data = _read_json(self.folder / "comparison.json")
+        data = read_json(self.folder / "comparison.json")
         if data is None:
             return None
         fields = {**data["comparison"], "ci95": tuple(data["comparison"]["ci95"])}
@@ -255,7 +255,7 @@ class SearchStore:
 
     def write_report(self, html: str) -> str:
         """`report.html`; returns where it is."""
-        _write_text(self.folder / "report.html", html)
+        write_text(self.folder / "report.html", html)
         return self.report_path
 
     @property
@@ -305,45 +305,3 @@ def _timing(row: RowResult) -> dict[str, Any]:
 
 def _started(path: UPath) -> float:
     return float((path / "spec.json").stat().st_mtime)
-
-
-def _local(path: UPath) -> Any:
-    return path.path if path.protocol in ("", "file") else path
-
-
-def _move_into(path: UPath, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.protocol not in ("", "file"):
-        path.write_bytes(content)  # object stores show a file when its upload ends
-        return
-    import os
-    import tempfile
-
-    handle, beside = tempfile.mkstemp(dir=str(path.parent), prefix=".", suffix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(beside, 0o644)
-        os.replace(beside, str(path))
-    except BaseException:
-        os.unlink(beside)
-        raise
-
-
-def _write_text(path: UPath, text: str) -> None:
-    _move_into(path, text.encode("utf-8", "backslashreplace"))
-
-
-def _write_json(path: UPath, data: Mapping[str, Any]) -> None:
-    _write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-
-
-def _read_json(path: UPath) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-
-
-def _write_parquet(path: UPath, frame: pd.DataFrame) -> None:
-    _move_into(path, frame.to_parquet(index=False))

@@ -110,6 +110,21 @@ class Project:
         found: dict[str, Any] = json.loads(result.stdout)
         return found
 
+    def refused(self, *arguments: str, code: int = 2) -> str:
+        """The one line that the program says when it refuses."""
+        result = self.run(*arguments)
+        assert result.returncode == code, result.stderr
+        assert result.stdout == ""
+        (line,) = result.stderr.splitlines()
+        return line
+
+    def assert_key_is_nowhere(self, said: str) -> None:
+        """Not in what was printed, nor in a byte of the home, databases included."""
+        assert KEY not in said
+        files = [path for path in self.home.rglob("*") if path.is_file()]
+        assert files
+        assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
     def add_toy(self, name: str = "toy") -> Path:
         return self.add(name, TOY, rows_csv=csv_of(ANSWERS))
 
@@ -135,3 +150,11 @@ def without_calls(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """What two equal runs must agree on: not how the calls were had, nor where the home is."""
     report = outcome["report"].split("/home/")[-1]
     return {key: value for key, value in outcome.items() if key != "calls"} | {"report": report}
+
+
+def toy_project(folder: Path, base_url: str = "http://127.0.0.1:9/v1", **environ: str) -> Project:
+    """A project with the toy and a key; nobody listens at the default address."""
+    own = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY, **environ}
+    project = Project(folder, own)
+    project.add_toy()
+    return project

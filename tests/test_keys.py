@@ -1,0 +1,95 @@
+"""Keys are asked for by name, stand nowhere, and an endpoint that fails is said in one line."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.loopback import Behaviour, LoopbackServer
+from tests.support import ANSWERS, KEY, Project, toy_project
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A run whose endpoint is not there."""
+
+    project: Project
+    url: str
+    process: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def outage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outage]:
+    """Begun before the other tests: its retries wait for half a minute, idly."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    # The port is free again: nobody listens there.
+    url = f"http://127.0.0.1:{port}/v1"
+    project = toy_project(tmp_path_factory.mktemp("outage"), url)
+    process = project.start("run", "toy", "--set", "concurrency=12")
+    yield Outage(project, url, process)
+    process.kill()
+    process.communicate()
+
+
+def test_a_run_without_a_key_is_refused_in_one_line_that_names_the_variable(
+    tmp_path: Path,
+) -> None:
+    line = toy_project(tmp_path, OPENAI_API_KEY="").refused("run", "toy")
+    assert line.startswith("OPENAI_API_KEY is not set; roles target, review, optimizer need it")
+
+
+def test_a_wrong_key_stops_at_the_first_refusals_and_stands_nowhere(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS, unauthorized=True)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        del project.environ["OPENAI_API_KEY"]
+        # As `run` advises: a key may stand in the .env of the working directory.
+        (tmp_path / ".env").write_text(f"OPENAI_API_KEY={KEY}\n", encoding="utf-8")
+        line = project.refused("run", "toy", code=1)
+
+        assert line == "baseline_score: openai: HTTP 401: not authorized; check OPENAI_API_KEY"
+        assert 1 <= len(server.ledger) <= 4
+    project.assert_key_is_nowhere(line)
+
+
+def test_env_file_is_written_beside_workspace_yaml_only_and_keeps_the_users_lines(
+    tmp_path: Path,
+) -> None:
+    project = toy_project(tmp_path)
+    project.run("list")
+    assert not (tmp_path / ".env").exists()
+
+    (tmp_path / "workspace.yaml").write_text("load_from: []\n", encoding="utf-8")
+    mine = "# mine\nOTHER='a b'\n"
+    (tmp_path / ".env").write_text(mine, encoding="utf-8")
+    for _ in range(2):
+        project.run("list")
+    written = (tmp_path / ".env").read_text(encoding="utf-8")
+    assert written.startswith(mine)
+    assert re.findall(r"^(\w+)=", written, re.MULTILINE) == [
+        "OTHER",
+        "AUTOPROMPT_HOME",
+        "DAGSTER_HOME",
+    ]
+    assert KEY not in written
+
+
+def test_an_outage_fails_in_one_line_that_says_why_and_that_nothing_is_lost(
+    outage: Outage,
+) -> None:
+    out, said = outage.process.communicate(timeout=120)
+
+    assert outage.process.returncode == 1
+    assert out == ""
+    assert "Traceback" not in said
+    line = said.splitlines()[-1]
+    assert line.startswith("baseline_score: baseline: 12 of 12 rows have no grade")
+    assert f"no connection to {outage.url} (ClientConnectorError)" in line
+    assert line.endswith("What was answered is kept: mend the cause and run again")
+    outage.project.assert_key_is_nowhere(said)
