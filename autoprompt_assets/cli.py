@@ -105,7 +105,7 @@ def dev(host: str, port: int) -> None:
     program = Path(sys.executable).parent / "dagster"
     workspace = str(PROJECT / "workspace.yaml")
     arguments = ["dev", "-w", workspace, "--host", host, "--port", str(port)]
-    os.execv(program, [str(program), *arguments])
+    os.execv(program, [str(program), *arguments])  # noqa: S606
 
 
 def main() -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from autoprompt_assets.engine.bounds import Extent, exceeds, run_bound
+from autoprompt_assets.engine.bounds import (
+    Extent,
+    Models,
+    evaluation_bound,
+    exceeds,
+    run_bound,
+    test_bound,
+)
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import SPLITS, Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.identity import canonical_json
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import missing_keys
+from resources.store import ExperimentStore
 
 
 def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
@@ -32,19 +44,12 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
             raise InputError(problems)
     folder = bench.experiments.path(name).parent
     data = load_dataset(spec, folder, bench.store.experiment(name))
-    splits = {split: [row for row in data.examples if row.split == split] for split in data.sizes()}
-    bound = run_bound(
-        spec,
-        bench.llm.models(spec),
-        splits["train"],
-        Extent.of(splits["validation"]),
-        Extent.of(splits["test"]),
-    )
+    bound = _bound(spec, bench.llm.models(spec), data)
     dollars = f"${bound.usd:.2f}"
     if bound.unpriced:
         dollars += f" and {bound.unpriced} calls whose price is not known (set roles.*.price)"
     lines = [f"{name}: {len(data.examples)} rows in {spec.dataset.path}"]
-    lines += [f"  {split}: {len(rows)} rows" for split, rows in splits.items()]
+    lines += [f"  {split}: {rows} rows" for split, rows in data.sizes().items()]
     lines += [f"  note: {note}" for note in data.notes]
     lines += [f"  {role}: {end.model} at {end.name}" for role, end in endpoints.items()]
     lines.append(f"at most: {bound.calls} calls, {bound.tokens} tokens, {dollars}")
@@ -52,6 +57,20 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
     if over:
         lines.append(f"  the budget may end the search early: at most {over}")
     return lines
+
+
+def _bound(spec: ExperimentSpec, models: Models, data: Dataset) -> Spend:
+    rows = {split: [row for row in data.examples if row.split == split] for split in SPLITS}
+    validation, test = Extent.of(rows["validation"]), Extent.of(rows["test"])
+    baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), validation)
+    least = baseline.plus(test_bound(spec, models, rows["train"], test))
+    over = exceeds(spec.budget, least)
+    if over:
+        raise InputError(
+            f"budget: baseline and test comparison alone may take {over}; raise it, or lower "
+            "max_tokens or the split"
+        )
+    return run_bound(spec, models, rows["train"], validation, test)
 
 
 def describe(bench: Bench) -> Iterator[str]:
@@ -73,17 +92,25 @@ def describe(bench: Bench) -> Iterator[str]:
 
 
 def rescore_overrides(name: str, bench: Bench, search: str) -> dict[str, str]:
-    """The overrides that score the candidates of an earlier search again (`latest` is one).
+    """The overrides that score the candidates of an earlier search again.
+
+    `latest` is the search that was started last, re-scored ones aside.
 
     Raises:
         InputError: there is no such search.
     """
     known = bench.store.experiment(name).search_ids()
-    found = known[-1] if search == "latest" and known else search
+    files = bench.store.experiment(name)
+    searched = [one for one in known if _strategy(files, one) != "rescore"]
+    found = searched[-1] if search == "latest" and searched else search
     if found not in known:
         raise InputError(
             f"--rescore {search}: no such search of {name}; there are {', '.join(known) or 'none'}"
         )
-    steps = len(bench.store.experiment(name).search(found).read_iterations())
+    steps = len(files.search(found).read_iterations())
     optimizer = {"strategy": "rescore", "search": found, "iterations": max(1, steps)}
     return {"optimizer": canonical_json(optimizer)}
+
+
+def _strategy(files: ExperimentStore, search: str) -> str:
+    return str(files.search(search).read_spec()["optimizer"]["strategy"])

@@ -38,7 +38,7 @@ class RunFailed(Exception):
 
 @dataclass
 class Outcome:
-    """A finished run. `calls` and `usd_paid` are this run's; `spend` is what the path is charged."""
+    """A finished run. `calls` and `usd_paid` are this run's; `spend` is what its path costs."""
 
     experiment: str
     search: str
@@ -56,7 +56,7 @@ class Outcome:
         return self.test.comparison
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `autoprompt run --json` prints; `usd` is null where a price is unknown."""
+        """What `autoprompt run --json` prints; `usd` is null where a price is unknown."""
         comparison = self.comparison
         return {
             "experiment": self.experiment,

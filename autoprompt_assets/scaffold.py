@@ -135,7 +135,10 @@ def write_experiment(
 def _choices(targets: list[str]) -> str:
     few = 2 <= len(targets) <= MOST_CHOICES and max(map(len, targets)) <= LONGEST_CHOICE
     if not few:
-        return "    # The only answers allowed, where there are few: sent as a JSON-schema enum.\n    choices: []"
+        return (
+            "    # The only answers allowed, where there are few: sent as a JSON-schema enum.\n"
+            "    choices: []"
+        )
     listed = yaml.safe_dump(
         targets, default_flow_style=True, allow_unicode=True, width=10_000, default_style='"'
     ).strip()

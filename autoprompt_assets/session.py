@@ -26,6 +26,7 @@ from autoprompt_assets.engine.records import Iteration, Scored
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec, RescoreSpec
 from autoprompt_assets.engine.table import read_table
+from autoprompt_assets.engine.targets import refuse_unanswerable
 from resources.experiments import ExperimentsResource
 from resources.llm import LLMResource
 from resources.store import DatasetRecord, ExperimentStore, SearchStore, StoreResource, required
@@ -61,6 +62,7 @@ class Session:
             if role is not None:
                 del role["timeout"]
         asked = (self.models.target, self.models.review, self.models.optimizer)
+        spec["experiment"] = self.name
         spec["asked"] = {role.role: [role.endpoint, role.model] for role in asked if role}
         spec["dataset_version"] = self.dataset.version
         return spec
@@ -129,7 +131,9 @@ class Session:
 def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:
     """The dataset as its file stands now; known rows keep the split that `files` remembers."""
     known = files.read_membership(spec.dataset) if files else None
-    return build_dataset(read_table(spec.dataset, folder), spec.dataset, known)
+    built = build_dataset(read_table(spec.dataset, folder), spec.dataset, known)
+    refuse_unanswerable(spec, built.examples)
+    return built
 
 
 def open_session(

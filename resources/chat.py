@@ -102,7 +102,11 @@ def _client(endpoint: Endpoint) -> AsyncOpenAI:
         base_url = embedded_base_url()
     key = os.environ.get(endpoint.key_env or "") or "none"
     return AsyncOpenAI(
-        base_url=base_url, api_key=key, max_retries=0, http_client=DefaultAioHttpClient()
+        base_url=base_url,
+        api_key=key,
+        max_retries=0,
+        timeout=None,  # each attempt has its role's
+        http_client=DefaultAioHttpClient(timeout=None),
     )
 
 
@@ -131,7 +135,9 @@ def _connection_error(
     return llm.ConnectionFailed(f"{endpoint.name}: no connection to {endpoint.identity} ({root})")
 
 
-def _status_error(error: openai.APIStatusError, endpoint: Endpoint) -> llm.CallError:
+def _status_error(  # noqa: PLR0911
+    error: openai.APIStatusError, endpoint: Endpoint
+) -> llm.CallError:
     status, code, kind = error.status_code, error.code or "", error.type or ""
     said = f"{endpoint.name}: HTTP {status}: {_redacted(error, endpoint)}"
     if status in (401, 403):

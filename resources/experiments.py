@@ -19,7 +19,7 @@ class ExperimentsResource(dg.ConfigurableResource["ExperimentsResource"]):
     """Every folder below `folder` that holds an `experiment.yaml` is an experiment."""
 
     folder: str
-    overrides: dict[str, str] = {}
+    overrides: dict[str, str] = {}  # noqa: RUF012
     """key.path -> YAML value, for this run only."""
     grid: int = 999
     """Iterations that the partition grid holds."""

@@ -33,7 +33,7 @@ run_coordinator:
 
 
 def home_folder() -> Path:
-    """AUTOPROMPT_HOME from the environment or the `.env` here, else `.autoprompt` in the project."""
+    """AUTOPROMPT_HOME from the environment or `.env` here, else `.autoprompt` in the project."""
     said = os.environ.get("AUTOPROMPT_HOME") or dotenv_values(".env").get("AUTOPROMPT_HOME")
     return Path(said).expanduser().resolve() if said else PROJECT / ".autoprompt"
 
@@ -66,7 +66,7 @@ def prepare_home() -> Path:
 
 
 def store_url() -> str:
-    """Where results are kept: AUTOPROMPT_STORE (a folder or a universal_pathlib URL), or the home."""
+    """Where results are kept: AUTOPROMPT_STORE (a folder or universal_pathlib URL), or the home."""
     return os.environ.get("AUTOPROMPT_STORE") or str(home_folder())
 
 

@@ -1,16 +1,13 @@
 """Files of every experiment. The only module that knows paths.
 
-    results/<experiment>/membership/<split settings>.parquet
-    results/<experiment>/datasets/<dataset settings>.json, <version>/rows.parquet
-    results/<experiment>/searches/<search id>/ spec.json, evaluations/, iterations/, best_prompt.txt,
-        best_candidate.json, comparison.json, report.html
-
-Every file appears whole or not at all: it is written beside its place and moved there.
+results/<experiment>/membership/<split settings>.parquet
+results/<experiment>/datasets/<dataset settings>.json, <version>/rows.parquet
+results/<experiment>/searches/<search id>/ spec.json, baseline.json, evaluations/, iterations/,
+    best_prompt.txt, best_candidate.json, comparison.json, report.html
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar, cast
@@ -39,6 +36,7 @@ from autoprompt_assets.engine.records import (
     summary_json,
 )
 from autoprompt_assets.engine.spec import DatasetSpec
+from resources.files import local, read_json, write_json, write_parquet, write_text
 
 T = TypeVar("T")
 
@@ -157,6 +155,11 @@ class SearchStore:
         """The effective spec, endpoints included; written once."""
         if not (self.folder / "spec.json").exists():
             write_json(self.folder / "spec.json", spec)
+
+    def read_spec(self) -> dict[str, Any]:
+        """The effective spec."""
+        spec: dict[str, Any] = read_json(self.folder / "spec.json") or {}
+        return spec
 
     def read_summary(self, candidate: Candidate, split: Split) -> Summary | None:
         """See `Records`."""

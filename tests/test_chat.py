@@ -44,7 +44,9 @@ def ask(spec: ExperimentSpec, text: str = "Is it?") -> Completion:
 
     async def go() -> Completion:
         async with resource.connect(spec) as client:
-            return await client.complete(models.target.request(({"role": "user", "content": text},)))
+            return await client.complete(
+                models.target.request(({"role": "user", "content": text},))
+            )
 
     return asyncio.run(go())
 
@@ -55,7 +57,7 @@ def scripted(*replies: tuple[int, str, dict[str, str]]) -> Iterator[tuple[str, l
     sent: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             sent.append((headers, json.loads(body)))

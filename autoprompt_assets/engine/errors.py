@@ -18,7 +18,7 @@ class MissingInput(Exception):
 
 
 class UnmeasuredRows(Exception):
-    """More rows than the spec allows have no grade, because calls failed or reviews were unusable."""
+    """More rows than the spec allows have no grade: calls failed, or reviews were unusable."""
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -166,6 +166,11 @@ def grade_number(target: str, answer: str, tolerance: float) -> Grade:
     return _of(math.isfinite(difference) and difference <= slack)
 
 
+def holds_number(text: str) -> bool:
+    """True when the grader `number` finds something to compare with."""
+    return _NUMBER.search(text.replace("−", "-")) is not None
+
+
 def _number(text: str) -> float:
     return float(re.sub(r"[,$]", "", text))
 

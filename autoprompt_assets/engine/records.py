@@ -148,7 +148,7 @@ def read_iteration(data: Mapping[str, Any]) -> Iteration:
 
 
 def select(baseline: Scored, iterations: Sequence[Iteration]) -> Best:
-    """The best selectable candidate on validation; of equals the earliest, so the baseline first."""
+    """The best selectable candidate on validation; of equals the earliest, baseline first."""
     best = Best(0, baseline)
     for step in iterations:
         for scored in step.scored:
