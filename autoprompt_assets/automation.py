@@ -70,7 +70,7 @@ def _look_at(
     last = context.instance.get_latest_data_version_record(AssetKey("dataset"), partition_key=name)
     materialization = last.asset_materialization if last else None
     if last is None or materialization is None:
-        return "never materialized; nothing is started"
+        return "never materialized, so nothing is started"
     version = load_dataset(spec, experiments.path(name).parent, store.experiment(name)).version
     if (materialization.tags or {}).get("dagster/data_version") == version:
         return "unchanged"

@@ -20,9 +20,11 @@ ASSETS = [
     assets.test_comparison,
 ]
 
+CHECKS = checks.ALL
+
 defs = dg.Definitions(
     assets=ASSETS,
-    asset_checks=checks.ALL,
+    asset_checks=CHECKS,
     sensors=[dataset_changed],
     resources={
         "experiments": ExperimentsResource(folder=str(experiments_folder()), grid=ITERATION_COUNT),

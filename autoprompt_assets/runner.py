@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from autoprompt_assets.automation import iteration_range
-from autoprompt_assets.definitions import ASSETS, defs
+from autoprompt_assets.definitions import ASSETS, CHECKS, defs
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Scored, TestOutcome
@@ -123,8 +123,8 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     with dg.DagsterInstance.get() as instance:
         for stage in STAGES:
             result = dg.materialize(
-                ASSETS,
-                selection=list(stage),
+                [*ASSETS, *CHECKS],
+                selection=dg.AssetSelection.assets(*stage),
                 instance=instance,
                 resources=resources,
                 run_config=QUIET,

@@ -21,7 +21,7 @@ class ExperimentsResource(dg.ConfigurableResource["ExperimentsResource"]):
     folder: str
     overrides: dict[str, str] = {}  # noqa: RUF012
     """key.path -> YAML value, for this run only."""
-    grid: int = 999
+    grid: int = 99
     """Iterations that the partition grid holds."""
 
     def names(self) -> list[str]:

@@ -42,7 +42,7 @@ CHANGES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "reordered": shuffled,
     "half removed": lambda rows: rows[::2],
     "as many added": lambda rows: [Row(f"new {number}", "no") for number in range(200)] + rows,
-    "all at once": lambda rows: shuffled(relabelled(rows)[50:] + [Row("new", "no")]),
+    "all at once": lambda rows: shuffled([*relabelled(rows)[50:], Row("new", "no")]),
 }
 
 

@@ -115,7 +115,8 @@ def test_dry_run_installs_nothing() -> None:
 def test_lock_pins_and_hashes_every_requirement() -> None:
     text = LOCK.read_text()
     assert not re.search(r"https?:", text)
-    assert "--index-url" not in text and "--find-links" not in text
+    assert "--index-url" not in text
+    assert "--find-links" not in text
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     requirements = "\n".join(lines).replace("\\\n", " ").splitlines()
     assert any(line.startswith("vllm==") for line in requirements)

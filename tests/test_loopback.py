@@ -74,7 +74,8 @@ def test_equal_requests_get_equal_replies_from_another_server() -> None:
     bodies.append(optimizer(HISTORY.format(score=0.5)))
     with LoopbackServer(BEHAVIOUR) as one, LoopbackServer(BEHAVIOUR) as other:
         assert ask_all(one, bodies) == ask_all(other, bodies) == ask_all(one, bodies)
-        assert one.repeats() == 21 and other.repeats() == 0
+        assert one.repeats() == 21
+        assert other.repeats() == 0
         assert one.counts() == {"target": 40, "optimizer": 2}
 
 
@@ -94,7 +95,8 @@ def test_a_better_instruction_gives_a_higher_accuracy() -> None:
     assert accuracy_of(PLAIN, 0) == pytest.approx(0.35)
     assert accuracy_of(BETTER, 0) == pytest.approx(0.85)
     assert accuracy_of(BETTER, 8) == pytest.approx(0.97)
-    assert plain == pytest.approx(0.35, abs=0.1) and better == pytest.approx(0.85, abs=0.1)
+    assert plain == pytest.approx(0.35, abs=0.1)
+    assert better == pytest.approx(0.85, abs=0.1)
 
 
 def test_the_enum_of_the_response_format_is_honoured() -> None:
@@ -168,12 +170,14 @@ def test_statuses_empty_content_and_the_token_limit() -> None:
             ask(server, body)
         server.behaviour = replace(BEHAVIOUR, null_content=1.0)
         empty = ask(server, body).choices[0]
-        assert empty.message.content is None and empty.finish_reason == "stop"
+        assert empty.message.content is None
+        assert empty.finish_reason == "stop"
         server.behaviour = BEHAVIOUR
         cut = ask(server, {**body, "max_tokens": 2})
         assert len(cut.choices[0].message.content or "") == 8
         assert cut.choices[0].finish_reason == "length"
-        assert cut.usage is not None and cut.usage.completion_tokens == 2
+        assert cut.usage is not None
+        assert cut.usage.completion_tokens == 2
 
 
 def test_the_process_answers_alike_and_writes_its_ledger(tmp_path: Path) -> None:

@@ -203,7 +203,8 @@ GraderSpec = Annotated[
 
 
 class _Strategy(Frozen):
-    iterations: Whole = Field(3, ge=1, le=999)
+    # From 100 upstream partitions on, Dagster no longer tells what is stale downstream of them.
+    iterations: Whole = Field(3, ge=1, le=99)
     candidates: Whole = Field(1, ge=1, le=50)
     """Candidates per iteration."""
     seed: Whole = 0

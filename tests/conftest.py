@@ -1,0 +1,34 @@
+"""One finished search, made once; each test that asks for `graph` has a copy of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dagster_support import BROKEN, ROWS, SHORT, SPEC, Graph, opened, project_with
+from tests.loopback import Behaviour, LoopbackServer
+from tests.support import Project
+
+
+@pytest.fixture(scope="session")
+def answering() -> Iterator[LoopbackServer]:
+    with LoopbackServer(Behaviour(answers=ROWS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, answering: LoopbackServer) -> Project:
+    """`alpha` searched to its end; `beta` (one iteration) and `broken` as they were written."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    project = project_with(folder, answering.base_url, alpha=SPEC, beta=SHORT, broken=BROKEN)
+    with opened(project) as graph:
+        graph.search("alpha")
+    return project
+
+
+@pytest.fixture
+def graph(finished: Project, tmp_path: Path) -> Iterator[Graph]:
+    with opened(finished.copy(tmp_path / "project")) as graph:
+        yield graph
