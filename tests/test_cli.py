@@ -191,8 +191,8 @@ def test_a_budget_too_small_for_baseline_and_test_is_one_line_and_no_call(
     line = project.refused("run", "toy", "--set", "budget.calls=79")
 
     assert line == (
-        "baseline_score: budget: baseline and test comparison alone may take 80 calls of 79; "
-        "raise it"
+        "budget: baseline and test comparison alone may take 80 calls of 79; raise it, or "
+        "lower max_tokens or the split"
     )
     assert len(finished.server.ledger) == begin
 

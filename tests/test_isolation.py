@@ -62,6 +62,7 @@ def materialize(project: Project, *steps: Step) -> list[Step]:
     return found
 
 
+@pytest.mark.slow
 def test_variants_and_experiments_interleaved_by_stage_are_each_as_if_alone(
     tmp_path: Path, server: LoopbackServer
 ) -> None:
