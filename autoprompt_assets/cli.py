@@ -48,7 +48,7 @@ def run(experiment: str, settings: tuple[str, ...], rescore: str | None, as_json
 
     overrides = parse_overrides(settings)
     bench = Bench.configured(overrides)
-    if rescore:
+    if rescore is not None:
         bench = Bench.configured({**overrides, **rescore_overrides(experiment, bench, rescore)})
     preflight(experiment, bench, keys=True)
     outcome = run_experiment(experiment, bench, TerminalProgress())
@@ -86,12 +86,16 @@ def check(experiment: str, settings: tuple[str, ...]) -> None:
 @click.option("--data", required=True, help="Your table: CSV, JSON Lines or Parquet.")
 @click.option("--input", "input_column", default="input", show_default=True)
 @click.option("--target", "target_column", default="target", show_default=True)
+@click.option("--encoding", default="utf-8", show_default=True, help="cp1252 is what Excel writes.")
 @click.option("--prompt", help="Your first prompt; it can be edited in the file.")
-def init(name: str, data: str, input_column: str, target_column: str, prompt: str | None) -> None:
+def init(  # noqa: PLR0913
+    name: str, data: str, input_column: str, target_column: str, encoding: str, prompt: str | None
+) -> None:
     """Write a commented experiment file NAME for your own table."""
     from autoprompt_assets.scaffold import write_experiment
 
-    path = write_experiment(experiments_folder(), name, data, input_column, target_column, prompt)
+    table = {"path": data, "input": input_column, "target": target_column, "encoding": encoding}
+    path = write_experiment(experiments_folder(), name, table, prompt)
     click.echo(f"wrote {path}")
     click.echo(f"next: edit its prompt, then `autoprompt check {name}` and `autoprompt run {name}`")
     click.echo("a running UI shows it after Deployment > Code locations > Reload")

@@ -49,6 +49,10 @@ class LogProgress(dg.ConfigurableResource["LogProgress"]):
 
     every_s: float = 5.0
 
+    def notice(self, text: str) -> None:
+        """See `engine.evaluate.Progress`."""
+        dg.get_dagster_logger().warning(text)
+
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """See `engine.evaluate.Progress`."""
         tally, log = Tally(label, rows, counts), dg.get_dagster_logger()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoprompt_assets.engine.candidate import read_choice
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Scored, TestOutcome
 from autoprompt_assets.engine.report import Report, Row, render
@@ -49,6 +50,11 @@ def path_spend(session: Session, baseline: Scored, outcome: TestOutcome) -> Spen
 
 
 def _rows(session: Session, baseline: Scored, best: Best) -> list[Row]:
+    choices = session.spec.roles.target.choices
+
+    def answer(text: str | None) -> str | None:
+        return (read_choice(text, choices) or text) if choices and isinstance(text, str) else text
+
     before = session.records.read_rows(baseline.candidate, "test")
     after = session.records.read_rows(best.scored.candidate, "test").set_index("id")
     return [
@@ -56,8 +62,8 @@ def _rows(session: Session, baseline: Scored, best: Best) -> list[Row]:
             id=row["id"],
             input=row["input"],
             target=row["target"],
-            baseline_answer=row["answer"],
-            best_answer=after.loc[row["id"], "answer"],
+            baseline_answer=answer(row["answer"]),
+            best_answer=answer(after.loc[row["id"], "answer"]),
             baseline_outcome=row["outcome"],
             best_outcome=after.loc[row["id"], "outcome"],
         )

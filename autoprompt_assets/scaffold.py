@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -27,6 +28,7 @@ dataset:
   path: {path}
   input: {input}
   target: {target}
+  encoding: {encoding}
   # Fractions, or three counts of rows. The optimizer learns from train, candidates are selected
   # on validation, and test is read once, at the end.
   split: {{train: 0.3, validation: 0.35, test: 0.35}}
@@ -89,10 +91,10 @@ unmeasured: 0.02
 """
 
 
-def write_experiment(
-    folder: Path, name: str, data: str, input_column: str, target_column: str, prompt: str | None
-) -> Path:
-    """Write `folder/name/experiment.yaml` for the table at `data`; the path of the file.
+def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: str | None) -> Path:
+    """Write `folder/name/experiment.yaml` for `table`; the path of the file.
+
+    `table` holds the dataset's path, input, target and encoding.
 
     Raises:
         InputError: a bad name, one that is taken, or a table that cannot be used.
@@ -105,18 +107,24 @@ def write_experiment(
     path = folder / name / SPEC_FILE
     if path.exists():
         raise InputError(f"{path} exists; choose another NAME, or edit it")
+    data = table["path"]
     source = data if "://" in data else str(Path(data).expanduser().resolve())
     try:
-        spec = DatasetSpec(path=source, input=input_column, target=target_column)
+        spec = DatasetSpec.model_validate({**table, "path": source})
     except ValidationError as error:
         problems = [detail["msg"].removeprefix("Value error, ") for detail in error.errors()]
         raise InputError([f"--input, --target: {problem}" for problem in problems]) from None
-    built = build_dataset(read_table(spec, Path.cwd()), spec)
-    targets = sorted({example.target for example in built.examples})
+    try:
+        built = build_dataset(read_table(spec, Path.cwd()), spec)
+    except InputError as error:
+        hint = "here, dataset.input, .target and .encoding are --input, --target and --encoding"
+        raise InputError([*error.lines, hint]) from None
+    targets = sorted({example.target.strip() for example in built.examples})
     text = TEMPLATE.format(
         path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),
-        input=_quoted(input_column),
-        target=_quoted(target_column),
+        input=_quoted(spec.input),
+        target=_quoted(spec.target),
+        encoding=_quoted(spec.encoding),
         prompt=_quoted(prompt or FIRST_PROMPT),
         choices=_choices(targets),
     )
@@ -134,6 +142,8 @@ def write_experiment(
 
 def _choices(targets: list[str]) -> str:
     few = 2 <= len(targets) <= MOST_CHOICES and max(map(len, targets)) <= LONGEST_CHOICE
+    # Labels that differ in case only are one label, untidily written: no list to hold a model to.
+    few = few and len({target.casefold() for target in targets}) == len(targets)
     if not few:
         return (
             "    # The only answers allowed, where there are few: sent as a JSON-schema enum.\n"

@@ -28,6 +28,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec, RescoreSpec
 from autoprompt_assets.engine.table import read_table
 from autoprompt_assets.engine.targets import refuse_unanswerable
 from resources.experiments import ExperimentsResource
+from resources.home import search_lock
 from resources.llm import LLMResource
 from resources.store import DatasetRecord, ExperimentStore, SearchStore, StoreResource, required
 
@@ -100,14 +101,15 @@ class Session:
         self, work: Callable[[Search], Awaitable[T]], progress: Progress
     ) -> tuple[T, CallCounts]:
         """Do `work` with an open search: models connected, every call through the journal."""
-        return asyncio.run(self._run(work, progress))
+        with search_lock(self.search_id, progress.notice):
+            return asyncio.run(self._run(work, progress))
 
     async def _run(
         self, work: Callable[[Search], Awaitable[T]], progress: Progress
     ) -> tuple[T, CallCounts]:
         async with (
             Journal(self.journal) as journal,
-            self.llm.connect(self.spec) as client,
+            self.llm.connect(self.spec, progress.notice) as client,
             Calls(client, journal, self.search_id) as calls,
         ):
             evaluator = Evaluator(

@@ -21,6 +21,10 @@ console = Console(stderr=True, highlight=False)
 class TerminalProgress(LogProgress):
     """A bar per evaluation on a terminal; elsewhere a line as each evaluation ends."""
 
+    def notice(self, text: str) -> None:
+        """See `engine.evaluate.Progress`."""
+        console.print(Text(text), soft_wrap=True)
+
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """See `engine.evaluate.Progress`."""
         tally = Tally(label, rows, counts)
@@ -74,6 +78,14 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         f"p = {comparison.p_value:.2g}, {comparison.wins} rows won and {comparison.losses} lost "
         f"of {comparison.rows})",
     )
+    advice = {
+        "better": "use the best prompt",
+        "worse": "keep your prompt: the best on validation is worse on rows it was not chosen on",
+        "not shown": "keep your prompt: no difference was shown on the sealed rows",
+    }[comparison.verdict]
+    if not best.iteration:
+        advice = "keep your prompt: nothing that was tried scored higher on validation"
+    verdict.append(f"\n{advice}")
     prompt = Panel(Text(best.scored.candidate.text()), title="best prompt", title_align="left")
     out.print(Group(table, verdict, prompt, Text(_cost(outcome))))
     out.print(Text(f"report: {outcome.report}"), soft_wrap=True)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +28,8 @@ from resources.endpoints import Endpoint, missing_keys
 
 ATTEMPTS = 8
 LONGEST_WAIT_S = 20.0
+LONGEST_RETRY_AFTER_S = 60.0
+NOTICE_EVERY_S = 10.0
 _BACKOFF = wait_random_exponential(multiplier=0.25, max=LONGEST_WAIT_S)
 
 
@@ -38,8 +40,14 @@ class ChatClient:
         InputError: on opening, when an environment variable with a key is missing.
     """
 
-    def __init__(self, endpoints: Mapping[Role, Endpoint], roles: Mapping[Role, Asked]) -> None:
-        self._endpoints, self._roles = endpoints, roles
+    def __init__(
+        self,
+        endpoints: Mapping[Role, Endpoint],
+        roles: Mapping[Role, Asked],
+        notice: Callable[[str], None],
+    ) -> None:
+        self._endpoints, self._roles, self._notice = endpoints, roles, notice
+        self._noticed = -NOTICE_EVERY_S
         self._clients: dict[Role, AsyncOpenAI] = {}
 
     async def __aenter__(self) -> Self:
@@ -69,11 +77,23 @@ class ChatClient:
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
             retry=retry_if_exception(_is_transient),
+            before_sleep=self._tell,
             reraise=True,
         ):
             with attempt:
                 return await self._attempt(request, attempt.retry_state.attempt_number)
         raise AssertionError("unreachable")
+
+    def _tell(self, state: RetryCallState) -> None:
+        now = time.monotonic()
+        if state.outcome is None or now - self._noticed < NOTICE_EVERY_S:
+            return
+        self._noticed = now
+        wait = state.upcoming_sleep
+        self._notice(
+            f"{state.outcome.exception()}; trying again in {wait:.0f} s "
+            f"(attempt {state.attempt_number} of {ATTEMPTS} for this call)"
+        )
 
     async def _attempt(self, request: Request, number: int) -> Completion:
         role, endpoint = self._roles[request.role], self._endpoints[request.role]
@@ -117,7 +137,7 @@ def _is_transient(error: BaseException) -> bool:
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     after = error.retry_after if isinstance(error, llm.RateLimited) else None
-    return min(after, 60.0) if after is not None else float(_BACKOFF(state))
+    return min(after, LONGEST_RETRY_AFTER_S) if after is not None else float(_BACKOFF(state))
 
 
 def _timed_out(role: Asked, endpoint: Endpoint) -> llm.CallError:
@@ -169,9 +189,7 @@ def is_about_length(text: str) -> bool:
 def _redacted(error: openai.APIStatusError, endpoint: Endpoint) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     text = str(body.get("message") or error.message)
-    key = os.environ.get(endpoint.key_env or "")
-    text = text.replace(key, "***") if key else text
-    return " ".join(text.split())[:300]
+    return " ".join(_without_key(text, endpoint).split())[:300]
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
@@ -189,7 +207,7 @@ def _completion(
         message, usage = choice["message"], reply.get("usage") or {}
         text, finish = message.get("content"), choice.get("finish_reason") or "stop"
         prompt, completion = (
-            int(usage.get(f"{part}_tokens") or 0) for part in ("prompt", "completion")
+            max(0, int(usage.get(f"{part}_tokens") or 0)) for part in ("prompt", "completion")
         )
         if not isinstance(text, str | None):
             raise TypeError
@@ -199,10 +217,10 @@ def _completion(
     # vLLM says `reasoning`, its older versions and others `reasoning_content`.
     reasoning = message.get("reasoning") or message.get("reasoning_content")
     return Completion(
-        text=_storable(text),
+        text=_storable(text, endpoint),
         finish_reason=str(finish),
-        reasoning=_storable(reasoning) if isinstance(reasoning, str) else None,
-        refusal=_storable(message.get("refusal")) or None,
+        reasoning=_storable(reasoning, endpoint),
+        refusal=_storable(message.get("refusal"), endpoint) or None,
         prompt_tokens=prompt,
         completion_tokens=completion,
         usd=role.price(prompt, completion),
@@ -211,6 +229,16 @@ def _completion(
     )
 
 
-def _storable(text: str | None) -> str | None:
-    """Half a surrogate pair is valid JSON, and no text that a file or database can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8") if text else text
+def _storable(text: object, endpoint: Endpoint) -> str | None:
+    """What a model wrote, as files and databases can hold it, without the key.
+
+    Half a surrogate pair is valid JSON and no text, and a proxy may quote the key in an answer.
+    """
+    if not isinstance(text, str):
+        return None
+    return _without_key(text.encode("utf-8", "replace").decode("utf-8"), endpoint)
+
+
+def _without_key(text: str, endpoint: Endpoint) -> str:
+    key = os.environ.get(endpoint.key_env or "")
+    return text.replace(key, "***") if key else text

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 from upath import UPath
 
+from autoprompt_assets.engine.errors import InputError
+
 
 def local(path: UPath) -> Any:
     """A local folder as a plain path, which readers open fastest; any other as it is."""
@@ -45,11 +47,37 @@ def write_json(path: UPath, data: Mapping[str, Any]) -> None:
 
 
 def read_json(path: UPath) -> Any:
-    """What the file holds, or `None` where there is none."""
+    """What the file holds, or `None` where there is none.
+
+    Raises:
+        InputError: it is damaged; the line says what to do.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except ValueError:
+        raise damaged(path) from None
+
+
+def read_parquet(path: UPath, **options: Any) -> pd.DataFrame:
+    """The file as a frame.
+
+    Raises:
+        InputError: it is missing or damaged; the line says what to do.
+    """
+    try:
+        return pd.read_parquet(local(path), **options)
+    except (OSError, ValueError):
+        raise damaged(path) from None
+
+
+def damaged(path: UPath) -> InputError:
+    """The one line for a file that cannot be read as what it is."""
+    return InputError(
+        f"{path}: is missing or damaged; delete its folder and run again from the dataset on: "
+        "what was answered is in the journal and costs nothing"
+    )
 
 
 def write_parquet(path: UPath, frame: pd.DataFrame) -> None:

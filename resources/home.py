@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dotenv import dotenv_values, set_key
+from filelock import FileLock, Timeout
 
 PROJECT = Path(__file__).resolve().parent.parent
 DAGSTER_YAML = """\
@@ -63,6 +66,26 @@ def prepare_home() -> Path:
             if dotenv_values(".env").get(name) != str(home):
                 set_key(".env", name, str(home))
     return home
+
+
+@contextmanager
+def search_lock(search: str, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Held while a process works on a search; another waits, and then reads what was done.
+
+    The system lets go of it when its holder ends, however it ends.
+    """
+    path = home_folder() / "locks" / f"{search}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting(f"another run is at work on search {search}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def store_url() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -40,12 +41,17 @@ class LLMResource(dg.ConfigurableResource["LLMResource"]):
             raise InputError("roles.target is missing; add it")
         return Models(target, asked(spec, endpoints, "review"), asked(spec, endpoints, "optimizer"))
 
-    def connect(self, spec: ExperimentSpec) -> ChatClient:
-        """A client for the roles of `spec`, to be opened inside a running event loop."""
+    def connect(
+        self, spec: ExperimentSpec, notice: Callable[[str], None] = lambda text: None
+    ) -> ChatClient:
+        """A client for the roles of `spec`, to be opened inside a running event loop.
+
+        `notice` is told, now and then, that calls fail and are tried again.
+        """
         from resources.chat import ChatClient
 
         models = self.models(spec)
         roles: dict[Role, Asked] = {
             role.role: role for role in (models.target, models.review, models.optimizer) if role
         }
-        return ChatClient(self.endpoints(spec), roles)
+        return ChatClient(self.endpoints(spec), roles, notice)

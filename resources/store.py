@@ -36,7 +36,7 @@ from autoprompt_assets.engine.records import (
     summary_json,
 )
 from autoprompt_assets.engine.spec import DatasetSpec
-from resources.files import local, read_json, write_json, write_parquet, write_text
+from resources.files import read_json, read_parquet, write_json, write_parquet, write_text
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class ExperimentStore:
         path = self._membership_path(spec)
         if not path.exists():
             return None
-        frame = pd.read_parquet(local(path))
+        frame = read_parquet(path)
         thresholds = frame.attrs["thresholds"]
         splits = {
             str(key): cast(Split, split) if split else None
@@ -118,8 +118,8 @@ class ExperimentStore:
 
     def read_examples(self, version: str, split: Split) -> tuple[Example, ...]:
         """The rows of one split, in their fixed order."""
-        path = local(self._rows_path(version))
-        frame = pd.read_parquet(path, filters=[("split", "==", split)])
+        path = self._rows_path(version)
+        frame = read_parquet(path, filters=[("split", "==", split)])
         names = [field.name for field in fields(Example)]
         return tuple(Example(*row) for row in frame[names].itertuples(index=False, name=None))
 
@@ -190,7 +190,7 @@ class SearchStore:
     def read_rows_of(self, split: Split, candidate_id: str) -> pd.DataFrame:
         """A stored evaluation, by the candidate's id."""
         path = self.folder / "evaluations" / f"{split}-{candidate_id}.parquet"
-        return pd.read_parquet(local(path))
+        return read_parquet(path)
 
     def read_values(self, candidate: Candidate, split: Split) -> dict[str, float | None]:
         """See `Records`."""

@@ -46,6 +46,9 @@ class Scripted:
 
 
 class NoProgress:
+    def notice(self, text: str) -> None:
+        pass
+
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         return lambda row: None
 

@@ -232,3 +232,12 @@ def test_credentials_in_an_address_are_refused(monkeypatch: pytest.MonkeyPatch) 
         LLMResource().models(spec_of())
     assert "OPENAI_BASE_URL" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_key_quoted_in_an_answer_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = {"content": f"you sent {KEY}", "reasoning": KEY}
+    reply = {**REPLY, "choices": [{"message": message, "finish_reason": "stop"}]}
+    with scripted((200, json.dumps(reply), {})) as (url, _):
+        use(monkeypatch, url)
+        found = ask(spec_of())
+    assert (found.text, found.reasoning) == ("you sent ***", "***")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from autoprompt_assets.engine.compare import Comparison, compare, score_interval
@@ -110,3 +111,22 @@ def test_result_is_plain_json() -> None:
 )
 def test_score_interval_is_wilson_s(correct: int, measured: int, low: float, high: float) -> None:
     assert score_interval(correct, measured) == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "wins", "losses"), [(124, 0.6, 0.015), (40, 0.25, 0.0), (100, 0.2, 0.02)]
+)
+def test_the_interval_covers_the_true_difference_in_95_of_100_samples(
+    rows: int, wins: float, losses: float
+) -> None:
+    """A clear win has few ways to vary among its discordant rows, but their number varies too."""
+    draws = np.random.default_rng(7).multinomial(rows, [wins, losses, 1 - wins - losses], size=600)
+    covered = 0
+    for won, lost, tied in draws.tolist():
+        baseline = [0.0] * won + [1.0] * lost + [1.0] * tied
+        best = [1.0] * won + [0.0] * lost + [1.0] * tied
+        low, high = compare(
+            *(dict(zip(map(str, range(rows)), v, strict=True)) for v in (baseline, best))
+        ).ci95
+        covered += low <= wins - losses <= high
+    assert covered / len(draws) >= 0.95

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
-from tests.support import ANSWERS, KEY, Project, csv_of, without_calls
+from tests.support import ANSWERS, KEY, Project, csv_of, toy_project, without_calls
 
 NAME = "toy"
 CHANGED = "What shape does this path draw?"
@@ -189,3 +189,15 @@ def _spec(project: Project) -> str:
 
 def _searches(project: Project) -> set[str]:
     return {path.split("/")[0] for path in project.records(NAME)}
+
+
+def test_two_runs_at_once_pay_for_each_call_once(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.05)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        both = [project.start("run", "toy", "--json") for _ in range(2)]
+        ended = [process.communicate(timeout=120) for process in both]
+        assert [process.returncode for process in both] == [0, 0], ended
+        assert server.repeats() == 0
+        assert any("another run is at work" in err for _, err in ended)
+        first, second = (without_calls(json.loads(out)) for out, _ in ended)
+        assert first == second

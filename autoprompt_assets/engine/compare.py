@@ -44,11 +44,10 @@ def score_interval(correct: float, measured: int) -> tuple[float, float]:
 def compare(baseline: Mapping[str, float | None], best: Mapping[str, float | None]) -> Comparison:
     """Exact McNemar test at .05 on paired right/wrong rows, keyed by example id.
 
-    The interval is the test's inversion: Clopper-Pearson on the discordant pairs
-    (doi:10.1093/biomet/26.4.404), carried over to the difference. At one half the binomial is
-    symmetric, so the interval excludes zero exactly where p < .05
-    (McNemar 1947, doi:10.1007/BF02295996). Without a discordant pair it is the Clopper-Pearson
-    bound on the share of rows that may yet differ, both ways.
+    The difference is (2 x share of wins among discordant rows - 1) x (share of discordant rows).
+    The interval is the range of that product over the Clopper-Pearson intervals of both shares
+    (doi:10.1093/biomet/26.4.404), so it covers at 95% or more, and excludes zero exactly where
+    p < .05, as at one half the binomial is symmetric (McNemar 1947, doi:10.1007/BF02295996).
     """
     pairs = [
         (before, after)
@@ -59,14 +58,23 @@ def compare(baseline: Mapping[str, float | None], best: Mapping[str, float | Non
     wins = sum(1 for before, after in pairs if after > before)
     losses = sum(1 for before, after in pairs if after < before)
     discordant = wins + losses
-    if not discordant:
-        unseen = float(1 - (LEVEL / 2) ** (1 / rows)) if rows else 1.0
-        return Comparison(rows, 0, 0, 0.0, (-unseen, unseen), 1.0, "not shown")
-    test = stats.binomtest(wins, discordant, 0.5)
-    interval = test.proportion_ci(1 - LEVEL, method="exact")
-    scale = discordant / rows
-    bounds = (float(2 * interval.low - 1) * scale, float(2 * interval.high - 1) * scale)
+    p_value = float(stats.binomtest(wins, discordant, 0.5).pvalue) if discordant else 1.0
+    won, differing = _exact_interval(wins, discordant), _exact_interval(discordant, rows)
+    corners = [(2 * share - 1) * scale for share in won for scale in differing]
+    bounds = (min(corners), max(corners))
     shown = bounds[0] > 0 or bounds[1] < 0
     verdict: Verdict = "not shown" if not shown else "better" if wins > losses else "worse"
-    difference = (wins - losses) / rows
-    return Comparison(rows, wins, losses, difference, bounds, float(test.pvalue), verdict)
+    difference = (wins - losses) / rows if rows else 0.0
+    return Comparison(rows, wins, losses, difference, bounds, p_value, verdict)
+
+
+def same(rows: int) -> Comparison:
+    """A prompt against itself: the difference is zero, and nothing is estimated."""
+    return Comparison(rows, 0, 0, 0.0, (0.0, 0.0), 1.0, "not shown")
+
+
+def _exact_interval(count: int, total: int) -> tuple[float, float]:
+    if not total:
+        return (0.0, 1.0)
+    interval = stats.binomtest(count, total).proportion_ci(1 - LEVEL, method="exact")
+    return (float(interval.low), float(interval.high))

@@ -110,6 +110,9 @@ class Summary:
 class Progress(Protocol):
     """Told of every row that is done; decides itself how often to show it."""
 
+    def notice(self, text: str) -> None:
+        """Something a person who waits should know: a retry, a lock."""
+
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """A new evaluation begins; the returned function is told of each row.
 

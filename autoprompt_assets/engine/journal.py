@@ -200,7 +200,10 @@ class _Groups:
                 items = [item for item, _ in group]
                 results = await loop.run_in_executor(self._executor, self._run, items)
             except Exception as error:  # whatever it is, nobody may wait for ever
-                failure = JournalError(f"the journal failed: {_first_line(error)}")
+                failure = JournalError(
+                    f"the journal failed ({_first_line(error)}); what was acknowledged is in it: "
+                    "mend the disk or the file and run again"
+                )
                 for _, future in group:
                     if not future.done():
                         future.set_exception(failure)
@@ -236,7 +239,10 @@ def _open(url: str) -> sa.Engine:
             sa.event.listen(engine, "connect", _configure_sqlite)
         version = _schema_version(engine)
     except (sa.exc.SQLAlchemyError, OSError) as error:
-        raise JournalError(f"the journal cannot be opened: {_first_line(error)}") from None
+        raise JournalError(
+            f"the journal {_shown(url)} cannot be opened ({_first_line(error)}); mend it, or move "
+            "it away to start a new one, which pays for its answers again"
+        ) from None
     if version != SCHEMA_VERSION:
         raise JournalError(
             f"the journal has schema {version}, this program writes {SCHEMA_VERSION}; "
@@ -259,6 +265,13 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _shown(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return "at the address given"
 
 
 def _first_line(error: BaseException) -> str:

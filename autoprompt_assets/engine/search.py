@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoprompt_assets.engine.bounds import Extent, Models, calls_bound, evaluation_bound, exceeds
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.compare import compare
+from autoprompt_assets.engine.compare import compare, same
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import InputError, MissingInput, UnmeasuredRows
 from autoprompt_assets.engine.evaluate import (
@@ -174,6 +174,8 @@ class Search:
     ) -> TestOutcome:
         """Both candidates on the sealed rows, paired. Its cost was set aside from the start."""
         before = await self._score(baseline, test, "test: baseline")
+        if baseline.id == best.id:
+            return TestOutcome(before, before, same(before.measured))
         after = await self._score(best, test, "test: best")
         comparison = compare(
             self.records.read_values(baseline, "test"), self.records.read_values(best, "test")

@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, m
 
 from autoprompt_assets.engine.spec_values import Location, Number, VariableName, WebAddress, Whole
 
-RESERVED_EXTRA = ("model", "messages", "temperature", "max_tokens", "response_format", "stream")
+RESERVED_EXTRA = (
+    *("model", "messages", "temperature", "max_tokens", "response_format", "stream"),
+    *("n", "api_key"),
+)
 
 
 class Frozen(BaseModel):
