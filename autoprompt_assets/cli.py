@@ -88,7 +88,7 @@ def check(experiment: str, settings: tuple[str, ...]) -> None:
 @click.option("--target", "target_column", default="target", show_default=True)
 @click.option("--encoding", default="utf-8", show_default=True, help="cp1252 is what Excel writes.")
 @click.option("--prompt", help="Your first prompt; it can be edited in the file.")
-def init(  # noqa: PLR0913
+def init(
     name: str, data: str, input_column: str, target_column: str, encoding: str, prompt: str | None
 ) -> None:
     """Write a commented experiment file NAME for your own table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -117,8 +118,10 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
     try:
         built = build_dataset(read_table(spec, Path.cwd()), spec)
     except InputError as error:
-        hint = "here, dataset.input, .target and .encoding are --input, --target and --encoding"
-        raise InputError([*error.lines, hint]) from None
+        options = {f"dataset.{name}": f"--{name}" for name in ("input", "target", "encoding")}
+        pattern = re.compile("|".join(map(re.escape, options)))
+        lines = [pattern.sub(lambda found: options[found[0]], line) for line in error.lines]
+        raise InputError(lines) from None
     targets = sorted({example.target.strip() for example in built.examples})
     text = TEMPLATE.format(
         path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),

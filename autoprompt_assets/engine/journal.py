@@ -240,7 +240,7 @@ def _open(url: str) -> sa.Engine:
         version = _schema_version(engine)
     except (sa.exc.SQLAlchemyError, OSError) as error:
         raise JournalError(
-            f"the journal {_shown(url)} cannot be opened ({_first_line(error)}); mend it, or move "
+            f"the journal cannot be opened: {_shown(url)}: {_first_line(error)}; mend it, or move "
             "it away to start a new one, which pays for its answers again"
         ) from None
     if version != SCHEMA_VERSION:
