@@ -12,7 +12,7 @@ import pytest
 from tests.support import ROOT
 
 UV = Path(sys.executable).parent / "uv"
-FLAGS = ("--universal", "--generate-hashes", "--no-emit-index-url", "--quiet")
+FLAGS = ("--universal", "--generate-hashes", "--no-emit-index-url", "--quiet", "--system-certs")
 
 
 def test_every_pin_has_hashes_and_no_address_stands_in_the_file() -> None:
