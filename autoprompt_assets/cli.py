@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from dotenv import load_dotenv
 
-from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec_file import parse_overrides
 from resources.home import PROJECT, experiments_folder, prepare_home
 
@@ -51,7 +51,11 @@ def run(experiment: str, settings: tuple[str, ...], rescore: str | None, as_json
     if rescore is not None:
         bench = Bench.configured({**overrides, **rescore_overrides(experiment, bench, rescore)})
     preflight(experiment, bench, keys=True)
-    outcome = run_experiment(experiment, bench, TerminalProgress())
+    progress = TerminalProgress()
+    try:
+        outcome = run_experiment(experiment, bench, progress)
+    finally:
+        progress.close()
     if as_json:
         click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
     else:
@@ -123,9 +127,10 @@ def main() -> None:
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         _leave("interrupted; what was answered is kept, run again to go on", 130)
+    except (RunFailed, JournalError, MissingInput) as error:
+        _leave(error, 1)
     except Exception as error:
-        if type(error).__name__ in ("RunFailed", "JournalError", "MissingInput"):
-            _leave(error, 1)
+        # Dagster's own interrupt, between steps: naming its class would load Dagster here.
         if "Interrupt" in type(error).__name__:
             _leave("interrupted; what was answered is kept, run again to go on", 130)
         raise

@@ -99,8 +99,8 @@ def rescore_overrides(name: str, bench: Bench, search: str) -> dict[str, str]:
     Raises:
         InputError: there is no such search.
     """
-    known = bench.store.experiment(name).search_ids()
     files = bench.store.experiment(name)
+    known = files.search_ids()
     searched = [one for one in known if _strategy(files, one) != "rescore"]
     found = searched[-1] if search == "latest" and searched else search
     if found not in known:

@@ -14,6 +14,7 @@ import dagster as dg
 from autoprompt_assets.automation import iteration_range
 from autoprompt_assets.definitions import ASSETS, CHECKS, defs
 from autoprompt_assets.engine.compare import Comparison
+from autoprompt_assets.engine.errors import RunFailed
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Scored, TestOutcome
 from autoprompt_assets.progress import LogProgress
@@ -30,10 +31,6 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("optimizer_iterations",),
     ("best_prompt", "test_comparison"),
 )
-
-
-class RunFailed(Exception):
-    """An asset failed; the text says which and why."""
 
 
 @dataclass

@@ -15,11 +15,11 @@ from autoprompt_assets.engine.bounds import Models, test_bound
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Dataset, Example, Split, build_dataset
-from autoprompt_assets.engine.errors import InputError, MissingInput, UnmeasuredRows
+from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, UnmeasuredRows
 from autoprompt_assets.engine.evaluate import Evaluator, Progress
 from autoprompt_assets.engine.graders import make_grader
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.journal import Journal, JournalError, Spend
+from autoprompt_assets.engine.journal import Journal, Spend
 from autoprompt_assets.engine.llm import CallError
 from autoprompt_assets.engine.optimizers import Optimizer, make_optimizer
 from autoprompt_assets.engine.records import Iteration, Scored

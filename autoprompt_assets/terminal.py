@@ -16,10 +16,16 @@ from autoprompt_assets.progress import LogProgress, Tally
 from autoprompt_assets.runner import Outcome
 
 console = Console(stderr=True, highlight=False)
+_BARS: list[Progress] = []  # not the resource's: Dagster makes a copy of that for each run
 
 
 class TerminalProgress(LogProgress):
     """A bar per evaluation on a terminal; elsewhere a line as each evaluation ends."""
+
+    def close(self) -> None:
+        """End the bar of an evaluation that failed or was interrupted: it hides the cursor."""
+        while _BARS:
+            _BARS.pop().stop()
 
     def notice(self, text: str) -> None:
         """See `engine.evaluate.Progress`."""
@@ -37,13 +43,14 @@ class TerminalProgress(LogProgress):
         )
         bar = Progress(*columns, console=console, refresh_per_second=5)
         bar.start()
+        _BARS.append(bar)
         task = bar.add_task(label, total=rows, said="")
 
         def told(row: RowResult) -> None:
             tally.add(row)
             bar.update(task, completed=tally.done, said=tally.line().split(": ", 1)[1])
             if tally.done == tally.rows:
-                bar.stop()
+                self.close()
 
         return told
 

@@ -71,8 +71,8 @@ def resolve(
             raise InputError(f"endpoint {name!r} has no default model; set the role's model")
         url = _checked(hosted or server.base_url, "base_url")
         key = None if hosted else server.api_key_env
-        identity = name if hosted is None and server.identity else url
-        return Endpoint(name, url, key, key is not None, model, server.identity or identity)
+        identity = url if hosted else server.identity or url
+        return Endpoint(name, url, key, key is not None, model, identity)
     if name not in ("openai", "vllm"):
         known = ", ".join(sorted({"openai", "vllm", "local", *named}))
         raise InputError(f"AUTOPROMPT_ENDPOINT = {name!r} is not known; use one of {known}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from autoprompt_assets.engine.bounds import Models
+from autoprompt_assets.engine.bounds import Models, refuse_unpriced
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.evaluate import Asked
 from autoprompt_assets.engine.llm import Role
@@ -34,12 +34,20 @@ class LLMResource(dg.ConfigurableResource["LLMResource"]):
         return resolve_roles(spec, os.environ, self.endpoint)
 
     def models(self, spec: ExperimentSpec) -> Models:
-        """The roles of `spec` as the engine asks them."""
+        """The roles of `spec` as the engine asks them.
+
+        Raises:
+            InputError: an endpoint is wrong, or a budget in dollars lacks a price.
+        """
         endpoints = self.endpoints(spec)
         target = asked(spec, endpoints, "target")
         if target is None:
             raise InputError("roles.target is missing; add it")
-        return Models(target, asked(spec, endpoints, "review"), asked(spec, endpoints, "optimizer"))
+        models = Models(
+            target, asked(spec, endpoints, "review"), asked(spec, endpoints, "optimizer")
+        )
+        refuse_unpriced(spec, models)
+        return models
 
     def connect(
         self, spec: ExperimentSpec, notice: Callable[[str], None] = lambda text: None

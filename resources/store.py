@@ -20,7 +20,7 @@ from autoprompt_assets.engine.bounds import Extent
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Membership, Split
-from autoprompt_assets.engine.errors import MissingInput
+from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluate import Evaluation, RowResult, Summary
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import (
@@ -75,7 +75,13 @@ class ExperimentStore:
         path = self._membership_path(spec)
         if not path.exists():
             return None
-        frame = read_parquet(path)
+        try:
+            frame = read_parquet(path)
+        except InputError:
+            raise InputError(
+                f"{path}: is damaged; it remembers which rows are sealed: put a copy back, or set "
+                "another dataset.seed, which draws all splits anew"
+            ) from None
         thresholds = frame.attrs["thresholds"]
         splits = {
             str(key): cast(Split, split) if split else None

@@ -16,7 +16,7 @@ from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.bounds import Models
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Completion
-from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec
 from resources.llm import LLMResource
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import KEY
@@ -241,3 +241,21 @@ def test_a_key_quoted_in_an_answer_is_masked(monkeypatch: pytest.MonkeyPatch) ->
         use(monkeypatch, url)
         found = ask(spec_of())
     assert (found.text, found.reasoning) == ("you sent ***", "***")
+
+
+def test_a_budget_in_dollars_is_refused_where_a_price_is_not_known() -> None:
+    spec = spec_of(model="no-such-model")
+    limited = spec.model_copy(update={"budget": BudgetSpec(usd=1.0)})
+    with pytest.raises(InputError, match=r"price of roles\.target's model 'no-such-model' is not"):
+        LLMResource().models(limited)
+    assert LLMResource().models(spec)
+
+
+def test_an_identity_stands_for_the_named_server_only() -> None:
+    named = {"mine": {"base_url": "http://a/v1", "model": "m", "identity": "cluster"}}
+    roles = {"target": {**SPEC["roles"]["target"], "endpoint": "mine"}}
+    spec = ExperimentSpec.model_validate({**SPEC, "endpoints": named, "roles": roles})
+    assert LLMResource().models(spec).target.endpoint == "cluster"
+    roles["target"]["hosted_model_uri"] = "http://b/v1"
+    moved = ExperimentSpec.model_validate({**SPEC, "endpoints": named, "roles": roles})
+    assert LLMResource().models(moved).target.endpoint == "http://b/v1"

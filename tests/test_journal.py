@@ -17,7 +17,8 @@ import pytest
 
 from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.journal import Journal, JournalError, Spend
+from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal import Journal, Spend
 from autoprompt_assets.engine.llm import AuthenticationFailed, Completion, RateLimited, Request
 from tests.engine_support import SEARCH, Scripted, asked, journal_at
 

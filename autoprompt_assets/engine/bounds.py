@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json
 from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.evaluate import Asked
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.spec import BudgetSpec, DemosSpec, ExperimentSpec, OproSpec
@@ -109,6 +110,24 @@ def run_bound(
         history += (candidates + spec.optimizer.attempts) * answer
         bound = bound.plus(calls_bound(models.optimizer, questions, questions * history))
     return bound
+
+
+def refuse_unpriced(spec: ExperimentSpec, models: Models) -> None:
+    """A budget in dollars holds only where every price is known.
+
+    Raises:
+        InputError: one line per role whose price is not.
+    """
+    roles = [role for role in (models.target, models.review, models.optimizer) if role]
+    unpriced = [role for role in roles if role.price(1, 1) is None]
+    if spec.budget.usd is not None and unpriced:
+        raise InputError(
+            [
+                f"budget.usd = {spec.budget.usd:g}: the price of roles.{role.role}'s model "
+                f"{role.model!r} is not known; set roles.{role.role}.price, or use budget.tokens"
+                for role in unpriced
+            ]
+        )
 
 
 def exceeds(budget: BudgetSpec, spend: Spend) -> str:

@@ -17,6 +17,14 @@ class MissingInput(Exception):
     """An earlier asset of the same search has not been materialized. One line names it."""
 
 
+class JournalError(Exception):
+    """The journal cannot be used. One line says why."""
+
+
+class RunFailed(Exception):
+    """An asset failed. One line per asset says which and why."""
+
+
 class UnmeasuredRows(Exception):
     """More rows than the spec allows have no grade: calls failed, or reviews were unusable."""
 

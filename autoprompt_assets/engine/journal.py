@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.llm import Completion, Request
 
 SCHEMA_VERSION = 1
@@ -52,10 +53,6 @@ charges = sa.Table(
 schema = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
 _ANSWER = [completions.c[name] for name in Completion.__dataclass_fields__]
-
-
-class JournalError(Exception):
-    """The journal cannot be used. One line says why."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from autoprompt_assets.engine.report.chart import Mark, draw
 
 __all__ = ["Report", "Row", "render"]
 
-ROWS_SHOWN = 200
 PREVIEW = 90
 UNMEASURED = frozenset({"error", "unreviewed"})
 
@@ -80,12 +79,10 @@ class Tried:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """The sealed rows that only one of the two prompts had right, as many as are shown."""
+    """The sealed rows that only one of the two prompts had right."""
 
     wins: Sequence[Row]
     losses: Sequence[Row]
-    left_out_wins: int
-    left_out_losses: int
 
 
 def render(report: Report) -> str:
@@ -170,10 +167,7 @@ def _disagreements(rows: Sequence[Row]) -> Disagreements:
     both = [row for row in rows if not UNMEASURED & {row.baseline_outcome, row.best_outcome}]
     wins = [row for row in both if "correct" == row.best_outcome != row.baseline_outcome]
     losses = [row for row in both if "correct" == row.baseline_outcome != row.best_outcome]
-    # However many the wins are, half of the room is left to the losses.
-    lost = min(len(losses), max(ROWS_SHOWN // 2, ROWS_SHOWN - len(wins)))
-    won = min(len(wins), ROWS_SHOWN - lost)
-    return Disagreements(wins[:won], losses[:lost], len(wins) - won, len(losses) - lost)
+    return Disagreements(wins, losses)
 
 
 def _verdict(report: Report) -> str:
