@@ -5,11 +5,13 @@ Three runs, as the UI's backfill makes them: one run cannot mix assets of differ
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from autoprompt_assets.automation import iteration_range
 from autoprompt_assets.definitions import ASSETS, CHECKS, defs
@@ -117,7 +119,7 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         "progress": progress,
     }
     calls, usd = {"made": 0, "replayed": 0, "failed": 0}, 0.0
-    with dg.DagsterInstance.get() as instance:
+    with _instance() as instance:
         for stage in STAGES:
             result = dg.materialize(
                 [*ASSETS, *CHECKS],
@@ -146,6 +148,20 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     spend = path_spend(session, baseline, outcome)
     report = session.records.report_path
     return Outcome(name, session.search_id, baseline, best, outcome, spend, report, calls, usd)
+
+
+def _instance() -> dg.DagsterInstance:
+    """The home's instance, without the helper processes that keep a run's output.
+
+    A terminal's Ctrl-C reaches them too, and each would answer with a traceback.
+    """
+    none = {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+        "config": {},
+    }
+    ref = InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": none})
+    return dg.DagsterInstance.from_ref(ref)
 
 
 def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:
