@@ -9,8 +9,8 @@ import dagster as dg
 from autoprompt_assets import metadata
 from autoprompt_assets.automation import EXPERIMENTS, GRID
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.records import Iteration, scored_json, select
-from autoprompt_assets.engine.search import Search, require_iterations
+from autoprompt_assets.engine.records import scored_json, select
+from autoprompt_assets.engine.search import require_iterations
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import render_report
 from autoprompt_assets.session import (
@@ -70,17 +70,16 @@ def baseline_score(
     require_home(context)
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
-        examples = session.examples("validation")
-        baseline, counts = session.run(lambda search: search.baseline(examples), progress)
+        with session.opened(progress) as desk:
+            baseline, counts = desk.do(desk.search.baseline(session.rows("validation")))
         session.records.write_baseline(baseline)
-    rows = session.records.read_rows(baseline.candidate, "validation")
     return dg.MaterializeResult(
         metadata={
             "search": session.search_id,
             **metadata.summary_metadata(baseline.summary),
             **metadata.counts_metadata(counts),
             "prompt": metadata.prompt_metadata(baseline.candidate.text()),
-            **metadata.failures_metadata(rows),
+            **metadata.failures_metadata(session.records, baseline.candidate, "validation"),
         },
         data_version=dg.DataVersion(content_hash([session.search_id, scored_json(baseline)], 16)),
     )
@@ -132,34 +131,34 @@ def iterate(
         f"--partition-range '{name}|001...{name}|{numbers[0]:03d}'"
     )
     earlier = require_iterations(records, numbers[0], command)
-    examples = session.examples("validation")
+    rows = session.rows("validation")
     upstream = context.instance.get_latest_data_version_record(
         dg.AssetKey("baseline_score"), partition_key=name
     )
-    for number in numbers:
-        optimizer = session.optimizer(baseline, earlier)
-
-        async def work(search: Search) -> Iteration:
-            return await search.iterate(number, baseline, earlier, optimizer, examples)  # noqa: B023
-
-        step, counts = session.run(work, progress)
-        earlier.append(step)
-        rows = records.read_rows(step.best.candidate, "validation") if step.best else None
-        yield dg.AssetMaterialization(
-            asset_key=context.asset_key,
-            partition=f"{name}|{number:03d}",
-            metadata={
-                **metadata.iteration_metadata(step, session.search_id),
-                **metadata.counts_metadata(counts),
-                **({} if rows is None else metadata.failures_metadata(rows)),
-            },
-            tags=metadata.iteration_tags(
-                step,
-                session.search_id,
-                CODE_VERSION,
-                {"baseline_score": upstream} if upstream else {},
-            ),
-        )
+    with session.opened(progress) as desk:
+        for number in numbers:
+            optimizer = session.optimizer(baseline, earlier)
+            step, counts = desk.do(desk.search.iterate(number, baseline, earlier, optimizer, rows))
+            earlier.append(step)
+            yield dg.AssetMaterialization(
+                asset_key=context.asset_key,
+                partition=f"{name}|{number:03d}",
+                metadata={
+                    **metadata.iteration_metadata(step, session.search_id),
+                    **metadata.counts_metadata(counts),
+                    **(
+                        metadata.failures_metadata(records, step.best.candidate, "validation")
+                        if step.best
+                        else {}
+                    ),
+                },
+                tags=metadata.iteration_tags(
+                    step,
+                    session.search_id,
+                    CODE_VERSION,
+                    {"baseline_score": upstream} if upstream else {},
+                ),
+            )
 
 
 @dg.asset(
@@ -213,18 +212,16 @@ def test_comparison(
         session = open_session(name, experiments, llm, store)
         records, baseline = session.records, read_baseline(session)
         best = required(records.read_best(), "best_prompt", name)
-        examples = session.examples("test")
-        outcome, counts = session.run(
-            lambda search: search.test(baseline.candidate, best.scored.candidate, examples),
-            progress,
-        )
+        candidates = (baseline.candidate, best.scored.candidate)
+        with session.opened(progress) as desk:
+            outcome, counts = desk.do(desk.search.test(*candidates, session.rows("test")))
         records.write_outcome(outcome)
         report = records.write_report(render_report(session, baseline, best, outcome))
     return dg.MaterializeResult(
         metadata={
             **metadata.outcome_metadata(outcome, session.search_id, report),
             **metadata.counts_metadata(counts),
-            **metadata.failures_metadata(records.read_rows(best.scored.candidate, "test")),
+            **metadata.failures_metadata(records, best.scored.candidate, "test"),
         },
         data_version=dg.DataVersion(
             content_hash([session.search_id, outcome.comparison.as_json()], 16)

@@ -1,12 +1,14 @@
 """What is checked after the fact. Each check reads stored files, never an asset's variables."""
 
+from itertools import chain
+
 import dagster as dg
 
 from autoprompt_assets.automation import EXPERIMENTS
-from autoprompt_assets.engine.bounds import exceeds
+from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.identity import normalise
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.session import open_session, reported
+from autoprompt_assets.reporting import path_spend
+from autoprompt_assets.session import open_session, read_baseline, reported
 from resources.experiments import ExperimentsResource
 from resources.llm import LLMResource
 from resources.store import StoreResource, required
@@ -22,9 +24,9 @@ def test_rows_are_sealed(
     """No test input, however spelled, stands in train or validation."""
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
-        sealed = {normalise(example.input) for example in session.examples("test")}
-        open_rows = [*session.examples("train"), *session.examples("validation")]
-    leaked = sorted({normalise(row.input) for row in open_rows} & sealed)
+        sealed = {normalise(example.input) for example in session.rows("test").read()}
+        open_rows = chain(session.rows("train").read(), session.rows("validation").read())
+        leaked = {normalise(row.input) for row in open_rows} & sealed
     return dg.AssetCheckResult(
         passed=not leaked,
         description=f"{len(leaked)} test inputs stand in train or validation" if leaked else None,
@@ -44,8 +46,9 @@ def few_rows_unmeasured(
         session = open_session(context.partition_key, experiments, llm, store)
     shares: dict[str, float] = {}
     for split, candidate in session.records.evaluations():
-        values = session.records.read_rows_of(split, candidate)["value"]
-        shares[f"{split} {candidate}"] = float(values.isna().mean())
+        rows = session.records.evaluation(split, candidate).read("value")
+        missing = [row["value"] is None for row in rows]
+        shares[f"{split} {candidate}"] = sum(missing) / max(1, len(missing))
     over = {key: share for key, share in shares.items() if share > session.spec.unmeasured}
     return dg.AssetCheckResult(
         passed=not over,
@@ -64,14 +67,11 @@ def spend_within_budget(
     llm: LLMResource,
     store: StoreResource,
 ) -> dg.AssetCheckResult:
-    """What the journal says the search was charged is within the spec's budget."""
+    """What the search was charged, by its files, is within the spec's budget."""
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
-        journal = Journal(store.journal)
-        try:
-            spend = journal.spend(session.search_id)
-        finally:
-            journal.close()
+        outcome = required(session.records.read_outcome(), "test_comparison", session.name)
+        spend = path_spend(session, read_baseline(session), outcome)
     over = exceeds(session.spec.budget, spend)
     return dg.AssetCheckResult(
         passed=not over,

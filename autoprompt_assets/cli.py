@@ -1,4 +1,4 @@
-"""`autoprompt`: run, list, check, init, dev. Exit codes: 0 done, 1 failed, 2 the input is wrong."""
+"""`autoprompt` and its commands. Exit codes: 0 done, 1 failed, 2 the input is wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dotenv import load_dotenv
 
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec_file import parse_overrides
-from resources.home import PROJECT, experiments_folder, prepare_home
+from resources.home import PROJECT, experiments_folder, journal_url, prepare_home
 
 DEFAULT_EXPERIMENT = "question-kind"
 SETTING = click.option(
@@ -37,23 +37,38 @@ def cli() -> None:
 @click.argument("experiment", default=DEFAULT_EXPERIMENT)
 @SETTING
 @click.option("--rescore", metavar="SEARCH", help="Score an earlier search's candidates again.")
+@click.option("--retry-failed", is_flag=True, help="Ask rows whose calls failed again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def run(experiment: str, settings: tuple[str, ...], rescore: str | None, as_json: bool) -> None:
+def run(
+    experiment: str,
+    settings: tuple[str, ...],
+    rescore: str | None,
+    retry_failed: bool,
+    as_json: bool,
+) -> None:
     """Materialize all five assets of EXPERIMENT and print the verdict."""
     from rich.console import Console
 
-    from autoprompt_assets.preflight import preflight, rescore_overrides
+    from autoprompt_assets import again
+    from autoprompt_assets.preflight import preflight
     from autoprompt_assets.runner import Bench, run_experiment
     from autoprompt_assets.terminal import TerminalProgress, show_outcome
 
     overrides = parse_overrides(settings)
-    bench = Bench.configured(overrides)
-    if rescore is not None:
-        bench = Bench.configured({**overrides, **rescore_overrides(experiment, bench, rescore)})
-    preflight(experiment, bench, keys=True)
     progress = TerminalProgress()
+    if rescore is not None:
+        bench = Bench.configured(overrides)
+        overrides = {**overrides, **again.rescore_overrides(experiment, bench, rescore)}
+    preflight(experiment, Bench.configured(overrides), keys=True)
+    if retry_failed:
+        retry = again.retry_failed(experiment, overrides)
+        overrides = {**overrides, **retry.overrides}
+        progress.notice(
+            f"{retry.failed} rows of search {retry.search} have failed: they are asked again, on "
+            "a new path, as a search of its own; what was answered is replayed"
+        )
     try:
-        outcome = run_experiment(experiment, bench, progress)
+        outcome = run_experiment(experiment, Bench.configured(overrides), progress)
     finally:
         progress.close()
     if as_json:
@@ -114,6 +129,38 @@ def dev(host: str, port: int) -> None:
     workspace = str(PROJECT / "workspace.yaml")
     arguments = ["dev", "-w", workspace, "--host", host, "--port", str(port)]
     os.execv(program, [str(program), *arguments])  # noqa: S606
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.pass_context
+def journal(context: click.Context, as_json: bool) -> None:
+    """What the journal holds, how often it answered, and what each experiment has paid."""
+    from rich.console import Console
+
+    from autoprompt_assets.ledger import read_ledger
+    from autoprompt_assets.ledger_command import show_ledger
+
+    if context.invoked_subcommand is not None:
+        return
+    ledger = read_ledger(journal_url())
+    if as_json:
+        click.echo(json.dumps(ledger.as_json(), ensure_ascii=False))
+    else:
+        show_ledger(ledger, Console(highlight=False))
+
+
+@journal.command()
+@click.option("--older-than", metavar="AGE", help="Answers of that age: 12h, 30d, 8w.")
+@click.option(
+    "--experiment", metavar="NAME", help="Answers that this one was the first to pay for."
+)
+@click.option("--yes", is_flag=True, help="Delete them; else only say what would be deleted.")
+def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
+    """Delete answers; results are kept, but whatever asks for them again pays again."""
+    from autoprompt_assets.ledger_command import prune as delete_answers
+
+    delete_answers(journal_url(), older_than, experiment, yes, click.echo)
 
 
 def main() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from autoprompt_assets.engine.calls import CallCounts
-from autoprompt_assets.engine.evaluate import Summary
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Split
+from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
-from resources.store import DatasetRecord
+from resources.store import DatasetRecord, SearchStore
 
 FAILURES_SHOWN = 10
 Metadata = dict[str, Any]
@@ -67,20 +69,16 @@ def counts_metadata(counts: CallCounts) -> Metadata:
     }
 
 
-def failures_metadata(rows: pd.DataFrame) -> Metadata:
-    """The first rows that were not right."""
-    wrong = rows[rows["outcome"] != "correct"].head(FAILURES_SHOWN)
-    records = [
-        dg.TableRecord(
-            {name: _cell(row[name]) for name in ("input", "target", "answer", "outcome")}
-        )
-        for row in wrong.to_dict(orient="records")
-    ]
-    if not records:
+def failures_metadata(records: SearchStore, candidate: Candidate, split: Split) -> Metadata:
+    """The first rows of an evaluation that were not right."""
+    names = ("input", "target", "answer", "outcome")
+    rows = records.evaluation(split, candidate.id).read(*names)
+    wrong = islice((row for row in rows if row["outcome"] != "correct"), FAILURES_SHOWN)
+    shown = [dg.TableRecord({name: _cell(row[name]) for name in names}) for row in wrong]
+    if not shown:
         return {}
-    columns = [dg.TableColumn(name, "string") for name in ("input", "target", "answer", "outcome")]
-    schema = dg.TableSchema(columns=columns)
-    return {"sample of failures": dg.MetadataValue.table(records, schema=schema)}
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in names])
+    return {"sample of failures": dg.MetadataValue.table(shown, schema=schema)}
 
 
 def iteration_metadata(step: Iteration, search: str) -> Metadata:
@@ -170,7 +168,7 @@ def _scored_metadata(scored: Scored) -> Metadata:
 
 
 def _cell(value: Any, limit: int = 300) -> str:
-    text = "" if pd.isna(value) else str(value)
+    text = "" if value is None else str(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from autoprompt_assets.engine.bounds import (
-    Extent,
-    Models,
-    evaluation_bound,
-    exceeds,
-    run_bound,
-    test_bound,
-)
+from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.bounds import Extent, evaluation_bound, run_bound, test_bound
+from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import SPLITS, Dataset
 from autoprompt_assets.engine.errors import InputError, shown
-from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import missing_keys
-from resources.store import ExperimentStore
 
 
 def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
@@ -63,7 +56,8 @@ def _bound(spec: ExperimentSpec, models: Models, data: Dataset) -> Spend:
     rows = {split: [row for row in data.examples if row.split == split] for split in SPLITS}
     validation, test = Extent.of(rows["validation"]), Extent.of(rows["test"])
     baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), validation)
-    least = baseline.plus(test_bound(spec, models, rows["train"], test))
+    # Calls are known; tokens and dollars settle far below their bounds as answers come in.
+    least = Spend(calls=baseline.calls).plus(test_bound(spec, models, rows["train"], test))
     over = exceeds(spec.budget, least)
     if over:
         raise InputError(
@@ -89,28 +83,3 @@ def describe(bench: Bench) -> Iterator[str]:
             f"{name}: {target.model} at {target.name}, {spec.optimizer.strategy}, "
             f"{spec.optimizer.iterations} iterations. {' '.join(spec.description.split())}"
         )
-
-
-def rescore_overrides(name: str, bench: Bench, search: str) -> dict[str, str]:
-    """The overrides that score the candidates of an earlier search again.
-
-    `latest` is the search that was started last, re-scored ones aside.
-
-    Raises:
-        InputError: there is no such search.
-    """
-    files = bench.store.experiment(name)
-    known = files.search_ids()
-    searched = [one for one in known if _strategy(files, one) != "rescore"]
-    found = searched[-1] if search == "latest" and searched else search
-    if found not in known:
-        raise InputError(
-            f"--rescore {search}: no such search of {name}; there are {', '.join(known) or 'none'}"
-        )
-    steps = len(files.search(found).read_iterations())
-    optimizer = {"strategy": "rescore", "search": found, "iterations": max(1, steps)}
-    return {"optimizer": canonical_json(optimizer)}
-
-
-def _strategy(files: ExperimentStore, search: str) -> str:
-    return str(files.search(search).read_spec()["optimizer"]["strategy"])

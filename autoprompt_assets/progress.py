@@ -9,7 +9,7 @@ from dataclasses import replace
 import dagster as dg
 
 from autoprompt_assets.engine.calls import CallCounts
-from autoprompt_assets.engine.evaluate import RowResult, charged
+from autoprompt_assets.engine.evaluation import RowResult, charged
 
 
 class Tally:

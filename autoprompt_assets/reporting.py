@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from autoprompt_assets.engine.candidate import read_choice
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Scored, TestOutcome
@@ -49,23 +51,25 @@ def path_spend(session: Session, baseline: Scored, outcome: TestOutcome) -> Spen
     return spend
 
 
-def _rows(session: Session, baseline: Scored, best: Best) -> list[Row]:
+def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[Row]:
+    """The test rows, one by one: the report keeps those on which the two prompts disagree."""
     choices = session.spec.roles.target.choices
 
     def answer(text: str | None) -> str | None:
-        return (read_choice(text, choices) or text) if choices and isinstance(text, str) else text
+        return (read_choice(text, choices) or text) if choices and text is not None else text
 
-    before = session.records.read_rows(baseline.candidate, "test")
-    after = session.records.read_rows(best.scored.candidate, "test").set_index("id")
-    return [
-        Row(
-            id=row["id"],
-            input=row["input"],
-            target=row["target"],
-            baseline_answer=answer(row["answer"]),
-            best_answer=answer(after.loc[row["id"], "answer"]),
-            baseline_outcome=row["outcome"],
-            best_outcome=after.loc[row["id"], "outcome"],
+    names = ("id", "input", "target", "answer", "outcome")
+    before, after = (
+        session.records.evaluation("test", scored.candidate.id).read(*names)
+        for scored in (baseline, best.scored)
+    )
+    for first, second in zip(before, after, strict=True):
+        yield Row(
+            id=first["id"],
+            input=first["input"],
+            target=first["target"],
+            baseline_answer=answer(first["answer"]),
+            best_answer=answer(second["answer"]),
+            baseline_outcome=first["outcome"],
+            best_outcome=second["outcome"],
         )
-        for row in before.to_dict(orient="records")
-    ]

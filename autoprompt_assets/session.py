@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
 
-from autoprompt_assets.engine.bounds import Models, test_bound
+from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.bounds import test_bound
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Dataset, Example, Split, build_dataset
+from autoprompt_assets.engine.dataset import Dataset, Example, Split, SplitRows, build_dataset
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, UnmeasuredRows
 from autoprompt_assets.engine.evaluate import Evaluator, Progress
 from autoprompt_assets.engine.graders import make_grader
@@ -27,6 +29,7 @@ from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec, RescoreSpec
 from autoprompt_assets.engine.table import read_table
 from autoprompt_assets.engine.targets import refuse_unanswerable
+from autoprompt_assets.interrupts import run_interruptible
 from resources.experiments import ExperimentsResource
 from resources.home import search_lock
 from resources.llm import LLMResource
@@ -52,7 +55,7 @@ class Session:
     def search_id(self) -> str:
         """A hash of the effective spec, endpoints and overrides included, and the dataset version.
 
-        Concurrency and timeouts are left out: they do not change a path.
+        Concurrency, timeouts and deadlines are left out: they do not change a path.
         """
         return content_hash(self.effective_spec(), 12)
 
@@ -61,7 +64,7 @@ class Session:
         spec = self.spec.model_dump(mode="json", exclude={"concurrency", "description"})
         for role in spec["roles"].values():
             if role is not None:
-                del role["timeout"]
+                del role["timeout"], role["deadline"]
         asked = (self.models.target, self.models.review, self.models.optimizer)
         spec["experiment"] = self.name
         spec["asked"] = {role.role: [role.endpoint, role.model] for role in asked if role}
@@ -73,13 +76,18 @@ class Session:
         """The files of the search."""
         return self.files.search(self.search_id)
 
-    def examples(self, split: Split) -> tuple[Example, ...]:
+    def rows(self, split: Split) -> SplitRows:
         """The rows of one split. Only `test_comparison` asks for test."""
-        return self.files.read_examples(self.dataset.version, split)
+        return self.files.split_rows(self.dataset, split)
+
+    @cached_property
+    def train(self) -> tuple[Example, ...]:
+        """The rows that a strategy may take demos from."""
+        return tuple(self.rows("train").read())
 
     def optimizer(self, baseline: Scored, earlier: list[Iteration]) -> Optimizer:
         """The strategy, told everything so far."""
-        optimizer = make_optimizer(self.spec, self.examples("train"), self._rescored())
+        optimizer = make_optimizer(self.spec, self.train, self._rescored())
         optimizer.tell([baseline.trial()])
         for step in earlier:
             optimizer.tell([scored.trial() for scored in step.scored])
@@ -97,37 +105,53 @@ class Session:
             )
         return [[scored.candidate for scored in step.scored] for step in steps]
 
-    def run(
-        self, work: Callable[[Search], Awaitable[T]], progress: Progress
-    ) -> tuple[T, CallCounts]:
-        """Do `work` with an open search: models connected, every call through the journal."""
-        with search_lock(self.search_id, progress.notice):
-            return asyncio.run(self._run(work, progress))
+    @contextmanager
+    def opened(self, progress: Progress) -> Iterator[Desk]:
+        """The search, open for work: models connected, every call through the journal."""
+        with search_lock(self.search_id, progress.notice), asyncio.Runner() as runner:
+            stack = AsyncExitStack()
+            try:
+                yield Desk(runner, runner.run(self._open(stack, progress)))
+            finally:
+                runner.run(stack.aclose())
 
-    async def _run(
-        self, work: Callable[[Search], Awaitable[T]], progress: Progress
-    ) -> tuple[T, CallCounts]:
-        async with (
-            Journal(self.journal) as journal,
-            self.llm.connect(self.spec, progress.notice) as client,
-            Calls(client, journal, self.search_id) as calls,
-        ):
-            evaluator = Evaluator(
-                calls,
-                self.models.target,
-                self.models.review,
-                make_grader(self.spec),
-                self.spec.concurrency,
-                self.spec.unmeasured,
-                progress,
-            )
-            self.records.write_spec(self.effective_spec())
-            search = Search(self.spec, self.models, evaluator, self.records, self._reserve())
-            return await work(search), calls.counts
+    async def _open(self, stack: AsyncExitStack, progress: Progress) -> Search:
+        journal = Journal(self.journal, self.name, self.search_id)
+        await stack.enter_async_context(journal)
+        client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
+        calls = await stack.enter_async_context(Calls(client, journal))
+        evaluator = Evaluator(
+            calls,
+            self.models,
+            make_grader(self.spec),
+            self.spec.concurrency,
+            self.spec.unmeasured,
+            progress,
+        )
+        self.records.write_spec(self.effective_spec())
+        return Search(self.spec, evaluator, self.records, self._reserve())
 
     def _reserve(self) -> Spend:
         extent = self.dataset.extents["test"]
-        return test_bound(self.spec, self.models, self.examples("train"), extent)
+        return test_bound(self.spec, self.models, self.train, extent)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An open search. Each piece of work runs to its end before the next."""
+
+    runner: asyncio.Runner
+    search: Search
+
+    def do(self, work: Coroutine[Any, Any, T]) -> tuple[T, CallCounts]:
+        """What `work` returns, and what happened to its calls.
+
+        Ctrl-C and SIGTERM end it in order, and are then what they were to whoever called.
+        """
+        counts = self.search.evaluator.calls.counts
+        before = replace(counts)
+        result = run_interruptible(self.runner, work)
+        return result, counts.since(before)
 
 
 def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:

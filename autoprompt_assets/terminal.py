@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from rich.console import Console, Group
@@ -11,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from autoprompt_assets.engine.calls import CallCounts
-from autoprompt_assets.engine.evaluate import RowResult, Summary
+from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.progress import LogProgress, Tally
 from autoprompt_assets.runner import Outcome
 
+REFRESH_S = 0.2
 console = Console(stderr=True, highlight=False)
 _BARS: list[Progress] = []  # not the resource's: Dagster makes a copy of that for each run
 
@@ -41,15 +43,20 @@ class TerminalProgress(LogProgress):
             BarColumn(24),
             TextColumn("{task.fields[said]}"),
         )
-        bar = Progress(*columns, console=console, refresh_per_second=5)
+        bar = Progress(*columns, console=console, refresh_per_second=1 / REFRESH_S)
         bar.start()
         _BARS.append(bar)
         task = bar.add_task(label, total=rows, said="")
+        shown = 0.0
 
         def told(row: RowResult) -> None:
+            nonlocal shown
             tally.add(row)
-            bar.update(task, completed=tally.done, said=tally.line().split(": ", 1)[1])
-            if tally.done == tally.rows:
+            now, ended = time.monotonic(), tally.done == tally.rows
+            if ended or now - shown >= REFRESH_S:
+                shown = now
+                bar.update(task, completed=tally.done, said=tally.line().split(": ", 1)[1])
+            if ended:
                 self.close()
 
         return told

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import random
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import openai
-from openai import AsyncOpenAI, DefaultAioHttpClient
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
+import aiohttp
 
 from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.asked import Asked
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.evaluate import Asked
 from autoprompt_assets.engine.llm import Completion, Request, Role
 from resources.endpoints import Endpoint, missing_keys
+from resources.limiter import Limiter, Slot
+from resources.replies import Reader, Reply
 
 ATTEMPTS = 8
-LONGEST_WAIT_S = 20.0
-LONGEST_RETRY_AFTER_S = 60.0
+"""Faults after which a call is given up; refusals for speed (429) are not among them."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 20.0
 NOTICE_EVERY_S = 10.0
-_BACKOFF = wait_random_exponential(multiplier=0.25, max=LONGEST_WAIT_S)
+SILENT_CALLS = 5
+"""Calls in a row without a reply of any kind after which an endpoint counts as down."""
+
+# What was learned of an endpoint outlives a client: the next asset starts where this one ended.
+_LIMITERS: dict[str, Limiter] = {}
 
 
 class ChatClient:
     """Asks the endpoints of one search's roles; open it inside a running event loop.
+
+    At most `concurrency` calls are in flight at an endpoint, whichever roles it serves.
 
     Raises:
         InputError: on opening, when an environment variable with a key is missing.
@@ -44,201 +46,188 @@ class ChatClient:
         self,
         endpoints: Mapping[Role, Endpoint],
         roles: Mapping[Role, Asked],
+        concurrency: int,
         notice: Callable[[str], None],
     ) -> None:
-        self._endpoints, self._roles, self._notice = endpoints, roles, notice
+        self._endpoints, self._roles = endpoints, roles
+        self._concurrency, self._notice = concurrency, notice
         self._noticed = -NOTICE_EVERY_S
-        self._clients: dict[Role, AsyncOpenAI] = {}
+        self._lines: dict[Endpoint, _Line] = {}
 
     async def __aenter__(self) -> Self:
         missing = missing_keys(self._endpoints, os.environ)
         if missing:
             raise InputError(missing)
-        for role, endpoint in self._endpoints.items():
-            self._clients[role] = _client(endpoint)
+        for endpoint in self._endpoints.values():
+            if endpoint not in self._lines:
+                self._lines[endpoint] = _line(endpoint, self._concurrency)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        for client in self._clients.values():
-            await client.close()
+    async def __aexit__(self, *_: object) -> None:
+        for line in self._lines.values():
+            await line.session.close()
 
     async def complete(self, request: Request) -> Completion:
-        """Ask, again where that may help, at most `ATTEMPTS` times.
+        """Ask, again where that may help, until the call's faults or its deadline are used up.
 
         Raises:
             CallError: see `engine.llm`.
         """
-        async for attempt in AsyncRetrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=_wait,
-            retry=retry_if_exception(_is_transient),
-            before_sleep=self._tell,
-            reraise=True,
-        ):
-            with attempt:
-                return await self._attempt(request, attempt.retry_state.attempt_number)
-        raise AssertionError("unreachable")
+        role, line = self._roles[request.role], self._lines[self._endpoints[request.role]]
+        call = _Call(role)
+        while True:
+            async with line.limiter.slot() as slot:
+                seconds = call.begin()
+                try:
+                    reply = await line.post(request, seconds)
+                    completion = line.reader.completion(reply, role, call.attempts)
+                except llm.CallError as error:
+                    _tell_limiter(slot, error)
+                    wait = call.failed(error)
+                    if wait is None:
+                        line.refuse_when_down(error)
+                        raise
+                    self._tell(error, wait, call)
+                else:
+                    slot.answered()
+                    return completion
+            await asyncio.sleep(wait)
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _tell(self, error: llm.CallError, wait: float, call: _Call) -> None:
         now = time.monotonic()
-        if state.outcome is None or now - self._noticed < NOTICE_EVERY_S:
-            return
-        self._noticed = now
-        wait = state.upcoming_sleep
-        self._notice(
-            f"{state.outcome.exception()}; trying again in {wait:.0f} s "
-            f"(attempt {state.attempt_number} of {ATTEMPTS} for this call)"
-        )
+        if now - self._noticed >= NOTICE_EVERY_S:
+            self._noticed = now
+            self._notice(f"{error}; trying again in {wait:.0f} s (attempt {call.attempts})")
 
-    async def _attempt(self, request: Request, number: int) -> Completion:
-        role, endpoint = self._roles[request.role], self._endpoints[request.role]
+
+class _Call:
+    """One call's attempts: how long the next may take, and whether there is a next."""
+
+    def __init__(self, role: Asked) -> None:
+        self._timeout, self._patience = role.spec.timeout, role.spec.patience
+        self._deadline: float | None = None
+        self._error: llm.CallError | None = None
+        self._faults = 0
+        self.attempts = 0
+
+    def begin(self) -> float:
+        """Seconds that the attempt which now begins may take.
+
+        The deadline runs from the first attempt: waiting for one's turn before it is no fault.
+        """
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self._patience
+        if self._error is not None and now >= self._deadline:
+            raise self._error
+        self.attempts += 1
+        return min(self._timeout, self._deadline - now)
+
+    def failed(self, error: llm.CallError) -> float | None:
+        """Seconds to wait before the next attempt, or `None` when there is none.
+
+        Exponential backoff with full jitter. A refusal for speed waits for the limiter only.
+        """
+        assert self._deadline is not None
+        self._error = error
+        if not error.transient:
+            return None
+        if isinstance(error, llm.RateLimited):
+            return 0.0 if time.monotonic() < self._deadline else None
+        self._faults += 1
+        most = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (self._faults - 1))
+        wait = random.uniform(0, most)  # noqa: S311
+        ends = self._faults >= ATTEMPTS or time.monotonic() + wait >= self._deadline
+        return None if ends else wait
+
+
+@dataclass
+class _Line:
+    """The way to one endpoint."""
+
+    endpoint: Endpoint
+    url: str
+    session: aiohttp.ClientSession
+    limiter: Limiter
+    reader: Reader
+    silent_calls: int = 0
+
+    async def post(self, request: Request, seconds: float) -> Reply:
+        """One attempt.
+
+        Raises:
+            CallError: there was no whole reply within `seconds`.
+        """
         started = time.perf_counter()
+        body = request.payload.encode("ascii")
         try:
-            async with asyncio.timeout(role.spec.timeout):
-                reply = await self._clients[request.role].post(
-                    "/chat/completions", cast_to=object, body=request.body()
-                )
+            async with (
+                asyncio.timeout(seconds),
+                self.session.post(self.url, data=body, allow_redirects=False) as response,
+            ):
+                content = await response.read()
         except TimeoutError:
-            raise _timed_out(role, endpoint) from None
-        except openai.APIStatusError as error:
-            raise _status_error(error, endpoint) from None
-        except openai.APIConnectionError as error:
-            raise _connection_error(error, role, endpoint) from None
-        except (openai.APIResponseValidationError, json.JSONDecodeError, UnicodeDecodeError):
-            raise llm.MalformedResponse(f"{endpoint.name}: the reply is not JSON") from None
-        return _completion(reply, role, endpoint, time.perf_counter() - started, number)
+            raise llm.CallTimedOut(
+                f"{self.endpoint.name}: no answer within {seconds:g} s"
+            ) from None
+        except aiohttp.ClientPayloadError:
+            raise llm.MalformedResponse(f"{self.endpoint.name}: the reply was cut off") from None
+        except (aiohttp.ClientError, OSError) as error:
+            root = type(getattr(error, "os_error", None) or error).__name__
+            raise llm.ConnectionFailed(
+                f"{self.endpoint.name}: no connection to {self.endpoint.identity} ({root})"
+            ) from None
+        self.silent_calls = 0
+        return Reply(response.status, response.headers, content, time.perf_counter() - started)
+
+    def refuse_when_down(self, error: llm.CallError) -> None:
+        """Count a call that is given up.
+
+        Raises:
+            EndpointDown: it is one too many without a reply in between.
+        """
+        if isinstance(error, llm.CallTimedOut | llm.ConnectionFailed):
+            self.silent_calls += 1
+            if self.silent_calls >= SILENT_CALLS:
+                raise llm.EndpointDown(
+                    f"{error}; {self.silent_calls} calls in a row were given up like this, with "
+                    "no reply of any kind in between. What was answered is kept: mend the cause "
+                    "and run again"
+                )
 
 
-def _client(endpoint: Endpoint) -> AsyncOpenAI:
+def _tell_limiter(slot: Slot, error: llm.CallError) -> None:
+    if isinstance(error, llm.RateLimited) or error.retry_after is not None:
+        slot.refused(error.retry_after)
+    elif error.transient:
+        slot.failed()
+
+
+def _line(endpoint: Endpoint, concurrency: int) -> _Line:
     base_url = endpoint.base_url
     if base_url is None:
         from resources.embedded import embedded_base_url
 
         base_url = embedded_base_url()
-    key = os.environ.get(endpoint.key_env or "") or "none"
-    return AsyncOpenAI(
-        base_url=base_url,
-        api_key=key,
-        max_retries=0,
-        timeout=None,  # each attempt has its role's
-        http_client=DefaultAioHttpClient(timeout=None),
+    key = os.environ.get(endpoint.key_env or "", "")
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    limiter = _LIMITERS.setdefault(base_url, Limiter(concurrency))
+    limiter.most = concurrency
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),  # each attempt has its own
+        headers=headers,
+        proxy=_proxy(base_url),
     )
+    return _Line(endpoint, f"{base_url}/chat/completions", session, limiter, Reader(endpoint, key))
 
 
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, llm.CallError) and error.transient
-
-
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    after = error.retry_after if isinstance(error, llm.RateLimited) else None
-    return min(after, LONGEST_RETRY_AFTER_S) if after is not None else float(_BACKOFF(state))
-
-
-def _timed_out(role: Asked, endpoint: Endpoint) -> llm.CallError:
-    return llm.CallTimedOut(f"{endpoint.name}: no answer within {role.spec.timeout:g} s")
-
-
-def _connection_error(
-    error: openai.APIConnectionError, role: Asked, endpoint: Endpoint
-) -> llm.CallError:
-    cause = error.__cause__ or error
-    # The transport calls a refused connection a timeout, too: of connecting, not of the answer.
-    if isinstance(error, openai.APITimeoutError) and type(cause).__name__ != "ConnectTimeout":
-        return _timed_out(role, endpoint)
-    root = type(cause.__cause__ or cause).__name__
-    return llm.ConnectionFailed(f"{endpoint.name}: no connection to {endpoint.identity} ({root})")
-
-
-def _status_error(  # noqa: PLR0911
-    error: openai.APIStatusError, endpoint: Endpoint
-) -> llm.CallError:
-    status, code, kind = error.status_code, error.code or "", error.type or ""
-    said = f"{endpoint.name}: HTTP {status}: {_redacted(error, endpoint)}"
-    if status in (401, 403):
-        # What the server says may quote a part of the key.
-        where = f"; check {endpoint.key_env}" if endpoint.key_env else ""
-        return llm.AuthenticationFailed(f"{endpoint.name}: HTTP {status}: not authorized{where}")
-    if status == 402 or "insufficient_quota" in (code, kind):
-        return llm.QuotaExhausted(said)
-    if status == 404:
-        return llm.ModelNotFound(f"{said} (model {endpoint.model!r})")
-    if status == 429:
-        return llm.RateLimited(said, _retry_after(error))
-    if status in (408, 409, 425) or status >= 500:
-        return llm.ServerFailed(said)
-    text = f"{code} {kind} {error.message}".lower()
-    if "content_filter" in text or "content management policy" in text:
-        return llm.ContentFiltered(said)
-    if is_about_length(text):
-        return llm.ContextTooLong(said)
-    return llm.RequestRefused(said)
-
-
-def is_about_length(text: str) -> bool:
-    """True when a refusal's text is about the length of the prompt."""
-    signs = ("context_length_exceeded", "exceed_context_size", "maximum context length")
-    return any(sign in text for sign in signs) or ("context" in text and "exceed" in text)
-
-
-def _redacted(error: openai.APIStatusError, endpoint: Endpoint) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    text = str(body.get("message") or error.message)
-    return " ".join(_without_key(text, endpoint).split())[:300]
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
-    except ValueError:
+def _proxy(base_url: str) -> str | None:
+    """The proxy that the environment names, found once: aiohttp would look for it per call."""
+    address = urlsplit(base_url)
+    if proxy_bypass(address.hostname or ""):
         return None
-
-
-def _completion(
-    reply: Any, role: Asked, endpoint: Endpoint, latency_s: float, attempts: int
-) -> Completion:
-    try:
-        choice = reply["choices"][0]
-        message, usage = choice["message"], reply.get("usage") or {}
-        text, finish = message.get("content"), choice.get("finish_reason") or "stop"
-        prompt, completion = (
-            max(0, int(usage.get(f"{part}_tokens") or 0)) for part in ("prompt", "completion")
-        )
-        if not isinstance(text, str | None):
-            raise TypeError
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        message = f"{endpoint.name}: the reply is no chat completion"
-        raise llm.MalformedResponse(message) from None
-    # vLLM says `reasoning`, its older versions and others `reasoning_content`.
-    reasoning = message.get("reasoning") or message.get("reasoning_content")
-    return Completion(
-        text=_storable(text, endpoint),
-        finish_reason=str(finish),
-        reasoning=_storable(reasoning, endpoint),
-        refusal=_storable(message.get("refusal"), endpoint) or None,
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        usd=role.price(prompt, completion),
-        latency_s=latency_s,
-        attempts=attempts,
-    )
-
-
-def _storable(text: object, endpoint: Endpoint) -> str | None:
-    """What a model wrote, as files and databases can hold it, without the key.
-
-    Half a surrogate pair is valid JSON and no text, and a proxy may quote the key in an answer.
-    """
-    if not isinstance(text, str):
-        return None
-    return _without_key(text.encode("utf-8", "replace").decode("utf-8"), endpoint)
-
-
-def _without_key(text: str, endpoint: Endpoint) -> str:
-    key = os.environ.get(endpoint.key_env or "")
-    return text.replace(key, "***") if key else text
+    return getproxies().get(address.scheme)

@@ -7,11 +7,12 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
 
+from autoprompt_assets.engine.asked import Asked
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.evaluate import Asked
 from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec, PriceSpec, RoleSpec
 
@@ -136,6 +137,9 @@ def price_usd(
         return 0.0
     if endpoint.key_env != "OPENAI_API_KEY":
         return None
+    per_million = _list_price(endpoint.model)
+    if per_million is not None:
+        return (prompt_tokens * per_million[0] + completion_tokens * per_million[1]) / 1e6
     from genai_prices import Usage, calc_price
 
     usage = Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
@@ -143,6 +147,24 @@ def price_usd(
         return float(calc_price(usage, endpoint.model, provider_id="openai").total_price)
     except LookupError:
         return None
+
+
+@cache
+def _list_price(model: str) -> tuple[float, float] | None:
+    """US dollars per million prompt and completion tokens; `None` where they are in tiers, or none.
+
+    Asking the price list anew would cost a tenth of a millisecond per call.
+    """
+    from genai_prices import Usage, calc_price
+
+    try:
+        found = calc_price(Usage(input_tokens=1), model, provider_id="openai").model_price
+    except LookupError:
+        return None
+    prompt, completion = found.input_mtok, found.output_mtok
+    if isinstance(prompt, Decimal) and isinstance(completion, Decimal):
+        return (float(prompt), float(completion))
+    return None
 
 
 def model_file() -> Path:

@@ -5,40 +5,47 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from upath import UPath
 
 from autoprompt_assets.engine.errors import InputError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def local(path: UPath) -> Any:
-    """A local folder as a plain path, which readers open fastest; any other as it is."""
-    return path.path if path.protocol in ("", "file") else path
+ROWS_IN_GROUP = 5_000
+"""Rows of a Parquet file that are held at once, in writing and in reading."""
 
 
-def move_into(path: UPath, content: bytes) -> None:
-    """Write `content` beside `path` and move it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.protocol not in ("", "file"):
-        path.write_bytes(content)  # object stores show a file when its upload ends
-        return
-    handle, beside = tempfile.mkstemp(dir=str(path.parent), prefix=".", suffix=path.name)
+@contextmanager
+def staged(path: UPath) -> Iterator[Path]:
+    """A local file to write to; it becomes `path` when the block ends, or is gone when it fails."""
+    local = path.protocol in ("", "file")
+    if local:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    folder = str(path.parent) if local else None
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=path.name)
+    os.close(handle)
+    beside = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(beside, 0o644)
-        os.replace(beside, str(path))
-    except BaseException:
-        os.unlink(beside)
-        raise
+        yield beside
+        if local:
+            beside.chmod(0o644)
+            beside.replace(str(path))
+        else:
+            path.fs.put_file(name, path.path)  # object stores show a file when its upload ends
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def write_text(path: UPath, text: str) -> None:
     """`text` as UTF-8; half characters, which it cannot hold, are escaped."""
-    move_into(path, text.encode("utf-8", "backslashreplace"))
+    with staged(path) as file:
+        file.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: UPath, data: Mapping[str, Any]) -> None:
@@ -60,15 +67,42 @@ def read_json(path: UPath) -> Any:
         raise damaged(path) from None
 
 
-def read_parquet(path: UPath, **options: Any) -> pd.DataFrame:
-    """The file as a frame.
+def read_metadata(path: UPath, key: str) -> Any:
+    """The JSON that a Parquet file carries beside its rows under `key`."""
+    with _opened(path) as file:
+        return json.loads(file.schema_arrow.metadata[key.encode()])
+
+
+def read_columns(
+    path: UPath, columns: Sequence[str], where: tuple[str, str] | None = None
+) -> Iterator[dict[str, list[Any]]]:
+    """A Parquet file's columns as lists, some thousand rows at a time.
+
+    `where` names a column and the value that rows must have there.
 
     Raises:
         InputError: it is missing or damaged; the line says what to do.
     """
+    with _opened(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_IN_GROUP, columns=list(columns)):
+            yield _having(batch, *where).to_pydict() if where else batch.to_pydict()
+
+
+def _having(batch: pa.RecordBatch, column: str, value: str) -> pa.RecordBatch:
+    import pyarrow.compute as pc
+
+    return batch.filter(pc.equal(batch.column(column), value))
+
+
+@contextmanager
+def _opened(path: UPath) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
     try:
-        return pd.read_parquet(local(path), **options)
-    except (OSError, ValueError):
+        local = path.protocol in ("", "file")
+        with pq.ParquetFile(path.path if local else path.open("rb")) as file:
+            yield file
+    except (OSError, ValueError, KeyError, TypeError):
         raise damaged(path) from None
 
 
@@ -80,6 +114,43 @@ def damaged(path: UPath) -> InputError:
     )
 
 
-def write_parquet(path: UPath, frame: pd.DataFrame) -> None:
-    """`frame` as Parquet, without its index."""
-    move_into(path, frame.to_parquet(index=False))
+@contextmanager
+def parquet_writer(path: UPath, schema: pa.Schema) -> Iterator[ParquetWriter]:
+    """Writes rows as they come in; the file appears when the block ends."""
+    import pyarrow.parquet as pq
+
+    with staged(path) as file, pq.ParquetWriter(file, schema) as writer:
+        rows = ParquetWriter(writer, schema)
+        yield rows
+        rows.flush()
+
+
+class ParquetWriter:
+    """Gathers rows into groups of one size, so that equal rows make equal files."""
+
+    def __init__(self, writer: Any, schema: pa.Schema) -> None:
+        self._writer, self._schema = writer, schema
+        self._columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+
+    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Some rows more, column by column."""
+        for name, values in columns.items():
+            self._columns[name].extend(values)
+        while self._held() >= ROWS_IN_GROUP:
+            self._write(ROWS_IN_GROUP)
+
+    def flush(self) -> None:
+        """Write what is still held."""
+        if self._held():
+            self._write(self._held())
+
+    def _held(self) -> int:
+        return len(next(iter(self._columns.values())))
+
+    def _write(self, count: int) -> None:
+        import pyarrow as pa
+
+        rows = {name: values[:count] for name, values in self._columns.items()}
+        for values in self._columns.values():
+            del values[:count]
+        self._writer.write_table(pa.table(rows, schema=self._schema), row_group_size=count)

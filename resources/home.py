@@ -88,6 +88,20 @@ def search_lock(search: str, waiting: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
+def searches_at_work() -> list[str]:
+    """The ids of the searches that a process of this home works on at this moment."""
+    busy = []
+    for path in sorted((home_folder() / "locks").glob("*.lock")):
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            busy.append(path.stem)
+        else:
+            lock.release()
+    return busy
+
+
 def store_url() -> str:
     """Where results are kept: AUTOPROMPT_STORE (a folder or universal_pathlib URL), or the home."""
     return os.environ.get("AUTOPROMPT_STORE") or str(home_folder())

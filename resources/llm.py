@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from autoprompt_assets.engine.bounds import Models, refuse_unpriced
+from autoprompt_assets.engine.asked import Asked, Models
+from autoprompt_assets.engine.budget import refuse_unpriced
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.evaluate import Asked
 from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.endpoints import Endpoint, asked, resolve_roles
@@ -62,4 +62,4 @@ class LLMResource(dg.ConfigurableResource["LLMResource"]):
         roles: dict[Role, Asked] = {
             role.role: role for role in (models.target, models.review, models.optimizer) if role
         }
-        return ChatClient(self.endpoints(spec), roles, notice)
+        return ChatClient(self.endpoints(spec), roles, spec.concurrency, notice)

@@ -8,25 +8,27 @@ results/<experiment>/searches/<search id>/ spec.json, baseline.json, evaluations
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dagster as dg
-import pandas as pd
 from upath import UPath
 
 from autoprompt_assets.engine.bounds import Extent
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Comparison
-from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Membership, Split
+from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Membership, Split, SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput
-from autoprompt_assets.engine.evaluate import Evaluation, RowResult, Summary
+from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import (
     Best,
     Iteration,
     Scored,
+    Sink,
     TestOutcome,
     iteration_json,
     read_iteration,
@@ -36,7 +38,18 @@ from autoprompt_assets.engine.records import (
     summary_json,
 )
 from autoprompt_assets.engine.spec import DatasetSpec
-from resources.files import read_json, read_parquet, write_json, write_parquet, write_text
+from resources.evaluations import EvaluationFiles
+from resources.files import (
+    parquet_writer,
+    read_columns,
+    read_json,
+    read_metadata,
+    write_json,
+    write_text,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -76,32 +89,25 @@ class ExperimentStore:
         if not path.exists():
             return None
         try:
-            frame = read_parquet(path)
+            thresholds = read_metadata(path, "thresholds")
+            splits = {
+                key: cast(Split, split) if split else None
+                for batch in read_columns(path, ("input_id", "split"))
+                for key, split in zip(batch["input_id"], batch["split"], strict=True)
+            }
         except InputError:
             raise InputError(
                 f"{path}: is damaged; it remembers which rows are sealed: put a copy back, or set "
                 "another dataset.seed, which draws all splits anew"
             ) from None
-        thresholds = frame.attrs["thresholds"]
-        splits = {
-            str(key): cast(Split, split) if split else None
-            for key, split in zip(frame["input_id"], frame["split"], strict=True)
-        }
         return Membership((thresholds[0], thresholds[1], thresholds[2]), splits)
 
     def write_dataset(self, spec: DatasetSpec, dataset: Dataset) -> DatasetRecord:
         """Membership first, so that no row can be placed twice; then rows, then the pointer."""
-        members = dataset.membership
-        frame = pd.DataFrame(
-            {
-                "input_id": list(members.splits),
-                "split": [split or "" for split in members.splits.values()],
-            }
-        )
-        frame.attrs["thresholds"] = list(members.thresholds)
-        write_parquet(self._membership_path(spec), frame)
-        rows = pd.DataFrame([asdict(example) for example in dataset.examples])
-        write_parquet(self._rows_path(dataset.version), rows)
+        self._write_membership(spec, dataset.membership)
+        names = [field.name for field in fields(Example)]
+        with parquet_writer(self._rows_path(dataset.version), _texts(*names)) as writer:
+            writer.add({name: [getattr(row, name) for row in dataset.examples] for name in names})
         record = DatasetRecord(
             dataset.version,
             {
@@ -122,12 +128,16 @@ class ExperimentStore:
         extents = {split: Extent(**data["extents"][split]) for split in SPLITS}
         return DatasetRecord(data["version"], extents, tuple(data["notes"]), data["dropped"])
 
-    def read_examples(self, version: str, split: Split) -> tuple[Example, ...]:
-        """The rows of one split, in their fixed order."""
-        path = self._rows_path(version)
-        frame = read_parquet(path, filters=[("split", "==", split)])
+    def split_rows(self, dataset: DatasetRecord, split: Split) -> SplitRows:
+        """The rows of one split."""
         names = [field.name for field in fields(Example)]
-        return tuple(Example(*row) for row in frame[names].itertuples(index=False, name=None))
+        path = self._rows_path(dataset.version)
+
+        def read() -> Iterator[Example]:
+            for batch in read_columns(path, names, where=("split", split)):
+                yield from map(Example, *(batch[name] for name in names))
+
+        return SplitRows(split, dataset.extents[split].rows, read)
 
     def search(self, search_id: str) -> SearchStore:
         """The files of one search."""
@@ -139,6 +149,13 @@ class ExperimentStore:
         found = list(folder.iterdir()) if folder.exists() else []
         found = [path for path in found if (path / "spec.json").exists()]
         return [path.name for path in sorted(found, key=_started)]
+
+    def _write_membership(self, spec: DatasetSpec, members: Membership) -> None:
+        marks = {"thresholds": json.dumps(members.thresholds)}
+        schema = _texts("input_id", "split").with_metadata(marks)
+        with parquet_writer(self._membership_path(spec), schema) as writer:
+            splits = [split or "" for split in members.splits.values()]
+            writer.add({"input_id": list(members.splits), "split": splits})
 
     def _membership_path(self, spec: DatasetSpec) -> UPath:
         key = content_hash([spec.seed, spec.split.model_dump()], 12)
@@ -169,22 +186,16 @@ class SearchStore:
 
     def read_summary(self, candidate: Candidate, split: Split) -> Summary | None:
         """See `Records`."""
-        data = read_json(self._evaluation(candidate, split, "json"))
+        data = read_json(self.evaluation(split, candidate.id).summary)
         return read_summary(data) if data is not None else None
 
-    def write_evaluation(self, evaluation: Evaluation) -> None:
-        """Rows as Parquet; how they were had (latency, attempts) apart; the numbers last."""
-        candidate, split = evaluation.candidate, evaluation.split
-        rows = pd.DataFrame([_row(row) for row in evaluation.rows])
-        write_parquet(self._evaluation(candidate, split, "parquet"), rows)
-        timings = pd.DataFrame([_timing(row) for row in evaluation.rows])
-        write_parquet(self._evaluation(candidate, split, "timings.parquet"), timings)
-        summary = summary_json(evaluation.summary())
-        write_json(self._evaluation(candidate, split, "json"), summary)
+    def open_evaluation(self, candidate: Candidate, split: Split) -> AbstractContextManager[Sink]:
+        """See `Records`."""
+        return self.evaluation(split, candidate.id).opened()
 
-    def read_rows(self, candidate: Candidate, split: Split) -> pd.DataFrame:
-        """A stored evaluation: id, input, target, answer, outcome, value, reason, …"""
-        return self.read_rows_of(split, candidate.id)
+    def evaluation(self, split: Split, candidate_id: str) -> EvaluationFiles:
+        """The files of one evaluation."""
+        return EvaluationFiles(self.folder / "evaluations", f"{split}-{candidate_id}")
 
     def evaluations(self) -> list[tuple[Split, str]]:
         """Split and candidate id of every stored evaluation."""
@@ -193,18 +204,14 @@ class SearchStore:
         found = sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.exists() else []
         return [(cast(Split, stem.split("-")[0]), stem.split("-")[1]) for stem in found]
 
-    def read_rows_of(self, split: Split, candidate_id: str) -> pd.DataFrame:
-        """A stored evaluation, by the candidate's id."""
-        path = self.folder / "evaluations" / f"{split}-{candidate_id}.parquet"
-        return read_parquet(path)
-
-    def read_values(self, candidate: Candidate, split: Split) -> dict[str, float | None]:
-        """See `Records`."""
-        frame = self.read_rows(candidate, split)
-        return {
-            str(key): None if pd.isna(value) else float(value)
-            for key, value in zip(frame["id"], frame["value"], strict=True)
-        }
+    def read_pairs(
+        self, first: Candidate, second: Candidate, split: Split
+    ) -> Iterator[tuple[float | None, float | None]]:
+        """See `Records`. Both hold the rows of one dataset version, in its order."""
+        files = [self.evaluation(split, one.id).read("id", "value") for one in (first, second)]
+        for before, after in zip(*files, strict=True):
+            assert before["id"] == after["id"]
+            yield before["value"], after["value"]
 
     def read_iteration(self, iteration: int) -> Iteration | None:
         """See `Records`."""
@@ -272,9 +279,6 @@ class SearchStore:
         """Where the report stands."""
         return str(self.folder / "report.html")
 
-    def _evaluation(self, candidate: Candidate, split: Split, ending: str) -> UPath:
-        return self.folder / "evaluations" / f"{split}-{candidate.id}.{ending}"
-
 
 def required(found: T | None, asset: str, partition: str) -> T:
     """`found`, or the one line that names the asset to materialize first."""
@@ -285,31 +289,10 @@ def required(found: T | None, asset: str, partition: str) -> T:
     return found
 
 
-def _row(row: RowResult) -> dict[str, Any]:
-    completion, review = row.completion, row.review
-    return {
-        "id": row.example.id,
-        "input": row.example.input,
-        "target": row.example.target,
-        "answer": completion.text if completion else None,
-        "reasoning": completion.reasoning if completion else None,
-        "finish_reason": completion.finish_reason if completion else None,
-        "outcome": row.grade.outcome,
-        "value": row.grade.value,
-        "reason": row.grade.reason,
-        "review": review.text if review else None,
-        "prompt_tokens": sum(c.prompt_tokens for c in (completion, review) if c),
-        "completion_tokens": sum(c.completion_tokens for c in (completion, review) if c),
-    }
+def _texts(*names: str) -> pa.Schema:
+    import pyarrow as pa
 
-
-def _timing(row: RowResult) -> dict[str, Any]:
-    completion = row.completion
-    return {
-        "id": row.example.id,
-        "latency_s": completion.latency_s if completion else None,
-        "attempts": completion.attempts if completion else None,
-    }
+    return pa.schema([(name, pa.string()) for name in names])
 
 
 def _started(path: UPath) -> float:

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from autoprompt_assets.engine.asked import Asked, Models
+from autoprompt_assets.engine.budget import UNLIMITED, Budget
 from autoprompt_assets.engine.calls import CallCounts, Calls
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.evaluate import Asked, Evaluator, RowResult
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Example, SplitRows
+from autoprompt_assets.engine.evaluate import Evaluator
+from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.graders import Grader, Rule
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import CallError, Completion, Request, Role
+from autoprompt_assets.engine.llm import LLM, CallError, Completion, Request, Role
 from autoprompt_assets.engine.spec import ExactGrader, RoleSpec
 
 SEARCH = "0123456789ab"
 
 
 class Scripted:
-    """An LLM that answers by the last message, after `seconds`, and keeps what it was asked."""
+    """An LLM that answers by the last message, after `seconds`, and keeps what it was asked.
+
+    `slower` gives other seconds to some messages.
+    """
 
     def __init__(
         self,
         answers: Mapping[str, Completion | CallError | str] | None = None,
         default: str = "yes",
         seconds: float = 0.0,
+        slower: Mapping[str, float] | None = None,
     ) -> None:
-        self._answers, self._default, self._seconds = answers or {}, default, seconds
+        self._answers, self._default = answers or {}, default
+        self._seconds, self._slower = seconds, slower or {}
         self.requests: list[Request] = []
-        self.running = self.most_running = 0
+        self.answered: list[Request] = []
 
     async def complete(self, request: Request) -> Completion:
         self.requests.append(request)
-        self.running += 1
-        self.most_running = max(self.running, self.most_running)
-        try:
-            await asyncio.sleep(self._seconds)
-        finally:
-            self.running -= 1
-        answer = self._answers.get(request.messages[-1]["content"], self._default)
+        said = request.messages[-1]["content"]
+        await asyncio.sleep(self._slower.get(said, self._seconds))
+        self.answered.append(request)
+        answer = self._answers.get(said, self._default)
         if isinstance(answer, CallError):
             raise answer
         return Completion(answer, "stop") if isinstance(answer, str) else answer
@@ -63,23 +69,35 @@ def examples(count: int) -> list[Example]:
 
 
 def journal_at(folder: Path) -> Journal:
-    return Journal(f"sqlite:///{folder / 'journal.db'}")
+    return Journal(f"sqlite:///{folder / 'journal.db'}", "toy", SEARCH)
+
+
+def split_rows(rows: Sequence[Example]) -> SplitRows:
+    return SplitRows(rows[0].split, len(rows), lambda: rows)
+
+
+async def evaluate(
+    subject: Evaluator, candidate: Candidate, rows: Sequence[Example], budget: Budget = UNLIMITED
+) -> tuple[Summary, list[RowResult]]:
+    """The evaluation's numbers, and its rows as they were handed on."""
+    kept: list[RowResult] = []
+    totals = await subject.evaluate(candidate, split_rows(rows), "baseline", budget, kept.extend)
+    return totals.summary(), kept
 
 
 @asynccontextmanager
 async def evaluator(
     folder: Path,
-    llm: Scripted,
+    llm: LLM,
     grader: Grader | None = None,
     unmeasured: float = 1.0,
     concurrency: int = 4,
     target: Asked | None = None,
 ) -> AsyncIterator[Evaluator]:
-    async with journal_at(folder) as journal, Calls(llm, journal, SEARCH) as calls:
+    async with journal_at(folder) as journal, Calls(llm, journal) as calls:
         yield Evaluator(
             calls=calls,
-            target=target or asked("target"),
-            review=asked("review"),
+            models=Models(target or asked("target"), asked("review"), None),
             grader=grader or Rule(ExactGrader(kind="exact")),
             concurrency=concurrency,
             unmeasured=unmeasured,

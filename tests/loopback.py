@@ -23,7 +23,7 @@ from typing import Any, Self
 from aiohttp import web
 
 Json = dict[str, Any]
-FAULTS = ("429", "500", "reset", "malformed")
+FAULTS = ("429", "500", "reset", "malformed", "hang")
 # Each sentence holds its own phrase and no other, so that adding one moves one feature.
 FEATURES = {
     "step by step": "Work step by step.",
@@ -256,7 +256,7 @@ class LoopbackServer:
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         try:
-            await asyncio.sleep(math.inf if behaviour.hang else delay)
+            await asyncio.sleep(math.inf if behaviour.hang or fault == "hang" else delay)
             if fault is not None:
                 return failure(request, fault)
             return web.json_response(completion(behaviour, body, key))

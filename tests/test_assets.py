@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dagster._core.definitions.data_version import StaleStatus
 
@@ -226,7 +227,7 @@ def formats(tmp_path: Path, answering: LoopbackServer) -> Iterator[Graph]:
     """The same rows three times: in another order and another format."""
     records = [{"input": key, "target": target} for key, target in ROWS.items()]
     parquet = io.BytesIO()
-    pd.DataFrame(records[::-1]).to_parquet(parquet)
+    pq.write_table(pa.Table.from_pylist(records[::-1]), parquet)
     project = project_with(tmp_path / "project", answering.base_url, comma=SPEC, broken=BROKEN)
     project.add("comma", SPEC, rows_csv=csv_of(dict(reversed(ROWS.items()))))
     lines = "\n".join(json.dumps(record) for record in records)

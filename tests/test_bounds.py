@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.bounds import (
     TOKENS_PER_MESSAGE,
     Extent,
-    Models,
     evaluation_bound,
-    exceeds,
     run_bound,
 )
 from autoprompt_assets.engine.bounds import test_bound as comparison_bound
+from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.evaluate import Asked
 from autoprompt_assets.engine.graders import Judge
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers import Proposal, Question, Trial, make_optimizer

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.bounds import Models
+from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Completion
 from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec

@@ -9,18 +9,15 @@ import pytest
 
 from autoprompt_assets.engine.compare import Comparison, compare, score_interval
 
-Values = dict[str, float | None]
+Pairs = list[tuple[float | None, float | None]]
 
 
-def rows(wins: int, losses: int, ties: int) -> tuple[Values, Values]:
-    pairs = [(0.0, 1.0)] * wins + [(1.0, 0.0)] * losses + [(1.0, 1.0)] * ties
-    before: Values = {str(number): pair[0] for number, pair in enumerate(pairs)}
-    after: Values = {str(number): pair[1] for number, pair in enumerate(pairs)}
-    return before, after
+def pairs(wins: int, losses: int, ties: int) -> Pairs:
+    return [*[(0.0, 1.0)] * wins, *[(1.0, 0.0)] * losses, *[(1.0, 1.0)] * ties]
 
 
 def compared(wins: int, losses: int, ties: int) -> Comparison:
-    return compare(*rows(wins, losses, ties))
+    return compare(pairs(wins, losses, ties))
 
 
 @pytest.mark.parametrize(
@@ -75,10 +72,10 @@ def test_exchanging_the_sides_mirrors_the_result(wins: int, losses: int, ties: i
 
 
 def test_prompt_compared_with_itself_is_not_shown() -> None:
-    values: Values = {str(n): random.Random(n).choice([0.0, 1.0, None]) for n in range(200)}
-    found = compare(values, values)
+    values = [random.Random(n).choice([0.0, 1.0, None]) for n in range(200)]
+    found = compare(zip(values, values, strict=True))
     assert (found.difference, found.p_value, found.verdict) == (0.0, 1.0, "not shown")
-    assert found.rows == sum(value is not None for value in values.values())
+    assert found.rows == sum(value is not None for value in values)
     assert found.ci95[0] == -found.ci95[1] < 0
 
 
@@ -89,16 +86,12 @@ def test_certainty_of_no_difference_grows_with_rows() -> None:
 
 
 def test_rows_that_one_side_did_not_measure_are_left_out_of_both() -> None:
-    before, after = rows(6, 0, 10)
-    before |= {"a": None, "b": 0.0, "c": None, "only before": 0.0}
-    after |= {"a": 1.0, "b": None, "c": None, "only after": 1.0}
-    assert compare(before, after) == compared(6, 0, 10)
+    half: Pairs = [(None, 1.0), (0.0, None), (None, None), (None, 0.0)]
+    assert compare(half + pairs(6, 0, 10)) == compared(6, 0, 10)
 
 
 def test_order_of_rows_does_not_matter() -> None:
-    before, after = rows(7, 2, 11)
-    turned = dict(reversed(list(after.items())))
-    assert compare(before, turned) == compare(before, after)
+    assert compare(reversed(pairs(7, 2, 11))) == compared(7, 2, 11)
 
 
 def test_result_is_plain_json() -> None:
@@ -123,10 +116,6 @@ def test_the_interval_covers_the_true_difference_in_95_of_100_samples(
     draws = np.random.default_rng(7).multinomial(rows, [wins, losses, 1 - wins - losses], size=600)
     covered = 0
     for won, lost, tied in draws.tolist():
-        baseline = [0.0] * won + [1.0] * lost + [1.0] * tied
-        best = [1.0] * won + [0.0] * lost + [1.0] * tied
-        low, high = compare(
-            *(dict(zip(map(str, range(rows)), v, strict=True)) for v in (baseline, best))
-        ).ci95
+        low, high = compared(won, lost, tied).ci95
         covered += low <= wins - losses <= high
     assert covered / len(draws) >= 0.95

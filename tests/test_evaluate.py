@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json, fill, read_choice
 from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, Completion, ContextTooLong
+from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples
 
+CANDIDATE = Candidate("Say yes.")
 DEMO = Demo("1+1 {x}", "2")
 SHOWN = [("user", "1+1 {x}"), ("assistant", "2")]
 
@@ -71,26 +74,31 @@ def test_candidate_s_id_depends_on_content_alone() -> None:
 
 def test_candidate_s_parameters_override_the_role_s() -> None:
     messages = ({"role": "user", "content": "q"},)
-    body = asked("target").request(messages, temperature=0.7, top_p=0.5).body()
+    body = json.loads(asked("target").request(messages, temperature=0.7, top_p=0.5).payload)
     assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.7, 0.5, 1000)
 
 
 def evaluate(path: Path, llm: Scripted, rows: int, concurrency: int) -> dict[str, float | None]:
     async def run() -> dict[str, float | None]:
         async with evaluator(path, llm, concurrency=concurrency) as subject:
-            found = await subject.evaluate(Candidate("Say yes."), examples(rows), "baseline")
-            return found.values()
+            kept = (await engine_support.evaluate(subject, CANDIDATE, examples(rows)))[1]
+            return {row.example.id: row.grade.value for row in kept}
 
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize("concurrency", [1, 3, 50])
-def test_no_more_calls_are_in_flight_than_allowed(concurrency: int, tmp_path: Path) -> None:
-    llm = Scripted(seconds=0.02)
-    values = evaluate(tmp_path, llm, 20, concurrency)
-    assert llm.most_running <= concurrency
-    assert llm.most_running == min(concurrency, 20)
-    assert list(values) == [f"id{number}" for number in range(20)]
+@pytest.mark.parametrize(("rows", "concurrency"), [(1, 1), (20, 3), (500, 1), (500, 50)])
+def test_rows_are_handed_on_in_their_order(rows: int, concurrency: int, tmp_path: Path) -> None:
+    """Whatever the order in which the answers come in: the first row's takes longest."""
+    slow_first = {"0": 0.2, "1": 0.1, "70": 0.05}
+    values = evaluate(tmp_path, Scripted(seconds=0.001, slower=slow_first), rows, concurrency)
+    assert list(values) == [f"id{number}" for number in range(rows)]
+
+
+def test_a_slow_row_does_not_hold_up_those_behind_it(tmp_path: Path) -> None:
+    llm = Scripted(seconds=0.001, slower={"0": 1.0})
+    evaluate(tmp_path, llm, 1000, 10)
+    assert [request.messages[-1]["content"] for request in llm.answered][-1] == "0"
 
 
 def test_failed_row_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -99,11 +107,11 @@ def test_failed_row_does_not_stop_the_others(tmp_path: Path) -> None:
     assert list(values.values()) == [1.0, None, 0.0, 1.0]
 
 
-def test_fatal_error_stops_at_once(tmp_path: Path) -> None:
+def test_fatal_error_stops_the_evaluation(tmp_path: Path) -> None:
     llm = Scripted({"3": AuthenticationFailed("wrong key")}, seconds=0.005)
     with pytest.raises(AuthenticationFailed, match="wrong key"):
-        evaluate(tmp_path, llm, 200, 2)
-    assert len(llm.requests) < 10
+        evaluate(tmp_path, llm, 2000, 2)
+    assert len(llm.requests) < 200
 
 
 def test_second_evaluation_asks_nothing(tmp_path: Path) -> None:

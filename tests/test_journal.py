@@ -1,26 +1,28 @@
-"""What was answered is never asked again: by another object, another process, or after a kill."""
+"""What was answered is never asked again: by another object, another process, or after a kill.
+
+Each test that takes `url` runs on SQLite every day and on PostgreSQL with what is slow.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+import sqlalchemy as sa
 
-from autoprompt_assets.engine.calls import Calls
-from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal, Spend
-from autoprompt_assets.engine.llm import AuthenticationFailed, Completion, RateLimited, Request
-from tests.engine_support import SEARCH, Scripted, asked, journal_at
+from autoprompt_assets.engine.llm import Completion
+from tests.journal_support import ANSWER, at_once, question, record, replay, start, use
+from tests.postgres_support import PostgreSQL, postgresql
 
 T = TypeVar("T")
 
@@ -28,13 +30,12 @@ WRITER = """
 import asyncio, sys
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.llm import Completion
-from tests.test_journal import SEARCH, question
+from tests.journal_support import question
 
 async def main():
     async with Journal(sys.argv[1]) as journal:
         for number in range(100_000):
-            answer = Completion(f"answer {number}", "stop")
-            await journal.record(question(str(number)), answer, SEARCH)
+            await journal.record(question(str(number)), Completion(f"answer {number}", "stop"))
             print(number, flush=True)
 
 asyncio.run(main())
@@ -46,253 +47,185 @@ print("ready", flush=True)
 sys.stdin.readline()
 Journal(sys.argv[1]).close()
 """
+# Half of what each process asks, the others ask at the same time, in another order.
+RACER = """
+import asyncio, json, random, sys
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import Completion
+from tests.journal_support import question
+url, me = sys.argv[1], sys.argv[2]
+
+async def main():
+    told = {}
+    async with Journal(url, "race", me) as journal:
+        async def ask(text):
+            told[text] = (await journal.record(question(text), Completion(me, "stop"))).text
+        texts = [f"all {n}" for n in range(200)] + [f"{me} {n}" for n in range(200)]
+        random.Random(me).shuffle(texts)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for start in range(0, 400, 40):
+            await asyncio.gather(*map(ask, texts[start:start + 40]))
+    print(json.dumps(told))
+
+asyncio.run(main())
+"""
 
 
-def question(text: str, replicate: int = 0) -> Request:
-    return asked("target").request(({"role": "user", "content": text},), replicate)
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with postgresql() as running:
+        yield running
 
 
-def use(folder: Path, work: Callable[[Journal], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with journal_at(folder) as journal:
-            return await work(journal)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    running: PostgreSQL = request.getfixturevalue("server")
+    return running.database()
 
-    return asyncio.run(run())
 
-
-def start(script: str, url: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", script, url],
-        cwd=Path(__file__).parent.parent,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def read(url: str, statement: str) -> list[tuple[Any, ...]]:
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement))]
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.parametrize(
     "completion",
     [
-        Completion("yes", "stop", "thought", None, 10, 3, 0.25, 1.5, 2),
+        Completion("yes", "stop", "thought", None, 10, 3, 0.1 + 0.2, 1.5, 2),
         Completion(None, "length"),
-        Completion("", "stop", refusal="no"),
-        Completion("ünï 日本語 🙂 \u2028 ' \" \\ \n\t", "stop"),
+        Completion("", "stop", refusal="no", usd=0),
+        Completion("ünï 日本語 🙂 \u2028 ' \" \\ %s :x ? \n\t", "stop"),
+        Completion("long " * 100_000, "stop"),
     ],
 )
-def test_answer_comes_back_as_it_was(completion: Completion, tmp_path: Path) -> None:
-    use(tmp_path, lambda journal: journal.record(question("q 日本語"), completion, SEARCH))
-    assert use(tmp_path, lambda journal: journal.replay(question("q 日本語"), SEARCH)) == completion
-    assert use(tmp_path, lambda journal: journal.replay(question("other"), SEARCH)) is None
+def test_answer_comes_back_as_it_was(completion: Completion, url: str) -> None:
+    assert record(url, question("q 日本語"), completion) == completion
+    assert replay(url, question("q 日本語"), question("other")) == [completion, None]
 
 
-def test_text_that_no_database_takes_is_stored_with_marks(tmp_path: Path) -> None:
-    broken = Completion("a\ud83d\0b", "stop")
+def test_text_that_no_database_takes_is_stored_with_marks(url: str) -> None:
     request = question("half \ud83d")
-    stored = use(tmp_path, lambda journal: journal.record(request, broken, SEARCH))
-    assert stored.text == "a\ufffd\ufffdb"
-    assert use(tmp_path, lambda journal: journal.replay(request, SEARCH)) == stored
+    stored = record(url, request, Completion("a\ud83d\0b", "stop", reasoning="\0", refusal="ok"))
+    assert (stored.text, stored.reasoning, stored.refusal) == ("a\ufffd\ufffdb", "\ufffd", "ok")
+    assert replay(url, request) == [stored]
 
 
-def test_first_answer_wins(tmp_path: Path) -> None:
-    first, second = Completion("one", "stop"), Completion("two", "stop")
-    use(tmp_path, lambda journal: journal.record(question("q"), first, SEARCH))
-    assert use(tmp_path, lambda j: j.record(question("q"), second, SEARCH)) == first
+def test_first_answer_wins_and_both_were_paid(url: str) -> None:
+    first, second = Completion("one", "stop", usd=0.5), Completion("two", "stop", usd=0.25)
+    record(url, question("q"), first, "a")
+    assert record(url, question("q"), second, "b") == first
+    assert read(url, "SELECT search, made, usd FROM usage ORDER BY search") == [
+        ("a", 1, 0.5),
+        ("b", 1, 0.25),
+    ]
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    process = start(WRITER, f"sqlite:///{tmp_path / 'journal.db'}")
+def test_equal_requests_recorded_at_once_have_one_answer(url: str) -> None:
+    async def work(journal: Journal) -> set[str | None]:
+        answers = [Completion(str(number), "stop") for number in range(20)]
+        told = await asyncio.gather(*(journal.record(question("q"), one) for one in answers))
+        return {completion.text for completion in told}
+
+    (only,) = use(url, work)
+    assert [one and one.text for one in replay(url, question("q"))] == [only]
+
+
+def test_many_are_replayed_in_the_order_they_were_asked(url: str) -> None:
+    numbers = [number for number in range(1300) if number % 7]
+
+    async def work(journal: Journal) -> list[Completion | None]:
+        answers = (journal.record(question(str(n)), Completion(str(n), "stop")) for n in numbers)
+        await asyncio.gather(*answers)
+        return await journal.replay([question(str(n)) for n in reversed(range(1300))])
+
+    found = use(url, work)
+    wanted = [str(n) if n % 7 else None for n in reversed(range(1300))]
+    assert [one and one.text for one in found] == wanted
+    assert replay(url) == []
+
+
+def test_what_was_acknowledged_survives_a_kill(url: str) -> None:
+    process = start(WRITER, url)
     assert process.stdout
     acknowledged = [int(process.stdout.readline()) for _ in range(30)]
     os.kill(process.pid, signal.SIGKILL)
     acknowledged += [int(line) for line in process.communicate()[0].split()]
     assert process.returncode == -signal.SIGKILL
-
-    async def read(journal: Journal) -> list[Completion | None]:
-        replays = (journal.replay(question(str(number)), SEARCH) for number in acknowledged)
-        return await asyncio.gather(*replays)
-
-    found = use(tmp_path, read)
+    found = replay(url, *(question(str(number)) for number in acknowledged))
     assert [one and one.text for one in found] == [f"answer {n}" for n in acknowledged]
+    assert read(url, "SELECT sum(made) FROM usage") == read(url, "SELECT count(*) FROM completions")
 
 
-def test_two_processes_write_one_journal(tmp_path: Path) -> None:
-    process = start(WRITER, f"sqlite:///{tmp_path / 'journal.db'}")
-    assert process.stdout
-    process.stdout.readline()
-
-    async def write(journal: Journal) -> None:
-        answer = Completion("a", "stop")
-        answers = (journal.record(question(f"mine {n}"), answer, SEARCH) for n in range(99))
-        await asyncio.gather(*answers)
-
-    use(tmp_path, write)
-    assert process.poll() is None
-    process.kill()
-    process.communicate()
-    assert spend(tmp_path, SEARCH).calls >= 100
-
-
-def test_journal_may_be_made_by_many_processes_at_once(tmp_path: Path) -> None:
-    processes = [start(OPENER, f"sqlite:///{tmp_path / 'new' / 'journal.db'}") for _ in range(8)]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("\n")
-        process.stdin.flush()
-    results = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 8, results
+def test_many_processes_write_at_once_and_lose_and_double_nothing(url: str) -> None:
+    names = [f"p{number}" for number in range(4)]
+    told = [json.loads(out) for out in at_once([start(RACER, url, name) for name in names])]
+    answers: dict[str, set[str]] = defaultdict(set)
+    for mine in told:
+        assert len(mine) == 400
+        for text, answer in mine.items():
+            answers[text].add(answer)
+    assert len(answers) == 200 + 4 * 200
+    assert all(len(found) == 1 for found in answers.values())
+    texts = sorted(answers)
+    found = replay(url, *map(question, texts))
+    assert [{one and one.text} for one in found] == [answers[text] for text in texts]
+    assert read(url, "SELECT count(*) FROM completions") == [(1000,)]
+    made = read(url, "SELECT search, made FROM usage WHERE made > 0 ORDER BY search")
+    assert made == [(name, 400) for name in names]
 
 
-def spend(folder: Path, search: str) -> Spend:
-    journal = journal_at(folder)
-    try:
-        return journal.spend(search)
-    finally:
-        journal.close()
+def test_journal_may_be_made_by_many_processes_at_once(url: str) -> None:
+    at_once([start(OPENER, url) for _ in range(8)])
+    assert read(url, "SELECT version FROM schema_version") == [(2,)]
 
 
-def complete(folder: Path, llm: Scripted, requests: list[Request], search: str = SEARCH) -> Calls:
-    async def run(journal: Journal) -> Calls:
-        calls = Calls(llm, journal, search)
-        await asyncio.gather(*map(calls.complete, requests), return_exceptions=True)
-        return calls
-
-    return use(folder, run)
-
-
-def test_equal_requests_in_flight_are_made_once(tmp_path: Path) -> None:
-    llm = Scripted(seconds=0.02)
-    calls = complete(tmp_path, llm, [question("same")] * 20 + [question("other")])
-    assert len(llm.requests) == 2
-    assert (calls.counts.made, calls.counts.replayed) == (2, 19)
-
-
-def test_second_run_makes_no_call(tmp_path: Path) -> None:
-    requests = [question(str(number)) for number in range(50)]
-    complete(tmp_path, Scripted(), requests)
-    again = Scripted()
-    assert complete(tmp_path, again, requests).counts.replayed == 50
-    assert again.requests == []
-
-
-def test_replicates_are_asked_apart(tmp_path: Path) -> None:
-    llm = Scripted()
-    complete(tmp_path, llm, [question("q", replicate) for replicate in range(3)])
-    assert len(llm.requests) == 3
-
-
-@pytest.mark.parametrize("error", [RateLimited("slow down"), AuthenticationFailed("no")])
-def test_errors_are_not_journaled(error: RateLimited, tmp_path: Path) -> None:
-    calls = complete(tmp_path, Scripted({"q": error}), [question("q")])
-    assert (calls.counts.failed, calls.counts.made) == (1, 0)
-    assert use(tmp_path, lambda journal: journal.replay(question("q"), SEARCH)) is None
-    assert complete(tmp_path, Scripted(), [question("q")]).counts.made == 1
-
-
-def test_each_search_is_charged_for_each_call_on_its_path_once(tmp_path: Path) -> None:
+def test_usage_says_what_each_search_paid_and_replayed(url: str) -> None:
     paid = Completion("a", "stop", prompt_tokens=10, completion_tokens=2, usd=0.5)
-    free = replace(paid, usd=None)
-    llm = Scripted({"0": paid, "1": paid, "2": free})
-    both = [question("0"), question("1")]
-    complete(tmp_path, llm, both, "a" * 12)
-    complete(tmp_path, llm, both, "a" * 12)
-    complete(tmp_path, llm, [question("1"), question("2")], "b" * 12)
-    assert len(llm.requests) == 3
-    spends = [spend(tmp_path, search * 12) for search in "abc"]
-    assert spends == [Spend(2, 20, 4, 1.0, 0), Spend(2, 20, 4, 0.5, 1), Spend()]
+    review = replace(question("2"), role="review")
 
-
-def test_abandoned_call_is_kept_by_those_who_still_wait(tmp_path: Path) -> None:
-    async def work(journal: Journal) -> str | None:
-        calls = Calls(Scripted(seconds=0.05), journal, SEARCH)
-        first = asyncio.create_task(calls.complete(question("q")))
-        second = asyncio.create_task(calls.complete(question("q")))
-        await asyncio.sleep(0.01)
-        first.cancel()
-        return (await second).text
-
-    assert use(tmp_path, work) == "yes"
-
-
-def refused(url: str) -> str:
-    with pytest.raises(JournalError) as caught:
-        Journal(url)
-    line = str(caught.value)
-    assert line.isprintable()
-    return line
-
-
-def test_newer_schema_is_refused(tmp_path: Path) -> None:
-    journal_at(tmp_path).close()
-    with sqlite3.connect(tmp_path / "journal.db") as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
-    connection.close()
-    line = refused(f"sqlite:///{tmp_path / 'journal.db'}")
-    assert "has schema 99, this program writes" in line
-
-
-@pytest.mark.parametrize("case", ["a file for a folder", "a folder for a file", "no database"])
-def test_path_that_cannot_be_written_is_refused(case: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a database, whatever its length; " * 9)
-    places = {
-        "a file for a folder": tmp_path / "file" / "journal.db",
-        "a folder for a file": tmp_path,
-        "no database": tmp_path / "file",
-    }
-    assert "the journal cannot be opened" in refused(f"sqlite:///{places[case]}")
-
-
-@pytest.mark.parametrize("url", ["", "journal.db", "nosuch:///journal.db"])
-def test_url_that_is_none_is_refused(url: str) -> None:
-    assert "the journal cannot be opened" in refused(url)
-
-
-def test_failing_write_reaches_the_caller_and_does_not_hang(tmp_path: Path) -> None:
     async def work(journal: Journal) -> None:
-        with sqlite3.connect(tmp_path / "journal.db") as connection:
-            connection.execute("DROP TABLE completions")
-        connection.close()
-        with pytest.raises(JournalError, match="the journal failed"):
-            await asyncio.wait_for(Calls(Scripted(), journal, SEARCH).complete(question("q")), 5)
+        await asyncio.gather(
+            journal.record(question("0"), paid), journal.record(question("1"), paid)
+        )
+        await journal.record(review, replace(paid, usd=None))
+        await journal.replay([question("0"), question("none"), review])
+
+    use(url, work, "a")
+    replay(url, question("0"), question("1"), search="b")
+    assert read(url, "SELECT * FROM usage ORDER BY search, role") == [
+        ("shapes", "a", "review", 1, 1, 10, 2, 0.0, 1),
+        ("shapes", "a", "target", 2, 1, 20, 4, 1.0, 0),
+        ("shapes", "b", "target", 0, 2, 0, 0, 0.0, 0),
+    ]
+    assert read(url, "SELECT DISTINCT experiment FROM completions") == [("shapes",)]
+
+
+def test_spends_add_up() -> None:
+    assert Spend(1, 2, 3, 0.5, 4).plus(Spend(10, 20, 30, 0.25, 40)) == Spend(11, 22, 33, 0.75, 44)
+
+
+def test_answer_that_nobody_waits_for_any_more_is_kept(url: str) -> None:
+    async def work(journal: Journal) -> None:
+        task = asyncio.create_task(journal.record(question("q"), Completion("paid", "stop")))
+        await asyncio.sleep(0)
+        task.cancel()
+
+    use(url, work)
+    assert replay(url, question("q")) == [Completion("paid", "stop")]
+
+
+def test_closed_journal_answers_nobody_and_does_not_hang(url: str) -> None:
+    async def work(journal: Journal) -> None:
         journal.close()
-        with pytest.raises(JournalError, match="the journal failed"):
-            await asyncio.wait_for(journal.replay(question("q"), SEARCH), 5)
+        for attempt in (journal.replay([question("q")]), journal.record(question("q"), ANSWER)):
+            with pytest.raises(JournalError, match="the journal failed: it is closed"):
+                await asyncio.wait_for(attempt, 5)
 
-    use(tmp_path, work)
-
-
-BASE = Request("target", "openai http://a", "m", ({"role": "user", "content": "q"},), {"top_p": 1})
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        replace(BASE, endpoint="openai http://b"),
-        replace(BASE, model="n"),
-        replace(BASE, messages=({"role": "user", "content": "Q"},)),
-        replace(BASE, messages=({"role": "system", "content": "q"},)),
-        replace(BASE, messages=BASE.messages * 2),
-        replace(BASE, parameters={"top_p": 0}),
-        replace(BASE, parameters={}),
-        replace(BASE, response_format={"type": "json_object"}),
-        replace(BASE, replicate=1),
-    ],
-)
-def test_key_depends_on_each_part_of_the_request(other: Request) -> None:
-    assert other.key != BASE.key
-
-
-def test_key_depends_on_content_alone() -> None:
-    ordered = replace(BASE, parameters={"top_p": 1, "seed": 2}).key
-    assert replace(BASE, parameters={"seed": 2, "top_p": 1}).key == ordered
-    assert replace(BASE, role="review").key == BASE.key
-
-
-def test_key_survives_a_candidate_s_way_through_json() -> None:
-    candidate = Candidate("Sö {input}", parameters={"temperature": 0.5})
-    both = (candidate, Candidate.from_json(candidate.as_json()))
-    keys = {asked("target").request(one.messages("x", as_choice=False)).key for one in both}
-    assert len(keys) == 1
+    use(url, work)

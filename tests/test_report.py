@@ -13,7 +13,7 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.compare import compare
-from autoprompt_assets.engine.evaluate import Summary
+from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers import Proposal
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome, select
@@ -82,9 +82,9 @@ def step(number: int, *tried: Scored, answers: Sequence[str] = ()) -> Iteration:
 
 
 def outcome_of(wins: int, losses: int, same: int = 60) -> TestOutcome:
-    before = dict(enumerate([0.0] * wins + [1.0] * (losses + same)))
-    after = dict(enumerate([1.0] * wins + [0.0] * losses + [1.0] * same))
-    comparison = compare(*({str(i): v for i, v in side.items()} for side in (before, after)))
+    before = [0.0] * wins + [1.0] * (losses + same)
+    after = [1.0] * wins + [0.0] * losses + [1.0] * same
+    comparison = compare(zip(before, after, strict=True))
     rows = len(before)
     return TestOutcome(summary(losses + same, rows), summary(wins + same, rows), comparison)
 

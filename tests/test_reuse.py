@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
@@ -33,8 +33,8 @@ class Finished:
         searches = self.project.home / "results" / NAME / "searches"
         baseline = json.loads(next(searches.glob("*/baseline.json")).read_bytes())
         rows = next(searches.glob(f"*/evaluations/validation-{baseline['id']}.parquet"))
-        frame = pd.read_parquet(rows)
-        return str(frame[frame["outcome"] == "correct"]["input"].iloc[0])
+        found = pq.read_table(rows, columns=["input", "outcome"]).to_pylist()
+        return next(str(row["input"]) for row in found if row["outcome"] == "correct")
 
     def asked_by(self, project: Project, *arguments: str) -> tuple[dict[str, Any], Asked]:
         """The outcome of another run, and what it asked the server."""

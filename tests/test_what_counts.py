@@ -12,7 +12,8 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
-from autoprompt_assets.engine.evaluate import Evaluation, read_answer
+from autoprompt_assets.engine.evaluate import read_answer
+from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.graders import Grade, Grader, Judge, read_verdict
 from autoprompt_assets.engine.llm import (
     CallError,
@@ -21,6 +22,7 @@ from autoprompt_assets.engine.llm import (
     ContextTooLong,
     RateLimited,
 )
+from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples
 
 
@@ -115,13 +117,13 @@ def evaluate(
     answers: Mapping[str, Completion | CallError | str],
     grader: Grader | None = None,
     unmeasured: float = 1.0,
-) -> Evaluation:
+) -> tuple[Summary, list[RowResult]]:
     """The inputs "0", "1", … answered as told, or by "yes"; reviews are keyed by the answer."""
     llm = Scripted(answers, default="yes")
 
-    async def run() -> Evaluation:
+    async def run() -> tuple[Summary, list[RowResult]]:
         async with evaluator(path, llm, grader, unmeasured) as subject:
-            return await subject.evaluate(Candidate("Say yes."), examples(10), "baseline")
+            return await engine_support.evaluate(subject, Candidate("Say yes."), examples(10))
 
     return asyncio.run(run())
 
@@ -133,7 +135,7 @@ def test_rows_without_answer_are_worth_nothing_and_stay_in_the_score(tmp_path: P
         "2": Completion(None, "stop", refusal="no"),
         "3": Completion("no", "stop"),
     }
-    summary = evaluate(tmp_path, answers).summary()
+    summary, _ = evaluate(tmp_path, answers)
     assert summary.outcomes == {"correct": 6, "empty": 1, "refused": 1, "truncated": 1, "wrong": 1}
     assert (summary.measured, summary.score) == (10, 0.6)
 
@@ -144,7 +146,7 @@ def test_rows_that_failed_are_left_out_of_the_score(tmp_path: Path) -> None:
         "1": ContentFiltered("no"),
         "2": "no",
     }
-    summary = evaluate(tmp_path, answers).summary()
+    summary, _ = evaluate(tmp_path, answers)
     assert summary.outcomes == {"correct": 7, "error": 2, "wrong": 1}
     assert (summary.measured, summary.score) == (8, 7 / 8)
     assert summary.unmeasured_share == pytest.approx(0.2)
@@ -161,22 +163,21 @@ def test_unusable_reviews_are_left_out_of_the_score(tmp_path: Path) -> None:
         "judge: answer 3": Completion(None, "stop"),
         "judge: answer 4": ContextTooLong("too long"),
     }
-    evaluation = evaluate(tmp_path, answers, Judge("judge: {response}"))
-    summary = evaluation.summary()
+    summary, rows = evaluate(tmp_path, answers, Judge("judge: {response}"))
     assert summary.outcomes == {"correct": 6, "unreviewed": 3, "wrong": 1}
     assert summary.score == 6 / 7
-    reasons = {row.grade.reason for row in evaluation.rows if row.grade.value is None}
+    reasons = {row.grade.reason for row in rows if row.grade.value is None}
     assert "the review model said 'Perhaps'" in reasons
 
 
 def test_row_without_answer_is_not_reviewed(tmp_path: Path) -> None:
     llm = Scripted({"0": Completion(None, "stop")}, default="True")
 
-    async def run() -> Evaluation:
+    async def run() -> Summary:
         async with evaluator(tmp_path, llm, Judge("judge: {response}")) as subject:
-            return await subject.evaluate(Candidate("Say yes."), examples(1), "baseline")
+            return (await engine_support.evaluate(subject, Candidate("Say yes."), examples(1)))[0]
 
-    assert asyncio.run(run()).summary().outcomes == {"empty": 1}
+    assert asyncio.run(run()).outcomes == {"empty": 1}
     assert [request.role for request in llm.requests] == ["target"]
 
 
@@ -184,19 +185,19 @@ def test_answers_outside_the_choices_are_unparsable(tmp_path: Path) -> None:
     llm = Scripted({"0": "yes", "1": '{"answer": "no"}'}, default=CHOICE)
     target = asked("target", choices=("yes", "no"))
 
-    async def run() -> Evaluation:
+    async def run() -> Summary:
         async with evaluator(tmp_path, llm, target=target) as subject:
-            return await subject.evaluate(Candidate("Say yes."), examples(4), "baseline")
+            return (await engine_support.evaluate(subject, Candidate("Say yes."), examples(4)))[0]
 
-    assert asyncio.run(run()).summary().outcomes == {"correct": 2, "unparsable": 1, "wrong": 1}
+    assert asyncio.run(run()).outcomes == {"correct": 2, "unparsable": 1, "wrong": 1}
     assert all(request.response_format for request in llm.requests)
 
 
 def test_outage_stops_the_evaluation_and_bad_rows_do_not(tmp_path: Path) -> None:
     lasting = {str(number): ContextTooLong("too long") for number in range(5)}
-    assert evaluate(tmp_path / "a", lasting, unmeasured=0.1).summary().measured == 5
+    assert evaluate(tmp_path / "a", lasting, unmeasured=0.1)[0].measured == 5
     passing = {str(number): RateLimited("slow down") for number in range(5)}
     with pytest.raises(UnmeasuredRows, match="5 of 10 rows have no grade") as caught:
         evaluate(tmp_path / "b", passing, unmeasured=0.1)
     assert "\n" not in str(caught.value)
-    assert evaluate(tmp_path / "c", passing, unmeasured=0.5).summary().measured == 5
+    assert evaluate(tmp_path / "c", passing, unmeasured=0.5)[0].measured == 5

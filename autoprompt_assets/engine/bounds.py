@@ -1,7 +1,8 @@
 """What calls can cost at most, before the first of them is made.
 
-A prompt has at most as many tokens as its text has UTF-8 bytes (byte-pair encodings never make
-more), and a few per message; a completion has at most `max_tokens`. What a model wrote, read by
+A prompt has at most as many tokens as its text and its response format have UTF-8 bytes (byte-pair
+encodings never make more), a few per message, and what a chat template puts before them; a
+completion has at most `max_tokens`. What a model wrote, read by
 another, is taken to have at most twice the tokens it was written in.
 """
 
@@ -10,28 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.evaluate import Asked
+from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.spec import BudgetSpec, DemosSpec, ExperimentSpec, OproSpec
+from autoprompt_assets.engine.spec import DemosSpec, ExperimentSpec, OproSpec
 
 TOKENS_PER_MESSAGE = 16
+TOKENS_PER_CALL = 128
+"""What a chat template says by itself: gpt-oss's takes about 70 tokens."""
 REENCODED = 2
 BYTES_PER_TURN = 200
 """What stands around an answer: a score in the history, or the question to try again."""
 UNSAID_MAX_TOKENS = 4096
 """Taken for a role whose `max_tokens` is null, where only an estimate is asked for."""
-
-
-@dataclass(frozen=True)
-class Models:
-    """The roles of one search, as they are asked."""
-
-    target: Asked
-    review: Asked | None
-    optimizer: Asked | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,8 @@ class Extent:
 
 def calls_bound(role: Asked, calls: int, prompt_bytes: int) -> Spend:
     """`calls` calls to `role` whose prompts have `prompt_bytes` bytes in all."""
-    prompt = prompt_bytes + calls * TOKENS_PER_MESSAGE
+    form = _size(canonical_json(role.form)) if role.form else 0
+    prompt = prompt_bytes + calls * (TOKENS_PER_CALL + TOKENS_PER_MESSAGE + form)
     completion = calls * (role.spec.max_tokens or UNSAID_MAX_TOKENS)
     usd = role.price(prompt, completion)
     return Spend(calls, prompt, completion, usd or 0.0, calls if usd is None else 0)
@@ -110,35 +105,6 @@ def run_bound(
         history += (candidates + spec.optimizer.attempts) * answer
         bound = bound.plus(calls_bound(models.optimizer, questions, questions * history))
     return bound
-
-
-def refuse_unpriced(spec: ExperimentSpec, models: Models) -> None:
-    """A budget in dollars holds only where every price is known.
-
-    Raises:
-        InputError: one line per role whose price is not.
-    """
-    roles = [role for role in (models.target, models.review, models.optimizer) if role]
-    unpriced = [role for role in roles if role.price(1, 1) is None]
-    if spec.budget.usd is not None and unpriced:
-        raise InputError(
-            [
-                f"budget.usd = {spec.budget.usd:g}: the price of roles.{role.role}'s model "
-                f"{role.model!r} is not known; set roles.{role.role}.price, or use budget.tokens"
-                for role in unpriced
-            ]
-        )
-
-
-def exceeds(budget: BudgetSpec, spend: Spend) -> str:
-    """Which limit `spend` would break, with both figures; empty when none."""
-    if budget.calls is not None and spend.calls > budget.calls:
-        return f"{spend.calls} calls of {budget.calls}"
-    if budget.tokens is not None and spend.tokens > budget.tokens:
-        return f"{spend.tokens} tokens of {budget.tokens}"
-    if budget.usd is not None and spend.usd > budget.usd:
-        return f"${spend.usd:.4f} of ${budget.usd:g}"
-    return ""
 
 
 def _largest_candidate(spec: ExperimentSpec, train: Sequence[Example]) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,6 +20,15 @@ class CallCounts:
     failed: int = 0
     usd: float = 0.0
 
+    def since(self, before: CallCounts) -> CallCounts:
+        """What has happened since the counts were `before`."""
+        return CallCounts(
+            self.made - before.made,
+            self.replayed - before.replayed,
+            self.failed - before.failed,
+            self.usd - before.usd,
+        )
+
 
 class Calls:
     """Equal requests in flight are made once; every completion is durable before it is returned.
@@ -26,8 +36,8 @@ class Calls:
     Leaving its context gives up what is still in flight, as when a fatal error has ended the rest.
     """
 
-    def __init__(self, llm: LLM, journal: Journal, search: str) -> None:
-        self._llm, self._journal, self._search = llm, journal, search
+    def __init__(self, llm: LLM, journal: Journal) -> None:
+        self._llm, self._journal = llm, journal
         self._in_flight: dict[str, asyncio.Task[Completion]] = {}
         self.counts = CallCounts()
 
@@ -39,6 +49,12 @@ class Calls:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def replay(self, requests: Sequence[Request]) -> list[Completion | None]:
+        """The journal's answers to `requests`, read at once; `None` where it has none."""
+        stored = await self._journal.replay(requests)
+        self.counts.replayed += sum(completion is not None for completion in stored)
+        return stored
 
     async def complete(self, request: Request) -> Completion:
         """The journal's answer to `request`, or the endpoint's, stored.
@@ -57,9 +73,8 @@ class Calls:
         return await asyncio.shield(task)
 
     async def _replay_or_make(self, request: Request) -> Completion:
-        stored = await self._journal.replay(request, self._search)
+        (stored,) = await self.replay((request,))
         if stored is not None:
-            self.counts.replayed += 1
             return stored
         try:
             completion = await self._llm.complete(request)
@@ -68,4 +83,4 @@ class Calls:
             raise
         self.counts.made += 1
         self.counts.usd += completion.usd or 0.0
-        return await self._journal.record(request, completion, self._search)
+        return await self._journal.record(request, completion)

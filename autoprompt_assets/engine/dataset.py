@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,6 +35,18 @@ class Example:
     input: str
     target: str
     split: Split
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """The rows of one split, in their fixed order; each `read` goes through them anew.
+
+    They are streamed: nothing holds a whole split.
+    """
+
+    split: Split
+    count: int
+    read: Callable[[], Iterable[Example]]
 
 
 @dataclass(frozen=True)

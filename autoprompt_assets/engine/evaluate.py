@@ -1,110 +1,30 @@
-"""One candidate over examples: asked concurrently, graded, scored."""
+"""One candidate over the rows of a split: asked concurrently, graded, handed on in order."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
+from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.bounds import Extent, evaluation_bound
+from autoprompt_assets.engine.budget import Budget, BudgetSpent
 from autoprompt_assets.engine.calls import CallCounts, Calls
-from autoprompt_assets.engine.candidate import Candidate, choice_schema, read_choice
-from autoprompt_assets.engine.compare import score_interval
-from autoprompt_assets.engine.dataset import Example, Split
+from autoprompt_assets.engine.candidate import Candidate, read_choice
+from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import UnmeasuredRows
-from autoprompt_assets.engine.graders import Grade, Grader, Outcome, unparsable
+from autoprompt_assets.engine.evaluation import RowResult, Totals
+from autoprompt_assets.engine.graders import Grade, Grader, unparsable
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.llm import CallError, Completion, Request, Role
-from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.llm import CallError, Completion, Request
 
-
-@dataclass(frozen=True)
-class Asked:
-    """A role as it is asked: where, which model, with what."""
-
-    role: Role
-    spec: RoleSpec
-    endpoint: str
-    """The endpoint's identity, as requests carry it."""
-    model: str
-    price: Callable[[int, int], float | None] = lambda prompt, completion: None
-    """US dollars for prompt and completion tokens; `None` where the price is not known."""
-
-    def request(
-        self, messages: tuple[dict[str, str], ...], replicate: int = 0, **parameters: Any
-    ) -> Request:
-        """The request that puts `messages` to this role."""
-        settings: dict[str, Any] = {}
-        if self.spec.temperature is not None:
-            settings["temperature"] = self.spec.temperature
-        if self.spec.max_tokens is not None:
-            settings["max_tokens"] = self.spec.max_tokens
-        settings = {**settings, **self.spec.extra, **parameters}
-        form = choice_schema(self.spec.choices) if self.spec.choices else None
-        return Request(self.role, self.endpoint, self.model, messages, settings, form, replicate)
-
-
-@dataclass(frozen=True)
-class RowResult:
-    """One row of an evaluation: what was answered, and what it was worth."""
-
-    example: Example
-    completion: Completion | None
-    grade: Grade
-    review: Completion | None = None
-    transient: bool = False
-    """True where the row failed in a way that may pass when asked again."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One candidate over one split. `score` is correct / measured rows."""
-
-    candidate: Candidate
-    split: Split
-    rows: tuple[RowResult, ...]
-
-    def values(self) -> dict[str, float | None]:
-        """Each example's value; `None` where unmeasured."""
-        return {row.example.id: row.grade.value for row in self.rows}
-
-    def summary(self) -> Summary:
-        """The counts and what follows from them."""
-        outcomes = Counter(row.grade.outcome for row in self.rows)
-        spend = Spend()
-        for row in self.rows:
-            for completion in filter(None, (row.completion, row.review)):
-                spend = spend.plus(charged(completion))
-        return Summary.of(dict(sorted(outcomes.items())), spend)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """An evaluation in numbers."""
-
-    rows: int
-    measured: int
-    correct: int
-    score: float
-    ci95: tuple[float, float]
-    outcomes: dict[Outcome, int]
-    spend: Spend
-
-    @classmethod
-    def of(cls, outcomes: dict[Outcome, int], spend: Spend) -> Summary:
-        """The summary that follows from the outcomes' counts."""
-        rows = sum(outcomes.values())
-        measured = rows - outcomes.get("error", 0) - outcomes.get("unreviewed", 0)
-        correct = outcomes.get("correct", 0)
-        score = correct / measured if measured else 0.0
-        interval = score_interval(correct, measured)
-        return cls(rows, measured, correct, score, interval, outcomes, spend)
-
-    @property
-    def unmeasured_share(self) -> float:
-        """Rows without a grade / rows."""
-        return 1 - self.measured / self.rows if self.rows else 0.0
+BATCH = 64
+"""Rows that are admitted to the budget, and looked up in the journal, at once."""
+ROWS_AHEAD = 8192
+"""Rows that may wait, answered, for a slow one before them."""
 
 
 class Progress(Protocol):
@@ -120,109 +40,221 @@ class Progress(Protocol):
         """
 
 
-def charged(completion: Completion) -> Spend:
-    """What one completion costs, made now or replayed."""
-    return Spend(
-        calls=1,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=completion.completion_tokens,
-        usd=completion.usd or 0.0,
-        unpriced=int(completion.usd is None),
-    )
-
-
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluates candidates of one search."""
+    """Evaluates candidates of one search.
+
+    `concurrency` is how many calls an endpoint may have in flight; the endpoint's client sees to
+    that, and the evaluator only keeps it supplied with rows.
+    """
 
     calls: Calls
-    target: Asked
-    review: Asked | None
+    models: Models
     grader: Grader
     concurrency: int
     unmeasured: float
     progress: Progress
 
     async def evaluate(
-        self, candidate: Candidate, examples: Sequence[Example], label: str
-    ) -> Evaluation:
-        """Ask about every example, at most `concurrency` at once, and grade the answers.
+        self,
+        candidate: Candidate,
+        rows: SplitRows,
+        label: str,
+        budget: Budget,
+        keep: Callable[[Sequence[RowResult]], None],
+    ) -> Totals:
+        """Ask about every row and grade the answers; `keep` is handed the rows in their order.
 
         A failed row does not stop the others.
 
         Raises:
+            BudgetSpent: the next batch could cost more than `budget` leaves.
             CallError: a fatal one, such as a wrong key, at its first occurrence.
             UnmeasuredRows: too many rows have no grade, for reasons that may pass.
         """
-        slots = asyncio.Semaphore(self.concurrency)
-        told = self.progress.evaluation(label, len(examples), self.calls.counts)
-
-        async def one(example: Example) -> RowResult:
-            async with slots:
-                result = await self._row(candidate, example)
-            told(result)
-            return result
-
+        told = self.progress.evaluation(label, rows.count, self.calls.counts)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(example)) for example in examples]
+                pipeline = _Pipeline(self, candidate, group, told, keep)
+                totals = await pipeline.run(rows, budget)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        rows = tuple(task.result() for task in tasks)
-        evaluation = Evaluation(candidate, examples[0].split, rows)
-        self._refuse_outage(evaluation, label)
-        return evaluation
+        share = totals.summary().unmeasured_share
+        if share > self.unmeasured and totals.transient:
+            raise UnmeasuredRows(totals.unmeasured_line(label, self.unmeasured))
+        return totals
 
-    async def _row(self, candidate: Candidate, example: Example) -> RowResult:
-        choices = self.target.spec.choices
-        messages = candidate.messages(example.input, as_choice=bool(choices))
-        request = self.target.request(messages, **candidate.parameters)
+    def request(self, candidate: Candidate, example: Example) -> Request:
+        """What the target model is asked about `example`."""
+        target = self.models.target
+        messages = candidate.messages(example.input, as_choice=target.form is not None)
+        return target.request(messages, **candidate.parameters)
+
+    async def ask(self, example: Example, request: Request) -> RowResult:
+        """One row, from its question to its grade."""
         try:
             completion = await self.calls.complete(request)
         except CallError as error:
             if error.fatal:
                 raise
-            return RowResult(example, None, _failed(error), transient=error.transient)
-        answer, grade = read_answer(completion, choices)
+            grade = Grade(None, "error", f"{type(error).__name__}: {error}")
+            return RowResult(example, None, grade, transient=error.transient)
+        read = self.read(example, completion)
+        return read if isinstance(read, RowResult) else await self.judge(read)
+
+    def read(self, example: Example, completion: Completion) -> RowResult | Answered:
+        """The row's result, or what the review model is to be asked about it."""
+        answer, grade = read_answer(completion, self.models.target.spec.choices)
         if grade is not None:
             return RowResult(example, completion, grade)
-        return await self._graded(RowResult(example, completion, Grade(None, "error")), answer)
+        messages = self.grader.review(example, answer)
+        if messages is None or self.models.review is None:
+            return RowResult(example, completion, self.grader.grade(example, answer, None))
+        return Answered(example, completion, answer, self.models.review.request(messages))
 
-    async def _graded(self, row: RowResult, answer: str) -> RowResult:
-        messages = self.grader.review(row.example, answer)
-        if messages is None or self.review is None:
-            return replace(row, grade=self.grader.grade(row.example, answer, None))
+    async def judge(self, answered: Answered) -> RowResult:
+        """Ask the review model, and grade by what it says."""
         try:
-            review = await self.calls.complete(self.review.request(messages))
+            review = await self.calls.complete(answered.review)
         except CallError as error:
             if error.fatal:
                 raise
             grade = Grade(None, "unreviewed", f"{type(error).__name__}: {error}")
-            return replace(row, grade=grade, transient=error.transient)
-        grade = self.grader.grade(row.example, answer, review.text)
-        return replace(row, grade=grade, review=review)
+            return RowResult(
+                answered.example, answered.completion, grade, transient=error.transient
+            )
+        return self.judged(answered, review)
 
-    def _refuse_outage(self, evaluation: Evaluation, label: str) -> None:
-        summary = evaluation.summary()
-        failed = [row for row in evaluation.rows if row.grade.value is None]
-        if summary.unmeasured_share > self.unmeasured and any(row.transient for row in failed):
-            raise UnmeasuredRows(unmeasured_line(evaluation, label, self.unmeasured))
+    def judged(self, answered: Answered, review: Completion) -> RowResult:
+        """The row's result under the review model's verdict."""
+        grade = self.grader.grade(answered.example, answered.answer, review.text)
+        return RowResult(answered.example, answered.completion, grade, review)
 
 
-def unmeasured_line(evaluation: Evaluation, label: str, allowed: float) -> str:
-    """One line that says how many rows have no grade, and why."""
-    reasons = Counter(
-        f"{row.grade.outcome}: {row.grade.reason[:200]}"
-        for row in evaluation.rows
-        if row.grade.value is None
-    )
-    (reason, count), others = reasons.most_common(1)[0], len(reasons) - 1
-    more = f" and {others} other reasons" if others else ""
-    return (
-        f"{label}: {reasons.total()} of {len(evaluation.rows)} rows have no grade, more than the "
-        f"{allowed:.1%} that `unmeasured` allows; {count} times {reason}{more}. What was answered "
-        "is kept: mend the cause and run again"
-    )
+@dataclass(frozen=True)
+class Answered:
+    """A row whose answer the review model is to judge."""
+
+    example: Example
+    completion: Completion
+    answer: str
+    review: Request
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows under way, and what they can cost at most."""
+
+    task: asyncio.Task[list[RowResult]]
+    bound: Spend
+
+
+class _Pipeline:
+    """Batches under way: admitted and started in order, and settled in the same order."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        candidate: Candidate,
+        group: asyncio.TaskGroup,
+        told: Callable[[RowResult], None],
+        keep: Callable[[Sequence[RowResult]], None],
+    ) -> None:
+        self._evaluator, self._candidate, self._group = evaluator, candidate, group
+        self._told, self._keep = told, keep
+        self._batches: deque[_Batch] = deque()
+        self._open = 0
+        self._most_open = 2 * evaluator.concurrency + BATCH
+        self._moved = asyncio.Event()
+        self._totals = Totals()
+
+    async def run(self, rows: SplitRows, budget: Budget) -> Totals:
+        for examples in batches(rows.read(), BATCH):
+            bound = await self._admit(examples, budget)
+            await self._room()
+            self._open += len(examples)
+            self._batches.append(_Batch(self._group.create_task(self._batch(examples)), bound))
+        while self._batches:
+            await self._settle()
+        return self._totals
+
+    async def _admit(self, examples: Sequence[Example], budget: Budget) -> Spend:
+        """Wait until the batch's worst case fits beside what is charged and what is under way.
+
+        A batch never costs more than its bound, so one that fits beside the bounds of those under
+        way would fit when they have settled, too: who is admitted does not hang on when they do.
+        """
+        if not budget.limited:
+            return Spend()
+        bound = evaluation_bound(self._evaluator.models, self._candidate, Extent.of(examples))
+        while over := budget.refusal(
+            self._totals.spend, *(batch.bound for batch in self._batches), bound
+        ):
+            if not self._batches:
+                raise BudgetSpent(over, self._totals.spend)
+            await self._settle()
+        return bound
+
+    async def _room(self) -> None:
+        """Wait until the endpoint may soon run out of rows to be asked about."""
+        while True:
+            while self._batches and self._batches[0].task.done():
+                await self._settle()
+            ahead = len(self._batches) * BATCH
+            if self._open < self._most_open and ahead < ROWS_AHEAD + self._most_open:
+                return
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def _settle(self) -> None:
+        rows = await self._batches[0].task
+        self._batches.popleft()
+        self._totals.add(rows)
+        self._keep(rows)
+
+    async def _batch(self, examples: Sequence[Example]) -> list[RowResult]:
+        evaluator = self._evaluator
+        requests = [evaluator.request(self._candidate, example) for example in examples]
+        stored = await evaluator.calls.replay(requests)
+        found: list[RowResult | Answered | None] = [
+            None if completion is None else evaluator.read(example, completion)
+            for example, completion in zip(examples, stored, strict=True)
+        ]
+        answered = [one for one in found if isinstance(one, Answered)]
+        verdicts = iter(await evaluator.calls.replay([one.review for one in answered]))
+        work: list[RowResult | asyncio.Task[RowResult]] = []
+        for one, example, request in zip(found, examples, requests, strict=True):
+            if one is None:
+                work.append(self._live(evaluator.ask(example, request)))
+            elif isinstance(one, Answered):
+                verdict = next(verdicts)
+                work.append(
+                    self._live(evaluator.judge(one))
+                    if verdict is None
+                    else self._done(evaluator.judged(one, verdict))
+                )
+            else:
+                work.append(self._done(one))
+        return [one if isinstance(one, RowResult) else await one for one in work]
+
+    def _live(self, row: Coroutine[Any, Any, RowResult]) -> asyncio.Task[RowResult]:
+        async def ended() -> RowResult:
+            return self._done(await row)
+
+        return self._group.create_task(ended())
+
+    def _done(self, row: RowResult) -> RowResult:
+        self._open -= 1
+        self._moved.set()
+        self._told(row)
+        return row
+
+
+def batches(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
+    """`examples` in lists of `size`, the last one shorter."""
+    iterator = iter(examples)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def read_answer(completion: Completion, choices: tuple[str, ...]) -> tuple[str, Grade | None]:
@@ -240,7 +272,3 @@ def read_answer(completion: Completion, choices: tuple[str, ...]) -> tuple[str, 
     if choice is None:
         return "", unparsable("the answer is none of the choices")
     return choice, None
-
-
-def _failed(error: CallError) -> Grade:
-    return Grade(None, "error", f"{type(error).__name__}: {error}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from autoprompt_assets.engine.candidate import Message
-from autoprompt_assets.engine.identity import content_hash
 
 Role = Literal["target", "review", "optimizer"]
 
@@ -31,17 +32,23 @@ class Request:
     replicate: int = 0
 
     @cached_property
-    def key(self) -> str:
-        """The journal's key. The role is not in it: equal questions have equal answers."""
-        return content_hash([self.endpoint, self.replicate, self.body()])
+    def payload(self) -> str:
+        """The JSON body of a chat completion in ASCII: what is sent, hashed and journaled.
 
-    def body(self) -> dict[str, Any]:
-        """The JSON body of a chat completion."""
-        body: dict[str, Any] = {"model": self.model, "messages": list(self.messages)}
-        body.update(self.parameters)
+        Fields stand in one order; what is inside them keeps its own, for a schema's order is the
+        order in which a model fills it in.
+        """
+        body: dict[str, Any] = {"model": self.model, "messages": self.messages}
+        body.update(sorted(self.parameters.items()))
         if self.response_format is not None:
             body["response_format"] = self.response_format
-        return body
+        return json.dumps(body, separators=(",", ":"), allow_nan=False)
+
+    @cached_property
+    def key(self) -> str:
+        """The journal's key. The role is not in it: equal questions have equal answers."""
+        where = json.dumps([self.endpoint, self.replicate])
+        return hashlib.sha256(f"{where}{self.payload}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -83,15 +90,16 @@ class CallError(Exception):
     fatal = False
     """True when every call like it would fail: the run stops at the first."""
 
-
-class RateLimited(CallError):
-    """HTTP 429; `retry_after` is in seconds."""
-
-    transient = True
-
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        """Seconds that the server asks to wait, where it says so."""
+
+
+class RateLimited(CallError):
+    """HTTP 429."""
+
+    transient = True
 
 
 class ServerFailed(CallError):
@@ -116,6 +124,12 @@ class MalformedResponse(CallError):
     """HTTP 200 with a body that is no chat completion."""
 
     transient = True
+
+
+class EndpointDown(CallError):
+    """Call after call ended without an answer, and none was answered in between."""
+
+    fatal = True
 
 
 class AuthenticationFailed(CallError):

@@ -6,14 +6,15 @@ searches leave equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.dataset import Split
-from autoprompt_assets.engine.evaluate import Evaluation, Summary
+from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers import Proposal, Trial
 
@@ -75,17 +76,29 @@ class TestOutcome:
     comparison: Comparison
 
 
+class Sink(Protocol):
+    """Takes an evaluation's rows as they come in."""
+
+    def add(self, rows: Sequence[RowResult]) -> None:
+        """The next rows, in their fixed order."""
+
+    def finish(self, summary: Summary) -> None:
+        """The evaluation has ended: store it as it ended. Without this nothing is stored."""
+
+
 class Records(Protocol):
     """Where a search's evaluations and iterations are kept."""
 
     def read_summary(self, candidate: Candidate, split: Split) -> Summary | None:
         """The stored evaluation's numbers, or `None` when it has not ended."""
 
-    def write_evaluation(self, evaluation: Evaluation) -> None:
-        """Store an evaluation that ended, as it ended."""
+    def open_evaluation(self, candidate: Candidate, split: Split) -> AbstractContextManager[Sink]:
+        """A place for an evaluation that begins."""
 
-    def read_values(self, candidate: Candidate, split: Split) -> dict[str, float | None]:
-        """Each example's stored value."""
+    def read_pairs(
+        self, first: Candidate, second: Candidate, split: Split
+    ) -> Iterator[tuple[float | None, float | None]]:
+        """Two stored evaluations' values, row by row."""
 
     def read_iteration(self, iteration: int) -> Iteration | None:
         """A stored iteration, or `None`."""

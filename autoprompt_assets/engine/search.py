@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoprompt_assets.engine.bounds import Extent, Models, calls_bound, evaluation_bound, exceeds
+from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.bounds import calls_bound
+from autoprompt_assets.engine.budget import UNLIMITED, Budget, BudgetSpent
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import compare, same
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.dataset import SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput, UnmeasuredRows
-from autoprompt_assets.engine.evaluate import (
-    Evaluation,
-    Evaluator,
-    Summary,
-    charged,
-    unmeasured_line,
-)
+from autoprompt_assets.engine.evaluate import Evaluator
+from autoprompt_assets.engine.evaluation import Summary, Totals, charged
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.llm import CallError
 from autoprompt_assets.engine.optimizers import Optimizer, Proposal, Proposals, Question
 from autoprompt_assets.engine.records import Iteration, Records, Scored, Status, TestOutcome
 from autoprompt_assets.engine.spec import ExperimentSpec
-
-
-class BudgetSpent(Exception):
-    """The next step could cost more than the budget leaves. The search stops there."""
 
 
 @dataclass
@@ -36,12 +29,15 @@ class Search:
     """
 
     spec: ExperimentSpec
-    models: Models
     evaluator: Evaluator
     records: Records
     reserve: Spend
 
-    async def baseline(self, validation: Sequence[Example]) -> Scored:
+    @property
+    def _models(self) -> Models:
+        return self.evaluator.models
+
+    async def baseline(self, validation: SplitRows) -> Scored:
         """The first prompt's score on validation.
 
         Raises:
@@ -50,7 +46,8 @@ class Search:
         """
         proposal = Proposal(Candidate(self.spec.roles.target.prompt), (), "the first prompt")
         try:
-            summary = await self._score(proposal.candidate, validation, "baseline", Spend())
+            budget = self._budget(Spend())
+            summary = await self._score(proposal.candidate, validation, "baseline", budget)
         except BudgetSpent as stop:
             raise InputError(
                 f"budget: baseline and test comparison alone may take {stop}; raise it"
@@ -65,7 +62,7 @@ class Search:
         baseline: Scored,
         earlier: Sequence[Iteration],
         optimizer: Optimizer,
-        validation: Sequence[Example],
+        validation: SplitRows,
     ) -> Iteration:
         """One ask-and-tell step, stored. `optimizer` has been told all of `earlier`.
 
@@ -98,7 +95,7 @@ class Search:
         return "every validation row is right" if max(scores) >= 1.0 else ""
 
     async def _step(
-        self, iteration: int, spent: Spend, optimizer: Optimizer, validation: Sequence[Example]
+        self, iteration: int, spent: Spend, optimizer: Optimizer, validation: SplitRows
     ) -> Iteration:
         answers: list[str] = []
         scored: list[Scored] = []
@@ -106,29 +103,39 @@ class Search:
         try:
             asked = optimizer.ask(answers)
             while isinstance(asked, Question):
-                answer, cost = await self._answer(asked, spent.plus(spend))
+                answer, cost = await self._answer(asked, self._budget(spent.plus(spend)))
                 answers.append(answer)
                 spend = spend.plus(cost)
                 asked = optimizer.ask(answers)
             for proposal in asked.proposals:
+                budget = self._budget(spent.plus(spend))
                 label = _label(iteration, asked, proposal)
-                summary = await self._score(
-                    proposal.candidate, validation, label, spent.plus(spend)
-                )
+                summary = await self._score(proposal.candidate, validation, label, budget)
                 spend = spend.plus(summary.spend)
                 able = summary.unmeasured_share <= self.spec.unmeasured
                 scored.append(Scored(proposal, summary, able))
         except BudgetSpent as stop:
-            reason = f"the budget does not cover the next step: {stop}"
-            return Iteration(iteration, "stopped", reason, tuple(scored), tuple(answers), spend)
+            return Iteration(
+                iteration,
+                "stopped",
+                f"the budget does not cover the next step: {stop}",
+                tuple(scored),
+                tuple(answers),
+                spend.plus(stop.spend),
+            )
         status: Status = "scored" if scored else "unusable"
         return Iteration(iteration, status, asked.reason, tuple(scored), tuple(answers), spend)
 
-    async def _answer(self, question: Question, spent: Spend) -> tuple[str, Spend]:
-        role = self.models.optimizer
+    def _budget(self, spent: Spend) -> Budget:
+        return Budget(self.spec.budget, spent, self.reserve)
+
+    async def _answer(self, question: Question, budget: Budget) -> tuple[str, Spend]:
+        role = self._models.optimizer
         assert role is not None
         size = sum(len(message["content"].encode()) for message in question.messages)
-        self._admit(spent, calls_bound(role, 1, size))
+        over = budget.refusal(calls_bound(role, 1, size))
+        if over:
+            raise BudgetSpent(over, Spend())
         try:
             request = role.request(question.messages, question.replicate)
             completion = await self.evaluator.calls.complete(request)
@@ -141,46 +148,34 @@ class Search:
         return completion.text or "", charged(completion)
 
     async def _score(
-        self,
-        candidate: Candidate,
-        examples: Sequence[Example],
-        label: str,
-        spent: Spend | None = None,
+        self, candidate: Candidate, rows: SplitRows, label: str, budget: Budget = UNLIMITED
     ) -> Summary:
-        stored = self.records.read_summary(candidate, examples[0].split)
+        stored = self.records.read_summary(candidate, rows.split)
         if stored is not None:
             self.evaluator.calls.counts.replayed += stored.spend.calls
             return stored
-        if spent is not None:
-            self._admit(spent, evaluation_bound(self.models, candidate, Extent.of(examples)))
-        evaluation = await self.evaluator.evaluate(candidate, examples, label)
-        self._refuse_unusable(evaluation, label)
-        self.records.write_evaluation(evaluation)
-        return evaluation.summary()
+        with self.records.open_evaluation(candidate, rows.split) as sink:
+            totals = await self.evaluator.evaluate(candidate, rows, label, budget, sink.add)
+            self._refuse_unusable(candidate, rows, totals, label)
+            summary = totals.summary()
+            sink.finish(summary)
+        return summary
 
-    def _refuse_unusable(self, evaluation: Evaluation, label: str) -> None:
-        first = evaluation.candidate.id == Candidate(self.spec.roles.target.prompt).id
-        share = evaluation.summary().unmeasured_share
-        if (first or evaluation.split == "test") and share > self.spec.unmeasured:
-            raise UnmeasuredRows(unmeasured_line(evaluation, label, self.spec.unmeasured))
+    def _refuse_unusable(
+        self, candidate: Candidate, rows: SplitRows, totals: Totals, label: str
+    ) -> None:
+        first = candidate.id == Candidate(self.spec.roles.target.prompt).id
+        share = totals.summary().unmeasured_share
+        if (first or rows.split == "test") and share > self.spec.unmeasured:
+            raise UnmeasuredRows(totals.unmeasured_line(label, self.spec.unmeasured))
 
-    def _admit(self, spent: Spend, bound: Spend) -> None:
-        over = exceeds(self.spec.budget, spent.plus(bound).plus(self.reserve))
-        if over:
-            raise BudgetSpent(over)
-
-    async def test(
-        self, baseline: Candidate, best: Candidate, test: Sequence[Example]
-    ) -> TestOutcome:
+    async def test(self, baseline: Candidate, best: Candidate, test: SplitRows) -> TestOutcome:
         """Both candidates on the sealed rows, paired. Its cost was set aside from the start."""
         before = await self._score(baseline, test, "test: baseline")
         if baseline.id == best.id:
             return TestOutcome(before, before, same(before.measured))
         after = await self._score(best, test, "test: best")
-        comparison = compare(
-            self.records.read_values(baseline, "test"), self.records.read_values(best, "test")
-        )
-        return TestOutcome(before, after, comparison)
+        return TestOutcome(before, after, compare(self.records.read_pairs(baseline, best, "test")))
 
 
 def require_iterations(records: Records, first: int, command: str) -> list[Iteration]:

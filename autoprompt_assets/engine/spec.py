@@ -93,11 +93,18 @@ class RoleSpec(Frozen):
     max_tokens: Whole | None = Field(1000, ge=1)
     timeout: Number = Field(600, gt=0)
     """Seconds that one attempt may take."""
+    deadline: Number | None = Field(None, gt=0)
+    """Seconds that one call may take with all its attempts; three times `timeout` if left out."""
     extra: dict[str, JsonValue] = {}
     """Further request fields, sent as they are: `reasoning_effort`, `top_p`, `seed`, …"""
     choices: tuple[str, ...] = ()
     """The only answers allowed: sent as a JSON-schema enum, decoded and checked."""
     price: PriceSpec | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that one call may take with all its attempts."""
+        return 3 * self.timeout if self.deadline is None else self.deadline
 
     @field_validator("extra")
     @classmethod
@@ -261,6 +268,8 @@ class ExperimentSpec(Frozen):
     budget: BudgetSpec = BudgetSpec()
     unmeasured: Number = Field(0.02, ge=0, lt=1)
     """The share of rows without a grade that an evaluation may have."""
+    retry: Whole = Field(0, ge=0)
+    """Raise it to ask rows whose calls failed again, as a search of its own."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -64,7 +64,7 @@ class Report:
     iterations: Sequence[Iteration]
     best: Best
     outcome: TestOutcome
-    rows: Sequence[Row]
+    rows: Iterable[Row]
     spend: Spend
 
 
@@ -162,11 +162,15 @@ def _ended(iterations: Sequence[Iteration]) -> list[tuple[str, str, str, int]]:
     return ended
 
 
-def _disagreements(rows: Sequence[Row]) -> Disagreements:
+def _disagreements(rows: Iterable[Row]) -> Disagreements:
     """As the comparison counts them: a row that either prompt left unmeasured is none."""
-    both = [row for row in rows if not UNMEASURED & {row.baseline_outcome, row.best_outcome}]
-    wins = [row for row in both if "correct" == row.best_outcome != row.baseline_outcome]
-    losses = [row for row in both if "correct" == row.baseline_outcome != row.best_outcome]
+    wins, losses = [], []
+    for row in rows:
+        if not UNMEASURED & {row.baseline_outcome, row.best_outcome}:
+            if "correct" == row.best_outcome != row.baseline_outcome:
+                wins.append(row)
+            elif "correct" == row.baseline_outcome != row.best_outcome:
+                losses.append(row)
     return Disagreements(wins, losses)
 
 

@@ -1,0 +1,78 @@
+"""The budget of one search: what it may still be charged, over all roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec
+
+
+class BudgetSpent(Exception):
+    """The next batch could cost more than the budget leaves. The search stops there.
+
+    `spend` is what the step it ends was charged before.
+    """
+
+    def __init__(self, over: str, spend: Spend) -> None:
+        super().__init__(over)
+        self.spend = spend
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The one owner of the spec's `budget`.
+
+    `spent` is what the search was charged before this step, made or replayed; `reserve` is the
+    test comparison's worst case, set aside from the start.
+    """
+
+    limits: BudgetSpec
+    spent: Spend
+    reserve: Spend
+
+    @property
+    def limited(self) -> bool:
+        """True where there is a limit at all."""
+        return self.limits != BudgetSpec()
+
+    def refusal(self, *spends: Spend) -> str:
+        """Which limit these would break, beside what is spent and set aside; empty when none."""
+        total = self.spent.plus(self.reserve)
+        for spend in spends:
+            total = total.plus(spend)
+        return exceeds(self.limits, total)
+
+
+UNLIMITED = Budget(BudgetSpec(), Spend(), Spend())
+
+
+def exceeds(limits: BudgetSpec, spend: Spend) -> str:
+    """Which limit `spend` would break, with both figures; empty when none."""
+    if limits.calls is not None and spend.calls > limits.calls:
+        return f"{spend.calls} calls of {limits.calls}"
+    if limits.tokens is not None and spend.tokens > limits.tokens:
+        return f"{spend.tokens} tokens of {limits.tokens}"
+    if limits.usd is not None and spend.usd > limits.usd:
+        return f"${spend.usd:.4f} of ${limits.usd:g}"
+    return ""
+
+
+def refuse_unpriced(spec: ExperimentSpec, models: Models) -> None:
+    """A budget in dollars holds only where every price is known.
+
+    Raises:
+        InputError: one line per role whose price is not.
+    """
+    roles = [role for role in (models.target, models.review, models.optimizer) if role]
+    unpriced = [role for role in roles if role.price(1, 1) is None]
+    if spec.budget.usd is not None and unpriced:
+        raise InputError(
+            [
+                f"budget.usd = {spec.budget.usd:g}: the price of roles.{role.role}'s model "
+                f"{role.model!r} is not known; set roles.{role.role}.price, or use budget.tokens"
+                for role in unpriced
+            ]
+        )

@@ -1,0 +1,105 @@
+"""What an evaluation leaves: a result per row, and the numbers that follow from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from autoprompt_assets.engine.compare import score_interval
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.graders import Grade, Outcome
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.llm import Completion
+
+MOST_REASONS = 100
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One row of an evaluation: what was answered, and what it was worth."""
+
+    example: Example
+    completion: Completion | None
+    grade: Grade
+    review: Completion | None = None
+    transient: bool = False
+    """True where the row failed in a way that may pass when asked again."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An evaluation in numbers. `score` is correct / measured rows."""
+
+    rows: int
+    measured: int
+    correct: int
+    score: float
+    ci95: tuple[float, float]
+    outcomes: dict[Outcome, int]
+    spend: Spend
+
+    @classmethod
+    def of(cls, outcomes: dict[Outcome, int], spend: Spend) -> Summary:
+        """The summary that follows from the outcomes' counts."""
+        rows = sum(outcomes.values())
+        measured = rows - outcomes.get("error", 0) - outcomes.get("unreviewed", 0)
+        correct = outcomes.get("correct", 0)
+        score = correct / measured if measured else 0.0
+        interval = score_interval(correct, measured)
+        return cls(rows, measured, correct, score, interval, outcomes, spend)
+
+    @property
+    def unmeasured_share(self) -> float:
+        """Rows without a grade / rows."""
+        return 1 - self.measured / self.rows if self.rows else 0.0
+
+
+@dataclass
+class Totals:
+    """An evaluation's counts as its rows come in, in their fixed order. No row is kept."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why rows have no grade."""
+    transient: bool = False
+    """True where a row without a grade may have one when it is asked again."""
+    spend: Spend = field(default_factory=Spend)
+
+    def add(self, rows: Iterable[RowResult]) -> None:
+        """Count `rows`."""
+        for row in rows:
+            self.outcomes[row.grade.outcome] += 1
+            for completion in (row.completion, row.review):
+                if completion is not None:
+                    self.spend = self.spend.plus(charged(completion))
+            if row.grade.value is None:
+                self.transient = self.transient or row.transient
+                reason = f"{row.grade.outcome}: {row.grade.reason[:200]}"
+                known = reason in self.reasons or len(self.reasons) < MOST_REASONS
+                self.reasons[reason if known else "other reasons"] += 1
+
+    def summary(self) -> Summary:
+        """The numbers so far."""
+        return Summary.of(dict(sorted(self.outcomes.items())), self.spend)
+
+    def unmeasured_line(self, label: str, allowed: float) -> str:
+        """One line that says how many rows have no grade, and why."""
+        (reason, count), others = self.reasons.most_common(1)[0], len(self.reasons) - 1
+        more = f" and {others} other reasons" if others else ""
+        return (
+            f"{label}: {self.reasons.total()} of {self.outcomes.total()} rows have no grade, more "
+            f"than the {allowed:.1%} that `unmeasured` allows; {count} times {reason}{more}. What "
+            "was answered is kept: mend the cause and run again"
+        )
+
+
+def charged(completion: Completion) -> Spend:
+    """What one completion costs, made now or replayed."""
+    return Spend(
+        1,
+        completion.prompt_tokens,
+        completion.completion_tokens,
+        completion.usd or 0.0,
+        int(completion.usd is None),
+    )

@@ -1,0 +1,210 @@
+"""The journal's tables and how its database is opened: SQLite (WAL) or PostgreSQL, one schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from autoprompt_assets.engine.errors import JournalError
+
+SCHEMA_VERSION = 2
+BUSY_TIMEOUT_S = 30.0
+"""How long a write waits for other programs that hold the database."""
+
+_CREATION_LOCK = 7_236_001_117  # any number of the journal's own
+_POSTGRESQL = {"postgresql", "postgres", "postgresql+psycopg"}
+
+metadata = sa.MetaData()
+completions = sa.Table(
+    "completions",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("checksum", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text),
+    sa.Column("finish_reason", sa.Text, nullable=False),
+    sa.Column("reasoning", sa.Text),
+    sa.Column("refusal", sa.Text),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False),
+    sa.Column("completion_tokens", sa.Integer, nullable=False),
+    sa.Column("usd", sa.Double),
+    sa.Column("latency_s", sa.Double, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    # Who paid for it first.
+    sa.Column("experiment", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    # Last, for SQLite walks a long row from its begin and a replay does not want this.
+    sa.Column("body", sa.Text, nullable=False),
+)
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("experiment", sa.Text, primary_key=True),
+    sa.Column("search", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("made", sa.BigInteger, nullable=False),
+    sa.Column("replayed", sa.BigInteger, nullable=False),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+    sa.Column("usd", sa.Double, nullable=False),
+    sa.Column("unpriced", sa.BigInteger, nullable=False),
+)
+schema = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+
+# Markers are beginnings of SQLite's error names and of PostgreSQL's error codes.
+_MENDS = (
+    (("SQLITE_FULL", "53100"), "free some space, then run again"),
+    (("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN", "25006", "42501"), "make it writable"),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "55P03", "57014", "40", "53"),
+        "another program holds it: let that end, then run again",
+    ),
+    (
+        ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "XX"),
+        "put back a copy of it, or move it away to start a new one, which pays for its answers "
+        "again",
+    ),
+    (("SQLITE_IOERR",), "mend the disk, or free some space on it, then run again"),
+    (("PSYCOPG", "08", "57P", "28", "3D"), "start its server, or correct AUTOPROMPT_JOURNAL"),
+)
+
+
+class Damaged(Exception):
+    """An answer that is not what was written."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
+
+
+def open_database(url: str) -> sa.Engine:
+    """The journal's database, with its tables, which are made where there are none.
+
+    Raises:
+        JournalError: it cannot be opened or written, or another version of this program made it.
+    """
+    location = _location(url)
+    engine = None
+    try:
+        if location.get_backend_name() == "sqlite":
+            engine = _sqlite(location)
+        else:
+            engine = _postgresql(location)
+        version = _schema_version(engine)
+    except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+        if engine is not None:
+            engine.dispose()
+        raise failure(f"the journal cannot be opened: {shown(location)}", error) from None
+    if version != SCHEMA_VERSION:
+        engine.dispose()
+        raise JournalError(
+            f"the journal cannot be opened: {shown(location)}: it has schema {version}, this "
+            f"program writes {SCHEMA_VERSION}; use the version of this program that made it, or "
+            "move it away to start a new one, which pays for its answers again"
+        )
+    return engine
+
+
+def failure(what: str, error: BaseException) -> JournalError:
+    """`error` in one line that says what to do about it; `what` names the journal."""
+    cause = getattr(error, "orig", None) or error
+    problem = " ".join(str(cause).split()) or type(cause).__name__
+    return JournalError(f"{what}: {problem[:300]}; {_mend(cause)}")
+
+
+def shown(location: sa.URL) -> str:
+    """The address without what may be secret: the password, and PostgreSQL's parameters."""
+    if location.get_backend_name() != "sqlite":
+        location = location.set(query={})
+    return location.render_as_string(hide_password=True)
+
+
+def _mend(cause: BaseException) -> str:
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    if code is None:
+        code = "PSYCOPG" if type(cause).__module__.startswith("psycopg") else ""
+    if isinstance(cause, OSError):
+        code = "SQLITE_CANTOPEN"
+    for markers, mend in _MENDS:
+        if code.startswith(markers):
+            return mend
+    return "mend it, or move it away to start a new one, which pays for its answers again"
+
+
+def _location(url: str) -> sa.URL:
+    forms = "write sqlite:////folder/journal.db or postgresql://user@host/database"
+    try:
+        location = sa.make_url(url)
+        backend = location.get_backend_name()
+    except (sa.exc.ArgumentError, ValueError):
+        # It may hold a password, and so may what the parser says of it.
+        raise JournalError(
+            f"the journal cannot be opened: what AUTOPROMPT_JOURNAL says is no URL; {forms}"
+        ) from None
+    if location.drivername in _POSTGRESQL:
+        return location.set(drivername="postgresql+psycopg")
+    if backend != "sqlite" or location.database in (None, "", ":memory:"):
+        raise JournalError(
+            f"the journal cannot be opened: {shown(location)}: is no database that keeps a "
+            f"journal; {forms}"
+        )
+    return location
+
+
+def _sqlite(location: sa.URL) -> sa.Engine:
+    assert location.database is not None
+    if not location.database.startswith("file:"):
+        Path(location.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(location, pool_size=2, max_overflow=0)
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout={round(BUSY_TIMEOUT_S * 1000)}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _postgresql(location: sa.URL) -> sa.Engine:
+    # A server that went away without a word must not be waited for.
+    reach = {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 30_000,
+        "keepalives_idle": 20,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    engine = sa.create_engine(
+        location,
+        pool_size=2,
+        max_overflow=0,
+        pool_pre_ping=True,
+        paramstyle="format",
+        connect_args=reach,
+    )
+    sa.event.listen(engine, "connect", _configure_postgresql)
+    return engine
+
+
+def _configure_postgresql(connection: Any, _: object) -> None:
+    for setting in ("lock_timeout", "statement_timeout"):
+        connection.execute(f"SET {setting} = '{round(BUSY_TIMEOUT_S * 1000)}ms'")
+    connection.commit()
+
+
+def _schema_version(engine: sa.Engine) -> int | None:
+    """The schema's version, made where there is none; several processes may do so at once."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+        if not sa.inspect(connection).has_table(schema.name):
+            metadata.create_all(connection)
+            connection.execute(schema.insert().values(version=SCHEMA_VERSION))
+        # Changes nothing, and fails where nothing can be written: before a call is paid for.
+        connection.execute(schema.delete().where(schema.c.version < 0))
+        found: int | None = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
+    return found

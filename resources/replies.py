@@ -1,0 +1,129 @@
+"""What an endpoint's reply means: a completion, or an error of the designed tree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.asked import Asked
+from autoprompt_assets.engine.llm import Completion
+from resources.endpoints import Endpoint
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP reply. `took_s` is the attempt's latency in seconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    took_s: float
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the replies of one endpoint. `key` is masked wherever a text quotes it."""
+
+    endpoint: Endpoint
+    key: str
+
+    def completion(self, reply: Reply, role: Asked, attempts: int) -> Completion:
+        """The completion that a reply holds.
+
+        Raises:
+            CallError: it holds none; see `engine.llm` for which.
+        """
+        if reply.status != 200:
+            raise self._error(reply)
+        try:
+            data = json.loads(reply.body)
+            choice = data["choices"][0]
+            message, usage = choice["message"], data.get("usage") or {}
+            text, finish = message.get("content"), choice.get("finish_reason") or "stop"
+            prompt, completion = (
+                max(0, int(usage.get(f"{part}_tokens") or 0)) for part in ("prompt", "completion")
+            )
+            if not isinstance(text, str | None):
+                raise TypeError
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+            # A body that was cut off is no JSON either.
+            message = f"{self.endpoint.name}: the reply is no chat completion"
+            raise llm.MalformedResponse(message) from None
+        # vLLM says `reasoning`, its older versions and others `reasoning_content`.
+        reasoning = message.get("reasoning") or message.get("reasoning_content")
+        return Completion(
+            text=self._storable(text),
+            finish_reason=str(finish),
+            reasoning=self._storable(reasoning),
+            refusal=self._storable(message.get("refusal")) or None,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            usd=role.price(prompt, completion),
+            latency_s=reply.took_s,
+            attempts=attempts,
+        )
+
+    def _error(self, reply: Reply) -> llm.CallError:  # noqa: PLR0911
+        status, name = reply.status, self.endpoint.name
+        said = _said(reply.body)
+        message = str(said.get("message") or reply.body[:300].decode("utf-8", "replace"))
+        code, kind = str(said.get("code") or ""), str(said.get("type") or "")
+        line = f"{name}: HTTP {status}: {' '.join(self._masked(message).split())[:300]}"
+        after = _retry_after(reply.headers)
+        if status in (401, 403):
+            # What the server says may quote a part of the key.
+            where = f"; check {self.endpoint.key_env}" if self.endpoint.key_env else ""
+            return llm.AuthenticationFailed(f"{name}: HTTP {status}: not authorized{where}")
+        if status == 402 or "insufficient_quota" in (code, kind):
+            return llm.QuotaExhausted(line)
+        if status == 404:
+            return llm.ModelNotFound(f"{line} (model {self.endpoint.model!r})")
+        if status == 429:
+            return llm.RateLimited(line, after)
+        if status in (408, 409, 425) or status >= 500:
+            return llm.ServerFailed(line, after)
+        if status < 400:
+            return llm.RequestRefused(f"{name}: HTTP {status}: a redirect; mend its base URL")
+        text = f"{code} {kind} {message}".lower()
+        if "content_filter" in text or "content management policy" in text:
+            return llm.ContentFiltered(line)
+        return llm.ContextTooLong(line) if is_about_length(text) else llm.RequestRefused(line)
+
+    def _storable(self, text: object) -> str | None:
+        """What a model wrote, as files and databases can hold it, without the key.
+
+        Half a surrogate pair is valid JSON and no text, and a proxy may quote the key in an answer.
+        """
+        if not isinstance(text, str):
+            return None
+        return self._masked(text if text.isascii() else text.encode("utf-8", "replace").decode())
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self.key, "***") if self.key else text
+
+
+def is_about_length(text: str) -> bool:
+    """True when a refusal's text is about the length of the prompt."""
+    signs = ("context_length_exceeded", "exceed_context_size", "maximum context length")
+    return any(sign in text for sign in signs) or ("context" in text and "exceed" in text)
+
+
+def _said(body: bytes) -> Mapping[str, Any]:
+    """The error object of an OpenAI-compatible server; its message may stand alone."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    error = data.get("error", data) if isinstance(data, dict) else data
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds; a date, which the header may hold too, is taken for none."""
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return None

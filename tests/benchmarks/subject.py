@@ -1,0 +1,126 @@
+"""The product as its search uses it, measured like its peers.
+
+    python -m tests.benchmarks.subject live|replay BASE_URL --rows N --concurrency N
+
+A row is built, looked up in the journal, asked over HTTP, journaled on disk, graded and stored as
+Parquet. Row `i` is `measure.question(i)` under `measure.INSTRUCTION`, asked of `measure.MODEL`. A
+process runs one function once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from upath import UPath
+
+from autoprompt_assets.engine.budget import UNLIMITED
+from autoprompt_assets.engine.calls import CallCounts, Calls
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Example, SplitRows
+from autoprompt_assets.engine.evaluate import Evaluator
+from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.graders import make_grader
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.spec import ExperimentSpec
+from resources.llm import LLMResource
+from resources.store import ExperimentStore
+from tests.benchmarks.measure import INSTRUCTION, MODEL, Figures, Meter, question, tell
+
+SEARCH = "0123456789ab"
+WARM_UP = 300
+
+
+class Quiet:
+    """No progress: what a terminal shows is not measured here."""
+
+    def notice(self, text: str) -> None:
+        print(text, flush=True)
+
+    def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
+        return lambda row: None
+
+
+def spec_of(base_url: str, concurrency: int) -> ExperimentSpec:
+    return ExperimentSpec.model_validate(
+        {
+            "dataset": {"path": "rows.csv"},
+            "endpoints": {"bench": {"base_url": base_url, "model": MODEL}},
+            "roles": {"target": {"endpoint": "bench", "prompt": INSTRUCTION, "max_tokens": 100}},
+            "grader": {"kind": "contains"},
+            "optimizer": {"strategy": "demos"},
+            "concurrency": concurrency,
+        }
+    )
+
+
+def examples(first: int, rows: int) -> Iterator[Example]:
+    for number in range(first, first + rows):
+        name = f"{number:016x}"
+        yield Example(name, name, question(number), "circle", "validation")
+
+
+async def evaluate(spec: ExperimentSpec, folder: Path, first: int, rows: int) -> Summary:
+    """One candidate over rows `first` …, with all that a search's evaluation does."""
+    llm, store = LLMResource(), ExperimentStore(UPath(folder), "benchmark").search(SEARCH)
+    async with AsyncExitStack() as stack:
+        journal = Journal(f"sqlite:///{folder / 'journal.db'}", "benchmark", SEARCH)
+        await stack.enter_async_context(journal)
+        client = await stack.enter_async_context(llm.connect(spec))
+        calls = await stack.enter_async_context(Calls(client, journal))
+        subject = Evaluator(
+            calls, llm.models(spec), make_grader(spec), spec.concurrency, 1.0, Quiet()
+        )
+        candidate = Candidate(INSTRUCTION)
+        source = SplitRows("validation", rows, partial(examples, first, rows))
+        with store.open_evaluation(candidate, "validation") as sink:
+            totals = await subject.evaluate(candidate, source, "benchmark", UNLIMITED, sink.add)
+            summary = totals.summary()
+            sink.finish(summary)
+        return summary
+
+
+def live(base_url: str, rows: int, concurrency: int, *, warm: bool = True) -> Figures:
+    """Evaluate `rows` rows that no journal knows; `failed` counts rows without an answer.
+
+    The warm-up asks few rows one at a time, so that the ramp is measured. `warm` is false where
+    the server counts requests or limits their rate.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        if warm:
+            asyncio.run(evaluate(spec_of(base_url, 1), path, rows, WARM_UP))
+        with Meter() as meter:
+            summary = asyncio.run(evaluate(spec_of(base_url, concurrency), path, 0, rows))
+    return meter.figures(rows, summary.rows - summary.measured)
+
+
+def replay(base_url: str, rows: int, concurrency: int) -> Figures:
+    """Evaluate `rows` rows that the journal has; no request may be made."""
+    spec = spec_of(base_url, concurrency)
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(evaluate(spec, Path(folder), 0, rows))
+        with Meter() as meter:
+            summary = asyncio.run(evaluate(spec, Path(folder), 0, rows))
+    return meter.figures(rows, summary.rows - summary.measured)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.subject")
+    parser.add_argument("what", choices=("live", "replay"))
+    parser.add_argument("base_url")
+    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--concurrency", type=int, required=True)
+    parser.add_argument("--cold", action="store_true", help="without a warm-up")
+    chosen = parser.parse_args()
+    where = (chosen.base_url, chosen.rows, chosen.concurrency)
+    tell(replay(*where) if chosen.what == "replay" else live(*where, warm=not chosen.cold))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The calls of a search: made once, replayed ever after; and what makes two requests one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autoprompt_assets.engine.calls import Calls
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import AuthenticationFailed, RateLimited, Request
+from tests.engine_support import Scripted
+from tests.journal_support import question, replay, use
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'journal.db'}"
+
+
+def complete(url: str, llm: Scripted, requests: list[Request]) -> Calls:
+    async def run(journal: Journal) -> Calls:
+        calls = Calls(llm, journal)
+        await asyncio.gather(*map(calls.complete, requests), return_exceptions=True)
+        return calls
+
+    return use(url, run)
+
+
+def test_equal_requests_in_flight_are_made_once(url: str) -> None:
+    llm = Scripted(seconds=0.02)
+    calls = complete(url, llm, [question("same")] * 20 + [question("other")])
+    assert len(llm.requests) == 2
+    assert (calls.counts.made, calls.counts.replayed) == (2, 19)
+
+
+def test_second_run_makes_no_call(url: str) -> None:
+    requests = [question(str(number)) for number in range(50)]
+    complete(url, Scripted(), requests)
+    again = Scripted()
+    assert complete(url, again, requests).counts.replayed == 50
+    assert again.requests == []
+
+
+def test_replicates_are_asked_apart(url: str) -> None:
+    llm = Scripted()
+    complete(url, llm, [question("q", replicate) for replicate in range(3)])
+    assert len(llm.requests) == 3
+
+
+@pytest.mark.parametrize("error", [RateLimited("slow down"), AuthenticationFailed("no")])
+def test_errors_are_not_journaled(error: RateLimited, url: str) -> None:
+    calls = complete(url, Scripted({"q": error}), [question("q")])
+    assert (calls.counts.failed, calls.counts.made) == (1, 0)
+    assert replay(url, question("q")) == [None]
+    assert complete(url, Scripted(), [question("q")]).counts.made == 1
+
+
+def test_abandoned_call_is_kept_by_those_who_still_wait(url: str) -> None:
+    async def work(journal: Journal) -> str | None:
+        calls = Calls(Scripted(seconds=0.05), journal)
+        first = asyncio.create_task(calls.complete(question("q")))
+        second = asyncio.create_task(calls.complete(question("q")))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        return (await second).text
+
+    assert use(url, work) == "yes"
+
+
+BASE = Request("target", "openai http://a", "m", ({"role": "user", "content": "q"},), {"top_p": 1})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BASE, endpoint="openai http://b"),
+        replace(BASE, model="n"),
+        replace(BASE, messages=({"role": "user", "content": "Q"},)),
+        replace(BASE, messages=({"role": "system", "content": "q"},)),
+        replace(BASE, messages=BASE.messages * 2),
+        replace(BASE, parameters={"top_p": 0}),
+        replace(BASE, parameters={}),
+        replace(BASE, response_format={"type": "json_object"}),
+        replace(BASE, replicate=1),
+    ],
+)
+def test_key_depends_on_each_part_of_the_request(other: Request) -> None:
+    assert other.key != BASE.key
+
+
+def test_key_depends_on_content_alone() -> None:
+    ordered = replace(BASE, parameters={"top_p": 1, "seed": 2}).key
+    assert replace(BASE, parameters={"seed": 2, "top_p": 1}).key == ordered
+    assert replace(BASE, role="review").key == BASE.key
+
+
+def test_key_survives_a_candidate_s_way_through_json() -> None:
+    candidate = Candidate("Sö {input}", parameters={"temperature": 0.5})
+    both = (candidate, Candidate.from_json(candidate.as_json()))
+    keys = {replace(BASE, messages=one.messages("x", as_choice=False)).key for one in both}
+    assert len(keys) == 1

@@ -1,0 +1,192 @@
+"""A lock, damage, another version: a clear error, and no answer wrong or lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from autoprompt_assets.engine import journal_schema
+from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import Completion
+from tests.journal_support import ANSWER, MOVE_AWAY, failing, question, refused, replay, use
+
+COPY = f"put back a copy of it, or {MOVE_AWAY}"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+def url(file: Path) -> str:
+    return f"sqlite:///{file}"
+
+
+# A locked file
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        other.close()
+
+
+def test_lock_that_lasts_is_said_to_all_who_wait(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_schema, "BUSY_TIMEOUT_S", 0.3)
+
+    async def work(journal: Journal) -> None:
+        await journal.record(question("before"), ANSWER)
+        with locked(file):
+            waiting = [failing(journal.record(question(str(n)), ANSWER)) for n in range(1200)]
+            for line in await asyncio.gather(*waiting):
+                assert line.endswith(
+                    "database is locked; another program holds it: let that end, then run again"
+                )
+            assert await journal.replay([question("before"), question("0")]) == [ANSWER, None]
+            assert "database is locked" in refused(url(file))
+        await journal.record(question("after"), ANSWER)
+
+    use(url(file), work)
+    assert replay(url(file), question("after")) == [ANSWER]
+
+
+def test_lock_that_passes_is_survived(file: Path) -> None:
+    async def work(journal: Journal) -> float:
+        held = locked(file)
+        held.__enter__()
+        threading.Timer(0.6, held.__exit__, (None, None, None)).start()
+        began = time.monotonic()
+        await asyncio.gather(*(journal.record(question(str(n)), ANSWER) for n in range(20)))
+        return time.monotonic() - began
+
+    assert use(url(file), work) >= 0.5
+    assert replay(url(file), *(question(str(n)) for n in range(20))) == [ANSWER] * 20
+
+
+# A damaged file
+
+ROWS = 200
+
+
+def written(file: Path) -> bytes:
+    """A closed journal of `ROWS` answers, some of them longer than a page."""
+
+    async def work(journal: Journal) -> None:
+        answers = (journal.record(question(str(n)), answer(n)) for n in range(ROWS))
+        await asyncio.gather(*answers)
+
+    use(url(file), work)
+    return file.read_bytes()
+
+
+def answer(number: int) -> Completion:
+    return Completion(f"answer {number} " * (1 + number % 9 * 60), "stop", usd=0.5)
+
+
+def outcomes(file: Path) -> list[str]:
+    """How each answer fared: `right`, `missing`, `wrong`, or the line of the error."""
+
+    async def one(journal: Journal, number: int) -> str:
+        try:
+            (found,) = await journal.replay([question(str(number))])
+        except JournalError as error:
+            return str(error)
+        return "missing" if found is None else "right" if found == answer(number) else "wrong"
+
+    async def work(journal: Journal) -> list[str]:
+        return [await one(journal, number) for number in range(ROWS)]
+
+    try:
+        return use(url(file), work)
+    except JournalError as error:
+        return [str(error)]
+
+
+def pages(data: bytearray, change: Callable[[bytearray, int], None]) -> None:
+    for start in range(4096 * 4, len(data) - 4096, 4096 * 5):
+        change(data, start)
+
+
+def garbage(data: bytearray, start: int) -> None:
+    data[start : start + 4096] = random.Random(start).randbytes(4096)
+
+
+def zeros(data: bytearray, start: int) -> None:
+    data[start : start + 4096] = bytes(4096)
+
+
+def another_page(data: bytearray, start: int) -> None:
+    data[start : start + 4096] = data[start - 4096 : start]
+
+
+@pytest.mark.parametrize("change", [garbage, zeros, another_page])
+def test_damaged_pages_are_said_and_no_wrong_answer_is_given(
+    change: Callable[[bytearray, int], None], file: Path
+) -> None:
+    data = bytearray(written(file))
+    pages(data, change)
+    file.write_bytes(data)
+    found = outcomes(file)
+    assert "wrong" not in found
+    lines = [line for line in found if line not in ("right", "missing")]
+    assert lines
+    assert all(line.endswith(f"; {COPY}") for line in lines), lines
+
+
+def test_single_changed_character_is_noticed(file: Path) -> None:
+    data = written(file)
+    # SQLite's own structure stays whole: only what was stored can tell.
+    file.write_bytes(data.replace(b"answer 18 ", b"answer 81 "))
+    found = outcomes(file)
+    assert (found.count("right"), found.count("wrong")) == (ROWS - 1, 0)
+    assert found[18].endswith(f"is not what was written; {COPY}")
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_file_that_lost_its_end_is_said(share: float, file: Path) -> None:
+    data = written(file)
+    file.write_bytes(data[: int(len(data) * share)])
+    found = outcomes(file)
+    assert set(found) & {"right", "missing", "wrong"} == set()
+    assert all("malformed" in line and line.endswith(f"; {COPY}") for line in found)
+
+
+def test_file_that_is_no_database_is_refused(file: Path) -> None:
+    file.write_text("not a database, whatever its length; " * 99)
+    assert refused(url(file)).endswith(f"file is not a database; {COPY}")
+
+
+def test_table_that_went_away_is_said_to_who_waits(file: Path) -> None:
+    async def work(journal: Journal) -> None:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("DROP TABLE completions")
+        await failing(journal.replay([question("q")]))
+        await failing(journal.record(question("q"), ANSWER))
+
+    use(url(file), work)
+
+
+@pytest.mark.parametrize("version", [1, 99])
+def test_other_schema_is_refused_and_left_alone(version: int, file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
+        connection.execute("INSERT INTO schema_version VALUES (?)", (version,))
+    assert f"it has schema {version}, this program writes 2; use the version" in refused(url(file))
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert names == [("schema_version",)]

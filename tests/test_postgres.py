@@ -1,0 +1,196 @@
+"""The journal on a real PostgreSQL server: what is the server's own. The rest: `test_journal`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoprompt_assets.engine import journal_schema
+from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import Completion
+from tests.journal_support import (
+    ANSWER,
+    at_once,
+    question,
+    record,
+    refused,
+    replay,
+    start,
+    use,
+)
+from tests.loopback import Behaviour, LoopbackServer
+from tests.postgres_support import PASSWORD, PostgreSQL, postgresql
+from tests.support import ANSWERS, toy_project, without_calls
+
+pytestmark = pytest.mark.slow
+
+START = "; start its server, or correct AUTOPROMPT_JOURNAL"
+# All write the same keys, each in an order of its own, in transactions of many rows.
+CROSSING = """
+import asyncio, random, sys
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import Completion
+from tests.journal_support import question
+url, me = sys.argv[1], sys.argv[2]
+
+async def main():
+    async with Journal(url, "race", "one search") as journal:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for step in range(20):
+            texts = [f"{step} {n}" for n in range(100)]
+            random.Random(me + str(step)).shuffle(texts)
+            answer = Completion(me, "stop")
+            await asyncio.gather(*(journal.record(question(text), answer) for text in texts))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with postgresql() as running:
+        yield running
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_each_form_of_the_address_works(scheme: str, server: PostgreSQL) -> None:
+    url = server.database().replace("postgresql", scheme, 1)
+    record(url, question("q"), ANSWER)
+    assert replay(url, question("q")) == [ANSWER]
+
+
+def test_processes_that_write_the_same_answers_do_not_block_each_other(server: PostgreSQL) -> None:
+    url = server.database()
+    at_once([start(CROSSING, url, f"p{number}") for number in range(5)])
+    assert server.execute("SELECT count(*) FROM completions", url) == [(2000,)]
+    assert server.execute("SELECT made FROM usage", url) == [(10_000,)]
+    assert "deadlock" not in server.log()
+
+
+def test_two_connections_at_most_are_held(server: PostgreSQL) -> None:
+    url = server.database()
+
+    async def work(journal: Journal) -> int:
+        for _ in range(5):
+            answers = (journal.record(question(str(n)), ANSWER) for n in range(20))
+            reads = (journal.replay([question(str(n))]) for n in range(20))
+            await asyncio.gather(*answers, *reads)
+        name = url.rsplit("/", 1)[1]
+        ((count,),) = server.execute(
+            f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        return int(count)
+
+    assert use(url, work) <= 2
+
+
+def test_stopped_server_is_said_and_has_what_was_acknowledged_when_it_is_back(
+    server: PostgreSQL,
+) -> None:
+    url = server.database()
+    acknowledged: list[str] = []
+
+    async def write(journal: Journal, writer: int, enough: asyncio.Event) -> None:
+        for number in range(10_000):
+            name = f"{writer} {number}"
+            await journal.record(question(name), Completion(name, "stop"))
+            acknowledged.append(name)
+            if len(acknowledged) == 100:
+                enough.set()
+
+    async def work(journal: Journal) -> None:
+        enough = asyncio.Event()
+        writers = [asyncio.create_task(write(journal, n, enough)) for n in range(20)]
+        await enough.wait()
+        await asyncio.to_thread(server.stop)
+        everyone = asyncio.gather(*writers, journal.replay([question("q")]), return_exceptions=True)
+        ended = await asyncio.wait_for(everyone, 20)
+        for error in ended:
+            assert isinstance(error, JournalError)
+            assert str(error).endswith(START), str(error)
+            assert PASSWORD not in str(error)
+        assert START in refused(url)
+        await asyncio.to_thread(server.start)
+        await journal.record(question("after"), ANSWER)
+
+    use(url, work)
+    found = replay(url, *map(question, acknowledged), question("after"))
+    assert [one.text if one else None for one in found] == [*acknowledged, "yes"]
+
+
+def test_lock_that_lasts_is_said(server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_schema, "BUSY_TIMEOUT_S", 0.5)
+    url = server.database()
+
+    async def work(journal: Journal) -> None:
+        with server.connect(url) as other, other.transaction():
+            other.execute("LOCK TABLE completions")
+            for attempt in (journal.record(question("q"), ANSWER), journal.replay([question("q")])):
+                with pytest.raises(JournalError, match="another program holds it"):
+                    await asyncio.wait_for(attempt, 5)
+        assert await journal.record(question("q"), ANSWER) == ANSWER
+
+    use(url, work)
+
+
+def test_journal_that_may_only_be_read_is_refused(server: PostgreSQL) -> None:
+    url = server.database()
+    record(url, question("q"), ANSWER)
+    server.execute(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_read_only = on")
+    assert refused(url).endswith("; make it writable")
+
+
+def test_changed_answer_is_noticed(server: PostgreSQL) -> None:
+    url = server.database()
+    record(url, question("q"), ANSWER)
+    server.execute("UPDATE completions SET text = 'no'", url)
+    with pytest.raises(JournalError, match="is not what was written; put back a copy of it"):
+        replay(url, question("q"))
+
+
+def test_password_is_in_no_error(server: PostgreSQL) -> None:
+    for url in (
+        server.url(password=f"wrong-{PASSWORD}"),
+        server.url("nosuch"),
+        f"postgresql://127.0.0.1:9/journal?password={PASSWORD}",
+        f"postgresql://nobody:{PASSWORD}@no-such-host.invalid/journal",
+    ):
+        line = refused(url)
+        assert PASSWORD not in line
+        assert line.endswith(START)
+
+
+def test_other_schema_is_refused(server: PostgreSQL) -> None:
+    url = server.database()
+    server.execute("CREATE TABLE schema_version (version int NOT NULL)", url)
+    server.execute("INSERT INTO schema_version VALUES (1)", url)
+    assert "it has schema 1, this program writes 2" in refused(url)
+
+
+def test_program_runs_replays_and_prunes_on_postgresql(server: PostgreSQL, tmp_path: Path) -> None:
+    url = server.database()
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as model:
+        project = toy_project(tmp_path / "p", model.base_url, AUTOPROMPT_JOURNAL=url)
+        first = project.run_json("toy")
+        again = project.run_json("toy")
+        assert without_calls(first) == without_calls(again)
+        assert again["calls"]["made"] == 0
+        assert len(model.ledger) == first["calls"]["made"]
+        assert not (project.home / "journal.db").exists()
+    found = json.loads(project.run("journal", "--json").stdout)
+    assert PASSWORD not in found["journal"]
+    assert found["answers"] == found["made"] == first["calls"]["made"]
+    assert found["bytes"] > 0
+    result = project.run("journal", "prune", "--experiment", "toy", "--yes")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert server.execute("SELECT count(*) FROM completions", url) == [(0,)]
+    project.environ["AUTOPROMPT_JOURNAL"] = server.url(password=f"wrong-{PASSWORD}")
+    refused_run = project.run("run", "toy")
+    assert refused_run.returncode == 1
+    assert PASSWORD not in refused_run.stdout + refused_run.stderr
