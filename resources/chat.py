@@ -77,20 +77,22 @@ class ChatClient:
         call = _Call(role)
         while True:
             async with line.limiter.slot() as slot:
-                seconds = call.begin()
-                try:
-                    reply = await line.post(request, seconds)
-                    completion = line.reader.completion(reply, role, call.attempts)
-                except llm.CallError as error:
-                    _tell_limiter(slot, error)
-                    wait = call.failed(error)
-                    if wait is None:
-                        line.refuse_when_down(error)
-                        raise
-                    self._tell(error, wait, call)
-                else:
-                    slot.answered()
-                    return completion
+                error = call.overdue()
+                if error is None:
+                    try:
+                        reply = await line.post(request, call.begin())
+                        completion = line.reader.completion(reply, role, call.attempts)
+                    except llm.CallError as failure:
+                        error = failure
+                        _tell_limiter(slot, error)
+                    else:
+                        slot.answered()
+                        return completion
+            wait = call.failed(error)
+            if wait is None:
+                line.refuse_when_down(error)
+                raise error
+            self._tell(error, wait, call)
             await asyncio.sleep(wait)
 
     def _tell(self, error: llm.CallError, wait: float, call: _Call) -> None:
@@ -110,6 +112,11 @@ class _Call:
         self._faults = 0
         self.attempts = 0
 
+    def overdue(self) -> llm.CallError | None:
+        """The last attempt's error where the call's turn comes after its deadline."""
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        return self._error if late else None
+
     def begin(self) -> float:
         """Seconds that the attempt which now begins may take.
 
@@ -118,8 +125,6 @@ class _Call:
         now = time.monotonic()
         if self._deadline is None:
             self._deadline = now + self._patience
-        if self._error is not None and now >= self._deadline:
-            raise self._error
         self.attempts += 1
         return min(self._timeout, self._deadline - now)
 

@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -199,8 +199,9 @@ class LoopbackServer:
     def __init__(self, behaviour: Behaviour, port: int = 0, log: Path | None = None) -> None:
         self.behaviour, self.port, self.log = behaviour, port, log
         self.ledger: list[Json] = []
+        self.slow: Callable[[Json], bool] = lambda body: False
         self._seen: Counter[str] = Counter()
-        self.peak_in_flight = self._in_flight = 0
+        self.peak_in_flight = self.in_flight = self.answered = 0
 
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
@@ -253,15 +254,17 @@ class LoopbackServer:
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(self.ledger[-1]) + "\n")
-        self._in_flight += 1
-        self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
+        self.in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         try:
-            await asyncio.sleep(math.inf if behaviour.hang or fault == "hang" else delay)
+            hangs = behaviour.hang or fault == "hang" or self.slow(body)
+            await asyncio.sleep(math.inf if hangs else delay)
             if fault is not None:
                 return failure(request, fault)
+            self.answered += 1
             return web.json_response(completion(behaviour, body, key))
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
 
     async def _models(self, request: web.Request) -> web.Response:
         if self.behaviour.unauthorized:

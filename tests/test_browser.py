@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer, load_answers
-from tests.support import KEY, PROGRAM, SHIPPED, Project
+from tests.support import KEY, SHIPPED, Project
+from tests.webserver import graphql, served, wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="tests/requirements-browser.txt")
 CHROMIUM = shutil.which("chromium")
@@ -37,59 +31,6 @@ ASSETS = ("dataset", "baseline_score", "optimizer_iterations", "best_prompt", "t
 BACKFILLS = "{partitionBackfillsOrError{... on PartitionBackfills{results{id status}}}}"
 EVENTS = "{assetNodes{assetKey{path} assetMaterializations{partition}}}"
 ANSWERS = load_answers(SHIPPED / "geometric-shapes" / "shapes.csv")
-
-
-@contextmanager
-def served(project: Project) -> Iterator[str]:
-    """`autoprompt dev` on a free port; its address once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    project.folder.mkdir(parents=True, exist_ok=True)
-    with (project.folder / "dev.log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(PROGRAM), "dev", "--port", str(port)],
-            cwd=project.folder,
-            env=project.variables(),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(lambda: answers(address), 90)
-            yield address
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def answers(address: str) -> bool:
-    try:
-        return bool(graphql(address, "{version}"))
-    except OSError:
-        return False
-
-
-def graphql(address: str, query: str) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"{address}/graphql",
-        data=json.dumps({"query": query}).encode(),
-        headers={"content-type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=20) as reply:
-        data: dict[str, Any] = json.load(reply)["data"]
-    return data
-
-
-def wait_for(condition: Any, limit_s: float) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.5)
 
 
 def partitions(address: str) -> dict[str, list[str]]:

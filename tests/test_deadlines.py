@@ -1,0 +1,117 @@
+"""No call outlives its deadline, and an endpoint that does not answer ends the run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.llm import Completion, Request
+from autoprompt_assets.engine.spec import ExperimentSpec
+from resources.llm import LLMResource
+from tests.loopback import Behaviour, LoopbackServer
+from tests.support import ANSWERS, KEY, toy_project
+
+Answer = Completion | BaseException
+
+
+def spec_of(url: str, concurrency: int = 64, **role: Any) -> ExperimentSpec:
+    """Target and review at one endpoint."""
+    asked = {"endpoint": "here", "prompt": "Right? {response}", **role}
+    return ExperimentSpec.model_validate(
+        {
+            "dataset": {"path": "x.csv"},
+            "endpoints": {"here": {"base_url": url, "model": "m"}},
+            "roles": {"target": asked, "review": asked},
+            "grader": {"kind": "model"},
+            "optimizer": {"strategy": "demos"},
+            "concurrency": concurrency,
+        }
+    )
+
+
+def ask(spec: ExperimentSpec, questions: int) -> tuple[list[Answer], float]:
+    """What each of as many calls of both roles ended with, and the seconds that all took."""
+    resource = LLMResource()
+    models = resource.models(spec)
+    assert models.review is not None
+
+    def requests() -> list[Request]:
+        return [
+            role.request(({"role": "user", "content": f"{role.role} {number}"},))
+            for number in range(questions)
+            for role in (models.target, models.review)
+            if role is not None
+        ]
+
+    async def go() -> list[Answer]:
+        async with resource.connect(spec) as client:
+            calls = map(client.complete, requests())
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    started = time.monotonic()
+    return asyncio.run(go()), time.monotonic() - started
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 20])
+def test_roles_share_what_an_endpoint_may_have_in_flight(concurrency: int) -> None:
+    with LoopbackServer(Behaviour(delay=0.01)) as server:
+        answers, _ = ask(spec_of(server.base_url, concurrency), 60)
+        assert all(isinstance(answer, Completion) for answer in answers)
+        assert 1 <= server.peak_in_flight <= concurrency
+        assert len(server.ledger) == 120
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_refusal_that_does_not_pass_ends_at_the_deadline(status: int) -> None:
+    with LoopbackServer(Behaviour(only_status=status)) as server:
+        answers, took = ask(spec_of(server.base_url, deadline=1.5), 2)
+    kind = llm.RateLimited if status == 429 else llm.ServerFailed
+    assert all(isinstance(answer, kind) for answer in answers)
+    assert took < 4
+
+
+def test_a_server_that_never_answers_counts_as_down() -> None:
+    with LoopbackServer(Behaviour(hang=True)) as server:
+        answers, took = ask(spec_of(server.base_url, timeout=0.3, deadline=1), 10)
+        assert took < 15
+        assert server.in_flight == 0
+    ends = [answer for answer in answers if isinstance(answer, llm.EndpointDown)]
+    assert all(end.fatal and str(end).startswith("here: no answer within ") for end in ends)
+    said = "; 5 calls in a row were given up like this, with no reply of any kind in between"
+    assert sum(said in str(end) for end in ends) == 1
+
+
+def test_a_call_that_times_out_among_answers_is_only_that_call_s_failure() -> None:
+    question = {"role": "user", "content": "target 3"}
+    with LoopbackServer(Behaviour()) as server:
+        server.slow = lambda body: question in body["messages"]
+        answers, took = ask(spec_of(server.base_url, timeout=0.2, deadline=1), 10)
+    failed = [answer for answer in answers if not isinstance(answer, Completion)]
+    assert [type(answer) for answer in failed] == [llm.CallTimedOut]
+    assert took < 4
+
+
+def test_a_run_against_a_hung_server_fails_with_the_reason_and_the_count(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS, hang=True)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        settings = ("--set", "roles.target.timeout=0.3", "--set", "roles.target.deadline=1")
+        result = project.run("run", "toy", *settings)
+    assert result.returncode == 1
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("baseline_score: openai: no answer within ")
+    assert "5 calls in a row were given up" in line
+    assert KEY not in result.stderr
+
+
+def test_a_wrong_key_stops_the_run_at_the_first_calls(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS, unauthorized=True, delay=0.05)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        result = project.run("run", "toy", "--set", "concurrency=100")
+        assert len(server.ledger) <= 4
+    assert result.returncode == 1
+    assert "openai: HTTP 401: not authorized; check OPENAI_API_KEY" in result.stderr

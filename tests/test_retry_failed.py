@@ -1,0 +1,92 @@
+"""Rows whose calls failed stay as they ended, until somebody asks for them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.loopback import Behaviour, LoopbackServer
+from tests.support import ANSWERS, Project, toy_project
+
+SETTINGS = (
+    *("--set", "roles.target.timeout=0.4"),
+    *("--set", "roles.target.deadline=1"),
+    *("--set", "unmeasured=0.3"),
+)
+
+
+class Story:
+    """A toy searched while two of its rows got no answer."""
+
+    def __init__(self, project: Project, server: LoopbackServer) -> None:
+        self.project, self.server = project, server
+        hung = sorted(ANSWERS)[3:5]
+        server.slow = lambda body: body["messages"][-1]["content"] in hung
+        self.outcome = self.run()
+        self.unanswered = {e["key"] for e in server.ledger if server.slow(e["body"])}
+        server.slow = lambda body: False
+
+    def run(self, *arguments: str) -> dict[str, Any]:
+        return self.project.run_json("toy", *SETTINGS, *arguments)
+
+    def failed(self, search: Path) -> list[str]:
+        paths = [
+            path for path in search.glob("evaluations/*.parquet") if "timings" not in path.name
+        ]
+        rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
+        return [row["input"] for row in rows if row["outcome"] == "error"]
+
+    @property
+    def searches(self) -> set[Path]:
+        return set((self.project.home / "results" / "toy" / "searches").iterdir())
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        yield Story(toy_project(tmp_path, server.base_url), server)
+
+
+def test_a_search_goes_on_without_asking_failed_rows_again(story: Story) -> None:
+    (search,) = story.searches
+    failed = story.failed(search)
+    assert failed
+    begun = len(story.server.ledger)
+    again = story.run()
+    assert len(story.server.ledger) == begun
+    assert again["best_prompt"] == story.outcome["best_prompt"]
+    assert story.failed(search) == failed
+
+
+def test_retry_failed_starts_a_new_path_and_asks_no_answered_call_again(story: Story) -> None:
+    (first,) = story.searches
+    answered = {entry["key"] for entry in story.server.ledger} - story.unanswered
+    begun = len(story.server.ledger)
+    result = story.project.run("run", "toy", *SETTINGS, "--retry-failed")
+    assert result.returncode == 0, result.stderr
+    said = result.stderr.splitlines()[0]
+    assert said == (
+        f"{len(story.failed(first))} rows of search {first.name} have failed: they are asked "
+        "again, on a new path, as a search of its own; what was answered is replayed"
+    )
+    (second,) = story.searches - {first}
+    assert story.failed(second) == []
+    asked = story.server.ledger[begun:]
+    assert {entry["body"]["messages"][-1]["content"] for entry in asked} >= {*story.failed(first)}
+    assert not answered & {entry["key"] for entry in asked}
+    assert story.failed(first), "the old path stays as it ended"
+
+
+def test_retry_failed_with_nothing_to_retry_is_refused(story: Story) -> None:
+    story.project.run("run", "toy", *SETTINGS, "--retry-failed")
+    line = story.project.refused("run", "toy", *SETTINGS, "--retry-failed")
+    assert line.startswith("--retry-failed: no row of search ")
+    assert line.endswith(" has failed; leave the flag out")
+    other = story.project.refused("run", "toy", "--set", "unmeasured=0.9", "--retry-failed")
+    assert other == (
+        "--retry-failed: toy has no search under these settings; run it without the flag"
+    )
