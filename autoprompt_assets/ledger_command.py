@@ -117,16 +117,20 @@ def _refuse_at_work(url: str, concerned: set[str]) -> None:
 
 
 def _table(accounts: Sequence[Account]) -> Table:
-    table = Table()
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("experiment", overflow="fold")
-    for heading in ("answers", "searches", "made", "replayed", "hit rate", "tokens", "paid"):
+    for heading in ("searches", "answers", "made", "replayed", "hit rate", "tokens", "paid"):
         table.add_column(heading, justify="right", overflow="fold")
     for one in accounts:
-        tokens = f"{one.prompt_tokens} + {one.completion_tokens}"
-        price = _price(one.usd, one.unpriced)
-        rate = _percent(hit_rate(one.made, one.replayed))
-        figures = (one.answers, one.searches, one.made, one.replayed, rate, tokens, price)
-        table.add_row(Text(_name(one.experiment)), *map(str, figures))
+        counts = (one.searches, one.answers, one.made, one.replayed)
+        tokens = one.prompt_tokens + one.completion_tokens
+        figures = (
+            *(f"{count:,}" for count in counts),
+            _percent(hit_rate(one.made, one.replayed)),
+            f"{tokens:,}",
+            f"{'≥ ' if one.unpriced else ''}${one.usd:.4f}",
+        )
+        table.add_row(Text(_name(one.experiment)), *figures)
     return table
 
 

@@ -46,7 +46,9 @@ roles:
     prompt: {prompt}
     temperature: 0
     max_tokens: 1000
+    # Seconds that one attempt may take, and a call with all its attempts (null: three times that).
     timeout: 600
+    deadline: null
     # Any further request fields, for example: {{reasoning_effort: low}}
     extra: {{}}
 {choices}
@@ -78,10 +80,11 @@ optimizer:
   iterations: 3
   candidates: 1
 
-# Calls in flight at once.
+# Calls in flight at one endpoint, at most. How many it takes, and how fast, is found by trying.
 concurrency: 10
 
-# What one search may be charged; null is no limit.
+# What one search may be charged over all roles; null is no limit. What the test comparison can cost
+# at most is set aside first; the rest is spent batch by batch until the next could exceed it.
 budget:
   calls: null
   tokens: null
@@ -89,6 +92,10 @@ budget:
 
 # The share of rows that may stay without a grade because calls failed.
 unmeasured: 0.02
+
+# Raise it to ask rows whose calls failed again, as a search of its own. `autoprompt run
+# --retry-failed` does so for one run.
+retry: 0
 """
 
 

@@ -25,3 +25,18 @@ def test_engine_loads_without_dagster_and_what_is_above_it() -> None:
         [sys.executable, "-c", IMPORT_ALL, *names], capture_output=True, text=True, check=False
     )
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+HEAVY = """
+import sys
+import autoprompt_assets.cli, autoprompt_assets.definitions
+heavy = ("aiohttp", "genai_prices", "numpy", "psycopg", "pyarrow", "scipy", "xllamacpp")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_what_is_heavy_loads_only_where_it_is_used() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", HEAVY], capture_output=True, text=True, check=False
+    )
+    assert (result.stdout.strip(), result.stderr) == ("[]", "")
