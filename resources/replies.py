@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from autoprompt_assets.engine import llm
@@ -122,8 +125,19 @@ def _said(body: bytes) -> Mapping[str, Any]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds; a date, which the header may hold too, is taken for none."""
+    """Seconds to wait: OpenAI's milliseconds, or the standard's seconds or date (RFC 9110)."""
     try:
-        return max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = _seconds_until(headers["retry-after"])
+    except (KeyError, ValueError):
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds_until(said: str) -> float:
+    try:
+        return float(said)
+    except ValueError:
+        return parsedate_to_datetime(said).timestamp() - time.time()

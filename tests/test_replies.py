@@ -1,0 +1,87 @@
+"""What is read from a reply's headers, and how an endpoint is reached."""
+
+from __future__ import annotations
+
+import json
+import time
+from email.utils import formatdate
+
+import pytest
+
+from autoprompt_assets.engine import llm
+from resources.endpoints import Endpoint
+from resources.replies import Reader, Reply
+from tests.engine_support import asked
+from tests.support import KEY
+from tests.test_chat import REPLY, ask, scripted, spec_of
+
+READER = Reader(Endpoint("mine", "http://a/v1", None, False, "m", "http://a/v1"), KEY)
+
+
+def error_of(
+    status: int, body: bytes = b"{}", headers: dict[str, str] | None = None
+) -> llm.CallError:
+    with pytest.raises(llm.CallError) as caught:
+        READER.completion(Reply(status, headers or {}, body, 0.1), asked("target"), 1)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after": "-1"}, 0.0),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": ""}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_read_in_each_of_its_forms(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    for status in (429, 503, 529):
+        assert error_of(status, headers=headers).retry_after == seconds
+
+
+def test_retry_after_may_be_a_date() -> None:
+    date = formatdate(time.time() + 30, usegmt=True)
+    after = error_of(429, headers={"retry-after": date}).retry_after
+    assert after is not None
+    assert 25 < after <= 30
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b'{"error": "odd"}', b'{"message": "odd"}', b"\xff", b"[" * 99_999]
+)
+def test_any_body_of_an_error_gives_one_line(body: bytes) -> None:
+    line = str(error_of(500, body))
+    assert line.startswith("mine: HTTP 500: ")
+    assert line.isprintable()
+
+
+def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key must not be sent where a server points to."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with scripted((307, "", {"location": "http://127.0.0.1:9/v1/chat/completions"})) as (url, sent):
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        with pytest.raises(llm.RequestRefused, match="HTTP 307: a redirect; mend its base URL"):
+            ask(spec_of())
+    assert len(sent) == 1
+
+
+def test_a_proxy_of_the_environment_is_used_where_it_is_not_excepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with scripted((200, json.dumps(REPLY), {})) as (proxy, through):
+        monkeypatch.setenv("http_proxy", proxy.removesuffix("/v1"))
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://models.invalid/v1")
+        assert ask(spec_of()).text == "yes"
+        assert through[0][0]["host"] == "models.invalid"
+        monkeypatch.setenv("no_proxy", "models.invalid")
+        with pytest.raises(llm.ConnectionFailed):
+            ask(spec_of(deadline=0.5))
+    assert len(through) == 1
