@@ -19,15 +19,16 @@ from autoprompt_assets.engine.asked import Asked
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Completion, Request, Role
 from resources.endpoints import Endpoint, missing_keys
-from resources.limiter import Limiter, Slot
+from resources.limiter import Limiter
 from resources.replies import Reader, Reply
 
 ATTEMPTS = 8
 """Faults after which a call is given up; refusals for speed (429) are not among them."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 20.0
 NOTICE_EVERY_S = 10.0
-SILENT_CALLS = 5
-"""Calls in a row without a reply of any kind after which an endpoint counts as down."""
+SILENT_CALLS = 3
+"""Calls given up in a row, with no reply but refusals for speed in between, after which an endpoint
+counts as down. Fewer than a cold limiter starts with, so that one deadline is enough to tell."""
 
 # What was learned of an endpoint outlives a client: the next asset starts where this one ended.
 _LIMITERS: dict[str, Limiter] = {}
@@ -76,18 +77,15 @@ class ChatClient:
         role, line = self._roles[request.role], self._lines[self._endpoints[request.role]]
         call = _Call(role)
         while True:
-            async with line.limiter.slot() as slot:
-                error = call.overdue()
-                if error is None:
-                    try:
-                        reply = await line.post(request, call.begin())
-                        completion = line.reader.completion(reply, role, call.attempts)
-                    except llm.CallError as failure:
-                        error = failure
-                        _tell_limiter(slot, error)
-                    else:
-                        slot.answered()
-                        return completion
+            try:
+                async with asyncio.timeout(call.left):
+                    return await line.attempt(request, role, call)
+            except llm.CallError as failure:
+                error = failure
+            except TimeoutError:
+                # Its turn did not come again in time.
+                assert call.error is not None
+                error = call.error
             wait = call.failed(error)
             if wait is None:
                 line.refuse_when_down(error)
@@ -108,25 +106,24 @@ class _Call:
     def __init__(self, role: Asked) -> None:
         self._timeout, self._patience = role.spec.timeout, role.spec.patience
         self._deadline: float | None = None
-        self._error: llm.CallError | None = None
         self._faults = 0
+        self.error: llm.CallError | None = None
         self.attempts = 0
 
-    def overdue(self) -> llm.CallError | None:
-        """The last attempt's error where the call's turn comes after its deadline."""
-        late = self._deadline is not None and time.monotonic() >= self._deadline
-        return self._error if late else None
+    @property
+    def left(self) -> float | None:
+        """Seconds to the deadline, which runs from the first attempt: waiting for one's turn
+        before it is no fault.
+        """
+        return None if self._deadline is None else self._deadline - time.monotonic()
 
     def begin(self) -> float:
-        """Seconds that the attempt which now begins may take.
-
-        The deadline runs from the first attempt: waiting for one's turn before it is no fault.
-        """
-        now = time.monotonic()
+        """Seconds that the attempt which now begins may take."""
         if self._deadline is None:
-            self._deadline = now + self._patience
+            self._deadline = time.monotonic() + self._patience
         self.attempts += 1
-        return min(self._timeout, self._deadline - now)
+        assert self.left is not None
+        return min(self._timeout, self.left)
 
     def failed(self, error: llm.CallError) -> float | None:
         """Seconds to wait before the next attempt, or `None` when there is none.
@@ -134,7 +131,7 @@ class _Call:
         Exponential backoff with full jitter. A refusal for speed waits for the limiter only.
         """
         assert self._deadline is not None
-        self._error = error
+        self.error = error
         if not error.transient:
             return None
         if isinstance(error, llm.RateLimited):
@@ -157,8 +154,27 @@ class _Line:
     reader: Reader
     silent_calls: int = 0
 
-    async def post(self, request: Request, seconds: float) -> Reply:
-        """One attempt.
+    async def attempt(self, request: Request, role: Asked, call: _Call) -> Completion:
+        """One attempt, when its turn has come.
+
+        Raises:
+            CallError: it brought no completion.
+        """
+        async with self.limiter.slot(first=call.attempts > 0) as slot:
+            try:
+                reply = await self._post(request, call.begin())
+                completion = self.reader.completion(reply, role, call.attempts)
+            except llm.CallError as error:
+                if isinstance(error, llm.RateLimited) or error.retry_after is not None:
+                    slot.refused(error.retry_after)
+                elif error.transient:
+                    slot.failed()
+                raise
+            slot.answered()
+            return completion
+
+    async def _post(self, request: Request, seconds: float) -> Reply:
+        """The reply to one request.
 
         Raises:
             CallError: there was no whole reply within `seconds`.
@@ -182,7 +198,8 @@ class _Line:
             raise llm.ConnectionFailed(
                 f"{self.endpoint.name}: no connection to {self.endpoint.identity} ({root})"
             ) from None
-        self.silent_calls = 0
+        if response.status != 429:
+            self.silent_calls = 0
         return Reply(response.status, response.headers, content, time.perf_counter() - started)
 
     def refuse_when_down(self, error: llm.CallError) -> None:
@@ -191,21 +208,14 @@ class _Line:
         Raises:
             EndpointDown: it is one too many without a reply in between.
         """
-        if isinstance(error, llm.CallTimedOut | llm.ConnectionFailed):
+        if isinstance(error, llm.CallTimedOut | llm.ConnectionFailed | llm.RateLimited):
             self.silent_calls += 1
             if self.silent_calls >= SILENT_CALLS:
                 raise llm.EndpointDown(
-                    f"{error}; {self.silent_calls} calls in a row were given up like this, with "
-                    "no reply of any kind in between. What was answered is kept: mend the cause "
+                    f"{error}; {self.silent_calls} calls in a row were given up like this, and "
+                    "none was answered in between. What was answered is kept: mend the cause "
                     "and run again"
                 )
-
-
-def _tell_limiter(slot: Slot, error: llm.CallError) -> None:
-    if isinstance(error, llm.RateLimited) or error.retry_after is not None:
-        slot.refused(error.retry_after)
-    elif error.transient:
-        slot.failed()
 
 
 def _line(endpoint: Endpoint, concurrency: int) -> _Line:
