@@ -78,12 +78,12 @@ class ChatClient:
         call = _Call(role)
         while True:
             try:
-                async with asyncio.timeout(call.left):
-                    return await line.attempt(request, role, call)
+                completion = await line.attempt(request, call)
+                self._tell_uncounted(line)
+                return completion
             except llm.CallError as failure:
                 error = failure
             except TimeoutError:
-                # Its turn did not come again in time.
                 assert call.error is not None
                 error = call.error
             wait = call.failed(error)
@@ -93,17 +93,27 @@ class ChatClient:
             self._tell(error, wait, call)
             await asyncio.sleep(wait)
 
+    def _tell_uncounted(self, line: _Line) -> None:
+        if line.reader.uncounted == 1:
+            line.reader.uncounted += 1
+            self._notice(
+                f"{line.endpoint.name}: its replies do not say how many tokens they took; they are "
+                "counted, priced and held to the budget as if each byte were one"
+            )
+
     def _tell(self, error: llm.CallError, wait: float, call: _Call) -> None:
         now = time.monotonic()
         if now - self._noticed >= NOTICE_EVERY_S:
             self._noticed = now
-            self._notice(f"{error}; trying again in {wait:.0f} s (attempt {call.attempts})")
+            soon = f"trying again in {wait:.0f} s" if wait else "slowing down"
+            self._notice(f"{error}; {soon} (attempt {call.attempts})")
 
 
 class _Call:
     """One call's attempts: how long the next may take, and whether there is a next."""
 
     def __init__(self, role: Asked) -> None:
+        self.role = role
         self._timeout, self._patience = role.spec.timeout, role.spec.patience
         self._deadline: float | None = None
         self._faults = 0
@@ -134,6 +144,12 @@ class _Call:
         self.error = error
         if not error.transient:
             return None
+        if error.retry_after is not None and error.retry_after > self._patience:
+            raise llm.EndpointDown(
+                f"{error}; it asks to wait {error.retry_after:.0f} s, longer than the deadline of "
+                f"roles.{self.role.role}, {self._patience:g} s. What was answered is kept: run "
+                "again then"
+            )
         if isinstance(error, llm.RateLimited):
             return 0.0 if time.monotonic() < self._deadline else None
         self._faults += 1
@@ -154,16 +170,17 @@ class _Line:
     reader: Reader
     silent_calls: int = 0
 
-    async def attempt(self, request: Request, role: Asked, call: _Call) -> Completion:
+    async def attempt(self, request: Request, call: _Call) -> Completion:
         """One attempt, when its turn has come.
 
         Raises:
             CallError: it brought no completion.
+            TimeoutError: its turn did not come before the call's deadline.
         """
-        async with self.limiter.slot(first=call.attempts > 0) as slot:
+        async with self.limiter.slot(first=call.attempts > 0, within=call.left) as slot:
             try:
                 reply = await self._post(request, call.begin())
-                completion = self.reader.completion(reply, role, call.attempts)
+                completion = self.reader.completion(reply, request, call.role, call.attempts)
             except llm.CallError as error:
                 if isinstance(error, llm.RateLimited) or error.retry_after is not None:
                     slot.refused(error.retry_after)

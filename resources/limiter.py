@@ -30,16 +30,17 @@ FAILED = 0.9
 class Slot:
     """One call's turn: `async with` waits for it; say at most once how the call ended."""
 
-    __slots__ = ("_first", "_limiter", "_loop", "began", "beside", "pace", "serial")
+    __slots__ = ("_first", "_limiter", "_loop", "_within", "began", "beside", "pace", "serial")
 
-    def __init__(self, limiter: Limiter, first: bool) -> None:
-        self._limiter, self._first = limiter, first
+    def __init__(self, limiter: Limiter, first: bool, within: float | None) -> None:
+        self._limiter, self._first, self._within = limiter, first, within
         self._loop: asyncio.AbstractEventLoop | None = None
         self.serial = self.beside = 0
         self.began = self.pace = 0.0
 
     async def __aenter__(self) -> Self:
-        self._loop = await self._limiter._enter(self)
+        async with asyncio.timeout(self._within):
+            self._loop = await self._limiter._enter(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -91,12 +92,12 @@ class Limiter:
         """Slots given and not yet returned."""
         return self._in_flight
 
-    def slot(self, first: bool = False) -> Slot:
-        """A turn to wait for, first come, first served.
+    def slot(self, first: bool = False, within: float | None = None) -> Slot:
+        """A turn to wait for, first come, first served; `TimeoutError` after `within` seconds.
 
         Those with `first` come before all others: a call that has been tried has a deadline.
         """
-        return Slot(self, first)
+        return Slot(self, first, within)
 
     async def _enter(self, slot: Slot) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()

@@ -12,7 +12,8 @@ from typing import Any
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Asked
-from autoprompt_assets.engine.llm import Completion
+from autoprompt_assets.engine.errors import shown
+from autoprompt_assets.engine.llm import Completion, Request
 from resources.endpoints import Endpoint
 
 
@@ -26,15 +27,19 @@ class Reply:
     took_s: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reader:
-    """Reads the replies of one endpoint. `key` is masked wherever a text quotes it."""
+    """Reads the replies of one endpoint. `key` is masked wherever a text quotes it.
+
+    `uncounted` is how many replies did not say their tokens.
+    """
 
     endpoint: Endpoint
     key: str
+    uncounted: int = 0
 
-    def completion(self, reply: Reply, role: Asked, attempts: int) -> Completion:
-        """The completion that a reply holds.
+    def completion(self, reply: Reply, request: Request, role: Asked, attempts: int) -> Completion:
+        """The completion that a reply to `request` holds.
 
         Raises:
             CallError: it holds none; see `engine.llm` for which.
@@ -44,16 +49,15 @@ class Reader:
         try:
             data = json.loads(reply.body)
             choice = data["choices"][0]
-            message, usage = choice["message"], data.get("usage") or {}
+            message, usage = choice["message"], data.get("usage")
             text, finish = message.get("content"), choice.get("finish_reason") or "stop"
-            prompt, completion = (
-                max(0, int(usage.get(f"{part}_tokens") or 0)) for part in ("prompt", "completion")
-            )
             if not isinstance(text, str | None):
                 raise TypeError
+            prompt, completion = self._tokens(usage, request, role, text or "")
         except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
             # A body that was cut off is no JSON either.
-            message = f"{self.endpoint.name}: the reply is no chat completion"
+            start = " ".join(self._masked(reply.body[:400].decode("utf-8", "replace")).split())
+            message = f"{self.endpoint.name}: the reply is no chat completion: {shown(start)}"
             raise llm.MalformedResponse(message) from None
         # vLLM says `reasoning`, its older versions and others `reasoning_content`.
         reasoning = message.get("reasoning") or message.get("reasoning_content")
@@ -83,7 +87,8 @@ class Reader:
         if status == 402 or "insufficient_quota" in (code, kind):
             return llm.QuotaExhausted(line)
         if status == 404:
-            return llm.ModelNotFound(f"{line} (model {self.endpoint.model!r})")
+            asked = f"model {self.endpoint.model!r} at {self.endpoint.identity}"
+            return llm.ModelNotFound(f"{line} ({asked}); mend the role's model or the base URL")
         if status == 429:
             return llm.RateLimited(line, after)
         if status in (408, 409, 425) or status >= 500:
@@ -94,6 +99,20 @@ class Reader:
         if "content_filter" in text or "content management policy" in text:
             return llm.ContentFiltered(line)
         return llm.ContextTooLong(line) if is_about_length(text) else llm.RequestRefused(line)
+
+    def _tokens(self, usage: Any, request: Request, role: Asked, text: str) -> tuple[int, int]:
+        """Prompt and completion tokens: as the server counts them or, where it does not, at most.
+
+        A budget must hold on such a server, too; no text has more tokens than bytes.
+        """
+        if isinstance(usage, dict):
+            counts = (usage.get(f"{part}_tokens") or 0 for part in ("prompt", "completion"))
+            prompt, completion = (max(0, int(count)) for count in counts)
+            return prompt, completion
+        self.uncounted += 1
+        asked = sum(len(one["content"].encode("utf-8", "replace")) for one in request.messages)
+        said = len(text.encode("utf-8", "replace"))
+        return asked, min(said, role.spec.max_tokens or said)
 
     def _storable(self, text: object) -> str | None:
         """What a model wrote, as files and databases can hold it, without the key.

@@ -15,6 +15,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
+from tests.test_chat import scripted
 from tests.webserver import wait_for
 
 Answer = Completion | BaseException
@@ -81,6 +82,16 @@ def test_a_server_that_only_refuses_counts_as_down(tmp_path: Path) -> None:
     assert result.returncode == 1
     line = result.stderr.splitlines()[-1]
     assert line.startswith("baseline_score: openai: HTTP 429: simulated 429; 3 calls in a row")
+
+
+def test_a_wait_that_is_longer_than_the_deadline_ends_the_run(tmp_path: Path) -> None:
+    with scripted((429, "{}", {"retry-after": "86400"})) as (url, sent):
+        project = toy_project(tmp_path, url)
+        result = project.run("run", "toy", "--set", "roles.target.deadline=600", timeout=30)
+    assert result.returncode == 1
+    line = result.stderr.splitlines()[-1]
+    assert "it asks to wait 86400 s, longer than the deadline of roles.target, 600 s" in line
+    assert len(sent) <= 4
 
 
 def test_a_server_that_never_answers_counts_as_down() -> None:

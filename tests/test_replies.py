@@ -9,12 +9,15 @@ from email.utils import formatdate
 import pytest
 
 from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.llm import Completion
 from resources.endpoints import Endpoint
 from resources.replies import Reader, Reply
 from tests.engine_support import asked
 from tests.support import KEY
 from tests.test_chat import REPLY, ask, scripted, spec_of
 
+TARGET = asked("target")
+QUESTION = TARGET.request(({"role": "user", "content": "Wie heißt es?"},))
 READER = Reader(Endpoint("mine", "http://a/v1", None, False, "m", "http://a/v1"), KEY)
 
 
@@ -22,7 +25,7 @@ def error_of(
     status: int, body: bytes = b"{}", headers: dict[str, str] | None = None
 ) -> llm.CallError:
     with pytest.raises(llm.CallError) as caught:
-        READER.completion(Reply(status, headers or {}, body, 0.1), asked("target"), 1)
+        READER.completion(Reply(status, headers or {}, body, 0.1), QUESTION, TARGET, 1)
     return caught.value
 
 
@@ -60,6 +63,27 @@ def test_any_body_of_an_error_gives_one_line(body: bytes) -> None:
     line = str(error_of(500, body))
     assert line.startswith("mine: HTTP 500: ")
     assert line.isprintable()
+
+
+def completion_of(text: str, usage: object) -> Completion:
+    choice = {"message": {"content": text}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice], "usage": usage}).encode()
+    return READER.completion(Reply(200, {}, body, 0.1), QUESTION, TARGET, 1)
+
+
+def test_tokens_that_a_server_does_not_count_are_counted_at_their_most() -> None:
+    counted = completion_of("ja", {"prompt_tokens": 7, "completion_tokens": None})
+    assert (counted.prompt_tokens, counted.completion_tokens) == (7, 0)
+    uncounted = completion_of("Straße", None)
+    assert (uncounted.prompt_tokens, uncounted.completion_tokens) == (14, 7)
+    assert completion_of("x" * 5000, None).completion_tokens == 1000
+
+
+@pytest.mark.parametrize("body", [b"<html>Bad gateway", b'{"choices": [', b'{"error": "exploded"}'])
+def test_a_reply_that_is_no_completion_is_shown(body: bytes) -> None:
+    line = str(error_of(200, body))
+    assert line.startswith("mine: the reply is no chat completion: ")
+    assert body.decode() in line
 
 
 def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
