@@ -32,7 +32,11 @@ def rescore_overrides(name: str, bench: Bench, search: str) -> dict[str, str]:
             f"--rescore {search}: no such search of {name}; there are {', '.join(known) or 'none'}"
         )
     steps = len(files.search(found).read_iterations())
-    optimizer = {"strategy": "rescore", "search": found, "iterations": max(1, steps)}
+    if not steps:
+        raise InputError(
+            f"--rescore {search}: search {found} has ended no iteration; let it end first"
+        )
+    optimizer = {"strategy": "rescore", "search": found, "iterations": steps}
     return {"optimizer": canonical_json(optimizer)}
 
 
@@ -62,7 +66,8 @@ def retry_failed(name: str, overrides: Mapping[str, str]) -> Retry:
     failed = failed_rows(last.records)
     if not failed:
         raise InputError(
-            f"--retry-failed: no row of search {last.search_id} has failed; leave the flag out"
+            f"--retry-failed: no row of search {last.search_id} has ended without an answer; leave "
+            "the flag out, a run that was cut short goes on by itself"
         )
     return Retry({"retry": str(number)}, last.search_id, failed)
 

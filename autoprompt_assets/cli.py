@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -165,6 +166,8 @@ def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
 
 def main() -> None:
     """The console script."""
+    # Until something better is in place, SIGTERM is what Ctrl-C is.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(standalone_mode=False)
     except InputError as error:

@@ -16,6 +16,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import missing_keys
+from resources.home import refuse_unusable_journal
 
 
 def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
@@ -31,40 +32,51 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
         )
     spec = bench.experiments.load(name)
     endpoints = bench.llm.endpoints(spec)
+    refuse_unusable_journal()
     if keys:
         problems = missing_keys(endpoints, os.environ)
         if problems:
             raise InputError(problems)
     folder = bench.experiments.path(name).parent
     data = load_dataset(spec, folder, bench.store.experiment(name))
-    bound = _bound(spec, bench.llm.models(spec), data)
-    dollars = f"${bound.usd:.2f}"
-    if bound.unpriced:
-        dollars += f" and {bound.unpriced} calls whose price is not known (set roles.*.price)"
+    least, bound = _bounds(spec, bench.llm.models(spec), data)
     lines = [f"{name}: {len(data.examples)} rows in {spec.dataset.path}"]
     lines += [f"  {split}: {rows} rows" for split, rows in data.sizes().items()]
     lines += [f"  note: {note}" for note in data.notes]
     lines += [f"  {role}: {end.model} at {end.name}" for role, end in endpoints.items()]
-    lines.append(f"at most: {bound.calls} calls, {bound.tokens} tokens, {dollars}")
+    lines.append(f"baseline and test comparison, at most: {_said(least)}")
+    lines.append(f"the whole search, at most: {_said(bound)}")
     over = exceeds(spec.budget, bound)
     if over:
         lines.append(f"  the budget may end the search early: at most {over}")
     return lines
 
 
-def _bound(spec: ExperimentSpec, models: Models, data: Dataset) -> Spend:
+def _bounds(spec: ExperimentSpec, models: Models, data: Dataset) -> tuple[Spend, Spend]:
+    """The worst case of baseline and test comparison, and of the whole search.
+
+    Raises:
+        InputError: the budget is below what is certain to be needed or set aside.
+    """
     rows = {split: [row for row in data.examples if row.split == split] for split in SPLITS}
     validation, test = Extent.of(rows["validation"]), Extent.of(rows["test"])
     baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), validation)
+    reserve = test_bound(spec, models, rows["train"], test)
     # Calls are known; tokens and dollars settle far below their bounds as answers come in.
-    least = Spend(calls=baseline.calls).plus(test_bound(spec, models, rows["train"], test))
-    over = exceeds(spec.budget, least)
+    over = exceeds(spec.budget, Spend(calls=baseline.calls).plus(reserve))
     if over:
         raise InputError(
             f"budget: baseline and test comparison alone may take {over}; raise it, or lower "
             "max_tokens or the split"
         )
-    return run_bound(spec, models, rows["train"], validation, test)
+    return baseline.plus(reserve), run_bound(spec, models, rows["train"], validation, test)
+
+
+def _said(bound: Spend) -> str:
+    dollars = f"${bound.usd:.2f}"
+    if bound.unpriced:
+        dollars += f" and {bound.unpriced} calls whose price is not known (set roles.*.price)"
+    return f"{bound.calls} calls, {bound.tokens} tokens, {dollars}"
 
 
 def describe(bench: Bench) -> Iterator[str]:

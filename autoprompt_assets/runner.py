@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from sqlalchemy.exc import SQLAlchemyError
 
 from autoprompt_assets.automation import iteration_range
 from autoprompt_assets.definitions import ASSETS, CHECKS, defs
@@ -23,6 +24,7 @@ from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import path_spend
 from autoprompt_assets.session import open_session, read_baseline
 from resources.experiments import ExperimentsResource
+from resources.home import home_lock
 from resources.llm import LLMResource
 from resources.store import StoreResource, required
 
@@ -46,6 +48,10 @@ class Outcome:
     test: TestOutcome
     spend: Spend
     report: str
+    stopped: str = ""
+    """Why the search ended before its last iteration; empty where it did not."""
+    tried: int = 0
+    """Candidates scored beside the baseline."""
     calls: dict[str, int] = field(default_factory=dict)
     usd_paid: float = 0.0
 
@@ -76,12 +82,14 @@ class Outcome:
                 "p_value": comparison.p_value,
                 "verdict": comparison.verdict,
             },
+            "stopped": self.stopped or None,
             "calls": self.calls,
             "tokens": {
                 "prompt": self.spend.prompt_tokens,
                 "completion": self.spend.completion_tokens,
             },
             "usd": None if self.spend.unpriced else round(self.spend.usd, 6),
+            "usd_paid": round(self.usd_paid, 6),
             "report": self.report,
         }
 
@@ -146,8 +154,20 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     )
     outcome = required(session.records.read_outcome(), "test_comparison", name)
     spend = path_spend(session, baseline, outcome)
-    report = session.records.report_path
-    return Outcome(name, session.search_id, baseline, best, outcome, spend, report, calls, usd)
+    steps = session.records.read_iterations()[: session.spec.optimizer.iterations]
+    return Outcome(
+        name,
+        session.search_id,
+        baseline,
+        best,
+        outcome,
+        spend,
+        session.records.report_path,
+        next((step.reason for step in steps if step.status == "stopped"), ""),
+        sum(len(step.scored) for step in steps),
+        calls,
+        usd,
+    )
 
 
 def _instance() -> dg.DagsterInstance:
@@ -160,8 +180,21 @@ def _instance() -> dg.DagsterInstance:
         "class": "NoOpComputeLogManager",
         "config": {},
     }
-    ref = InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": none})
-    return dg.DagsterInstance.from_ref(ref)
+    home = os.environ["DAGSTER_HOME"]
+    ref = InstanceRef.from_dir(home, overrides={"compute_logs": none})
+    try:
+        with home_lock():
+            instance = dg.DagsterInstance.from_ref(ref)
+            # Each makes its tables when it is first asked for.
+            for storage in ("run_storage", "event_log_storage", "schedule_storage"):
+                getattr(instance, storage)
+    except (OSError, SQLAlchemyError) as error:
+        said = (str(getattr(error, "orig", None) or error).splitlines() or [""])[0]
+        raise RunFailed(
+            f"{home}: Dagster's storage cannot be opened ({said}); make room, or mend the folder, "
+            "and run again: what was answered is in the journal"
+        ) from None
+    return instance
 
 
 def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:

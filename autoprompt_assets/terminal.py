@@ -99,6 +99,10 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
     }[comparison.verdict]
     if not best.iteration:
         advice = "keep your prompt: nothing that was tried scored higher on validation"
+        if not outcome.tried:
+            advice = "keep your prompt: no other was scored"
+    if outcome.stopped:
+        advice += f"\nthe search stopped early: {outcome.stopped}"
     verdict.append(f"\n{advice}")
     prompt = Panel(Text(best.scored.candidate.text()), title="best prompt", title_align="left")
     out.print(Group(table, verdict, prompt, Text(_cost(outcome))))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dotenv import dotenv_values, set_key
 from filelock import FileLock, Timeout
+
+from autoprompt_assets.engine.errors import InputError
 
 PROJECT = Path(__file__).resolve().parent.parent
 DAGSTER_YAML = """\
@@ -69,6 +72,15 @@ def prepare_home() -> Path:
 
 
 @contextmanager
+def home_lock() -> Iterator[None]:
+    """Held while Dagster's own storage is opened: processes that make it at once break it."""
+    path = home_folder() / "locks" / "home"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+@contextmanager
 def search_lock(search: str, waiting: Callable[[str], None]) -> Iterator[None]:
     """Held while a process works on a search; another waits, and then reads what was done.
 
@@ -110,3 +122,16 @@ def store_url() -> str:
 def journal_url() -> str:
     """AUTOPROMPT_JOURNAL (an SQLAlchemy URL), or `journal.db` in the home."""
     return os.environ.get("AUTOPROMPT_JOURNAL") or f"sqlite:///{home_folder() / 'journal.db'}"
+
+
+def refuse_unusable_journal() -> None:
+    """Raise `InputError` where AUTOPROMPT_JOURNAL is no URL that a journal can have.
+
+    The value is not repeated: it may hold a password.
+    """
+    url = journal_url()
+    if not re.match(r"(sqlite|postgres(ql)?)(\+\w+)?://", url):
+        raise InputError(
+            "AUTOPROMPT_JOURNAL: is no journal's URL; write postgresql://user@host/database, or "
+            "sqlite:////absolute/path.db"
+        )

@@ -14,7 +14,7 @@ import pytest
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, TOY, Project, csv_of, toy_project
 
-AT_MOST = re.compile(r"at most: (\d+) calls, (\d+) tokens, \$\d+\.\d\d")
+AT_MOST = re.compile(r"the whole search, at most: (\d+) calls, (\d+) tokens, \$\d+\.\d\d")
 BROKEN = TOY.replace("concurrency: 4", "concurency: 4")
 
 
@@ -53,9 +53,11 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "baseline": ["test", "validation"],
         "best": ["iteration", "test", "validation"],
         "comparison": ["ci95", "difference", "p_value", "verdict"],
+        "stopped": "",
         "calls": ["failed", "made", "replayed"],
         "tokens": ["completion", "prompt"],
         "usd": "",
+        "usd_paid": "",
         "report": "",
     }
     outcome = finished.outcome
@@ -178,6 +180,7 @@ def test_a_budget_ends_the_search_early_with_a_verdict_and_is_never_exceeded(
     assert second["status"] == "stopped"
     assert second["reason"].startswith("the budget does not cover the next step: ")
     assert second["reason"].endswith(f" calls of {budget}")
+    assert outcome["stopped"] == second["reason"]
     assert outcome["comparison"]["verdict"] in ("better", "worse", "not shown")
     assert len(finished.server.ledger) - begin == outcome["calls"]["made"] <= budget
     assert outcome["calls"]["made"] + outcome["calls"]["replayed"] <= budget

@@ -135,7 +135,7 @@ def test_a_share_of_attempts_fails_and_retries_are_answered() -> None:
     kinds: set[str] = set()
     with LoopbackServer(replace(BEHAVIOUR, faults=0.4)) as server:
         for attempt in range(20):
-            replies = ask_all(server, left)
+            replies = ask_all(server, left, timeout=1)
             failed = [reply for reply in replies if isinstance(reply, BaseException)]
             if attempt == 0:
                 assert len(failed) / len(left) == pytest.approx(0.4, abs=0.1)

@@ -201,3 +201,14 @@ def test_two_runs_at_once_pay_for_each_call_once(tmp_path: Path) -> None:
         assert any("another run is at work" in err for _, err in ended)
         first, second = (without_calls(json.loads(out)) for out, _ in ended)
         assert first == second
+
+
+@pytest.mark.slow
+def test_runs_that_make_one_home_at_the_same_moment_all_end_well(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        for name in ("one", "two", "three"):
+            project.add_toy(name)
+        processes = [project.start("run", name, "--json") for name in ("one", "two", "three")]
+        ends = [(process.communicate(timeout=200), process.returncode) for process in processes]
+    assert [code for _, code in ends] == [0, 0, 0], ends

@@ -66,6 +66,7 @@ class Calls:
         task = self._in_flight.get(request.key)
         if task is not None:
             self.counts.replayed += 1
+            self._journal.shared(request)
         else:
             task = asyncio.create_task(self._replay_or_make(request))
             self._in_flight[request.key] = task

@@ -110,6 +110,10 @@ class Journal:
         self._count_replayed(roles)
         return found
 
+    def shared(self, request: Request) -> None:
+        """Count as replayed a request that an equal one in flight has answered."""
+        self._count_replayed([request.role])
+
     async def record(self, request: Request, completion: Completion) -> Completion:
         """Store an answer; it is durable when this returns.
 

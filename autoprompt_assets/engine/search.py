@@ -50,7 +50,8 @@ class Search:
             summary = await self._score(proposal.candidate, validation, "baseline", budget)
         except BudgetSpent as stop:
             raise InputError(
-                f"budget: baseline and test comparison alone may take {stop}; raise it"
+                "budget: the next rows of the baseline, with the test comparison at its worst, "
+                f"may take {stop}; raise it. What was answered is kept"
             ) from None
         if summary.unmeasured_share > self.spec.unmeasured:
             raise UnmeasuredRows(_share_line("baseline", summary, self.spec.unmeasured))
