@@ -11,6 +11,9 @@ from typing import Any, Literal, Protocol
 
 from autoprompt_assets.engine.candidate import Message
 
+# Made once: `json.dumps` makes an encoder per call.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 Role = Literal["target", "review", "optimizer"]
 
 
@@ -42,13 +45,13 @@ class Request:
         body.update(sorted(self.parameters.items()))
         if self.response_format is not None:
             body["response_format"] = self.response_format
-        return json.dumps(body, separators=(",", ":"), allow_nan=False)
+        return _encode(body)
 
     @cached_property
     def key(self) -> str:
         """The journal's key. The role is not in it: equal questions have equal answers."""
-        where = json.dumps([self.endpoint, self.replicate])
-        return hashlib.sha256(f"{where}{self.payload}".encode()).hexdigest()
+        whole = f"{self.endpoint}\0{self.replicate}\0{self.payload}"
+        return hashlib.sha256(whole.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
