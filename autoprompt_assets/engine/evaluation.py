@@ -68,16 +68,27 @@ class Totals:
 
     def add(self, rows: Iterable[RowResult]) -> None:
         """Count `rows`."""
+        spend = self.spend
+        calls, prompt, completion = spend.calls, spend.prompt_tokens, spend.completion_tokens
+        usd, unpriced = spend.usd, spend.unpriced
         for row in rows:
             self.outcomes[row.grade.outcome] += 1
-            for completion in (row.completion, row.review):
-                if completion is not None:
-                    self.spend = self.spend.plus(charged(completion))
+            for answer in (row.completion, row.review):
+                if answer is not None:
+                    calls += 1
+                    prompt += answer.prompt_tokens
+                    completion += answer.completion_tokens
+                    usd += answer.usd or 0.0
+                    unpriced += answer.usd is None
             if row.grade.value is None:
-                self.transient = self.transient or row.transient
-                reason = f"{row.grade.outcome}: {row.grade.reason[:200]}"
-                known = reason in self.reasons or len(self.reasons) < MOST_REASONS
-                self.reasons[reason if known else "other reasons"] += 1
+                self._unmeasured(row)
+        self.spend = Spend(calls, prompt, completion, usd, unpriced)
+
+    def _unmeasured(self, row: RowResult) -> None:
+        self.transient = self.transient or row.transient
+        reason = f"{row.grade.outcome}: {row.grade.reason[:200]}"
+        known = reason in self.reasons or len(self.reasons) < MOST_REASONS
+        self.reasons[reason if known else "other reasons"] += 1
 
     def summary(self) -> Summary:
         """The numbers so far."""

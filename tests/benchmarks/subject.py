@@ -65,8 +65,8 @@ def examples(first: int, rows: int) -> Iterator[Example]:
         yield Example(name, name, question(number), "circle", "validation")
 
 
-async def evaluate(spec: ExperimentSpec, folder: Path, first: int, rows: int) -> Summary:
-    """One candidate over rows `first` …, with all that a search's evaluation does."""
+async def evaluate(spec: ExperimentSpec, folder: Path, source: SplitRows) -> Summary:
+    """One candidate over `source`, with all that a search's evaluation does."""
     llm, store = LLMResource(), ExperimentStore(UPath(folder), "benchmark").search(SEARCH)
     async with AsyncExitStack() as stack:
         journal = Journal(f"sqlite:///{folder / 'journal.db'}", "benchmark", SEARCH)
@@ -77,12 +77,16 @@ async def evaluate(spec: ExperimentSpec, folder: Path, first: int, rows: int) ->
             calls, llm.models(spec), make_grader(spec), spec.concurrency, 1.0, Quiet()
         )
         candidate = Candidate(INSTRUCTION)
-        source = SplitRows("validation", rows, partial(examples, first, rows))
         with store.open_evaluation(candidate, "validation") as sink:
             totals = await subject.evaluate(candidate, source, "benchmark", UNLIMITED, sink.add)
             summary = totals.summary()
             sink.finish(summary)
         return summary
+
+
+def made(first: int, rows: int) -> SplitRows:
+    """Rows `first` …, made as they are read, so that none is held."""
+    return SplitRows("validation", rows, partial(examples, first, rows))
 
 
 def live(base_url: str, rows: int, concurrency: int, *, warm: bool = True) -> Figures:
@@ -94,19 +98,21 @@ def live(base_url: str, rows: int, concurrency: int, *, warm: bool = True) -> Fi
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         if warm:
-            asyncio.run(evaluate(spec_of(base_url, 1), path, rows, WARM_UP))
+            asyncio.run(evaluate(spec_of(base_url, 1), path, made(rows, WARM_UP)))
         with Meter() as meter:
-            summary = asyncio.run(evaluate(spec_of(base_url, concurrency), path, 0, rows))
+            summary = asyncio.run(evaluate(spec_of(base_url, concurrency), path, made(0, rows)))
     return meter.figures(rows, summary.rows - summary.measured)
 
 
 def replay(base_url: str, rows: int, concurrency: int) -> Figures:
-    """Evaluate `rows` rows that the journal has; no request may be made."""
+    """Evaluate `rows` rows that the journal has, made before; no request may be made."""
     spec = spec_of(base_url, concurrency)
+    known = list(examples(0, rows))
+    source = SplitRows("validation", rows, lambda: known)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(evaluate(spec, Path(folder), 0, rows))
+        asyncio.run(evaluate(spec, Path(folder), source))
         with Meter() as meter:
-            summary = asyncio.run(evaluate(spec, Path(folder), 0, rows))
+            summary = asyncio.run(evaluate(spec, Path(folder), source))
     return meter.figures(rows, summary.rows - summary.measured)
 
 
