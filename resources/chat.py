@@ -94,8 +94,8 @@ class ChatClient:
             await asyncio.sleep(wait)
 
     def _tell_uncounted(self, line: _Line) -> None:
-        if line.reader.uncounted == 1:
-            line.reader.uncounted += 1
+        if line.reader.uncounted and not line.told_uncounted:
+            line.told_uncounted = True
             self._notice(
                 f"{line.endpoint.name}: its replies do not say how many tokens they took; they are "
                 "counted, priced and held to the budget as if each byte were one"
@@ -169,6 +169,7 @@ class _Line:
     limiter: Limiter
     reader: Reader
     silent_calls: int = 0
+    told_uncounted: bool = False
 
     async def attempt(self, request: Request, call: _Call) -> Completion:
         """One attempt, when its turn has come.
