@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,17 @@ from tests.support import KEY, SHIPPED, Project, without_calls
 NAME = "geometric-shapes"
 SMALL = ("--set", "dataset.split={train: 4, validation: 20, test: 20}", "--set", "concurrency=4")
 PATIENCE_S = 60.0
+KILLER = Path(__file__).parent / "killer"
 # Slow enough for a kill to find calls in flight, the optimizer's above all.
 SLOW = Behaviour(
     delay=0.01,
     optimizer_delay=0.3,
     answers=load_answers(SHIPPED / NAME / "shapes.csv"),
 )
+
+
+Moment = str | Callable[["Scene"], bool]
+"""When to kill: what `reached` says of the scene, or the pattern of a file just written."""
 
 
 @dataclass
@@ -76,7 +82,26 @@ class Scene:
             _, said = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
-        took = time.monotonic() - sent
+        return self._stop(where, process, said, time.monotonic() - sent)
+
+    def kill_once_written(self, where: str, pattern: str) -> Stop:
+        """Start a run that is killed as soon as it has written a file that matches."""
+        environ = {"PYTHONPATH": str(KILLER), "KILL_AFTER_WRITING": f"*/results/{NAME}/{pattern}"}
+        project = replace(self.project, environ=self.project.environ | environ)
+        process = project.start("run", NAME, *self.settings)
+        try:
+            _, said = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+        return self._stop(where, process, said, 0.0)
+
+    def kill(self, where: str, at: Moment) -> Stop:
+        """Start a run and kill it at that moment."""
+        if isinstance(at, str):
+            return self.kill_once_written(where, at)
+        return self.interrupt(where, at, signal.SIGKILL)
+
+    def _stop(self, where: str, process: subprocess.Popen[str], said: str, took: float) -> Stop:
         return Stop(where, process.returncode, said, took, self.acknowledged(), self.asked())
 
 
@@ -154,11 +179,11 @@ def undisturbed(scene: Scene) -> Undisturbed:
 
 def kill_and_compare(
     scene: Scene,
-    kills: dict[str, Callable[[Scene], bool]],
+    kills: dict[str, Moment],
     measure: Undisturbed,
     concurrency: int,
 ) -> None:
-    stops = [scene.interrupt(where, at, signal.SIGKILL) for where, at in kills.items()]
+    stops = [scene.kill(where, at) for where, at in kills.items()]
     outcome = scene.run()
 
     assert without_calls(outcome) == without_calls(measure.outcome)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.loopback import LoopbackServer, completion
 from tests.scene import (
     NAME,
     SLOW,
-    Scene,
+    Moment,
     Undisturbed,
     appeared,
     asked_since,
@@ -29,32 +29,32 @@ from tests.support import without_calls
 
 EVALUATED = "searches/*/evaluations/validation-*.json"
 TESTED = "searches/*/evaluations/test-*.json"
-KILLS: dict[str, Callable[[Scene], bool]] = {
-    "the dataset has just been stored": appeared("datasets/*.json"),
+KILLS: dict[str, Moment] = {
+    "the dataset has just been stored": "datasets/*.json",
     "the first request is in flight": requests(1),
     "inside the baseline": requests(120),
-    "between the baseline's evaluation and its score": appeared(EVALUATED),
-    "between the baseline's score and its event": appeared("searches/*/baseline.json"),
+    "between the baseline's evaluation and its score": EVALUATED,
+    "between the baseline's score and its event": "searches/*/baseline.json",
     "inside the first optimizer call": optimizer_asked(1),
     "inside the same optimizer call again": optimizer_asked(2),
     "inside the first iteration": asked_since(optimizer_asked(3), 80),
-    "between an evaluation and its iteration": appeared(EVALUATED, 2),
-    "between an iteration and its event": appeared("searches/*/iterations/001.json"),
+    "between an evaluation and its iteration": EVALUATED,
+    "between an iteration and its event": "searches/*/iterations/001.json",
     "inside the second optimizer call": optimizer_asked(4),
-    "between the second iteration and its event": appeared("searches/*/iterations/002.json"),
+    "between the second iteration and its event": "searches/*/iterations/002.json",
     "inside the third optimizer call": optimizer_asked(6),
-    "between the last stopped iteration and its event": appeared("searches/*/iterations/006.json"),
-    "between the best prompt and its event": appeared("searches/*/best_candidate.json"),
+    "between the last stopped iteration and its event": "searches/*/iterations/006.json",
+    "between the best prompt and its event": "searches/*/best_candidate.json",
     "inside the test of the baseline": asked_since(appeared("searches/*/best_candidate.json"), 60),
-    "between the two candidates' tests": appeared(TESTED),
-    "between the test and its comparison": appeared(TESTED, 2),
-    "between the comparison and its report": appeared("searches/*/comparison.json"),
-    "between the report and its event": appeared("searches/*/report.html"),
+    "between the two candidates' tests": TESTED,
+    "between the test and its comparison": TESTED,
+    "between the comparison and its report": "searches/*/comparison.json",
+    "between the report and its event": "searches/*/report.html",
 }
-FEW_KILLS: dict[str, Callable[[Scene], bool]] = {
+FEW_KILLS: dict[str, Moment] = {
     "inside the baseline": requests(15),
     "inside the second optimizer call": optimizer_asked(2),
-    "between the two candidates' tests": appeared(TESTED),
+    "between the two candidates' tests": TESTED,
 }
 
 
