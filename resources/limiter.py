@@ -71,7 +71,7 @@ class Limiter:
         self._window = START_WINDOW
         self._pace, self._knee = Pace(), Knee()
         self._in_flight = self._serial = self._cut = 0
-        self._next = self._resume = self._latency = 0.0
+        self._last = self._resume = self._latency = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._first: deque[asyncio.Future[None]] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -137,11 +137,15 @@ class Limiter:
         return bool(self._first or self._waiting)
 
     def _gate(self) -> float:
-        return max(self._next, self._resume)
+        return max(self._paced(), self._resume)
+
+    def _paced(self) -> float:
+        """When the pace, as it is now, lets the next call start."""
+        return self._last + 1.0 / self._pace.rate
 
     def _grant(self, due: float) -> None:
         self._in_flight += 1
-        self._next = max(self._next, due) + 1.0 / self._pace.rate
+        self._last = max(self._paced(), due)
 
     def _wake(self, loop: asyncio.AbstractEventLoop, due: float | None = None) -> None:
         now = loop.time()

@@ -31,7 +31,7 @@ RISE = 0.03
 """A pace that was kept for its quiet time is raised by this; the rise then goes on, squared."""
 CHANGED = 1.25
 """A pace that has risen so far belongs to a server that has changed."""
-QUIET_S, QUIET_CALLS, QUIET_PAUSES = 8.0, 60.0, 25.0
+QUIET_S, QUIET_CALLS, QUIET_PAUSES = 8.0, 120.0, 25.0
 """The quiet time, in seconds, in calls and in requested pauses: a refusal costs a call and a
 pause, and of neither may more than 2% to 4% be lost."""
 DOUBT = 0.125
@@ -39,7 +39,7 @@ DOUBT = 0.125
 LOST = 0.75
 """The part of a requested pause that does not count as time served: a large bucket saves the
 calls of that time for later, a small one does not, and which it is is not known."""
-SHORTEST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 8.0
+SHORTEST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 8.0
 """The first and the longest pause after refusals between which nothing was accepted."""
 STRIKES = 4
 """Refusals at random are assumed after so many at paces that were thought safe and had served:
@@ -86,7 +86,9 @@ class Pace:
         self._paused_s = self._lost_s = 0.0
         self._refused, self._share = 0, 0.0
         self._backoff_s = 0.0
-        self._strikes, self._until = 0, 0.0
+        # Those refusals, the least served per second between them where pauses count, and the
+        # end of "lifted": a rate limit that is far below the pace refuses at every pace, too.
+        self._strikes, self._proved, self._until = 0, math.inf, 0.0
 
     def answered(self, start: Start, latency: float, limit: int, now: float) -> None:
         """Take an answer, the usual seconds to one, and how many calls may be in flight."""
@@ -108,8 +110,9 @@ class Pace:
         self.idle(now)
         rise = RISE * (self._held_s / self._quiet_s()) ** 2
         self.rate = self._base * (1.0 + rise)
-        if self.rate > CHANGED * self._base:
-            self._base, self._held_s, self._trust = self.rate, 0.0, DOUBT
+        if self.rate > CHANGED * self._base and self._trust > DOUBT:
+            held, self._trust = self._held_s / self._quiet_s(), DOUBT
+            self._held_s = held * self._quiet_s()
 
     def idle(self, now: float) -> None:
         """Something else than the pace holds the calls back, if anything does."""
@@ -135,9 +138,9 @@ class Pace:
             self._base = FIRST_CUT * start.pace
         else:
             self._learn(start, n)
-        if self._strikes >= STRIKES:
+        if self._strikes >= STRIKES and self._proved >= CUT * start.pace:
             self.mode, self.rate, self._until = "lifted", math.inf, now + NOISE_S
-            self._strikes, self._share = 0, 0.0
+            self._strikes, self._proved, self._share = 0, math.inf, 0.0
         else:
             self.mode, self.rate = "held", self._base
         self._backoff_s, self._asked_s = 0.0, asked
@@ -168,6 +171,7 @@ class Pace:
             served = max(min(served, tried), 0.7 * tried)
             self._base = served + 0.4 * (tried - served)
             self._strikes = max(0, self._strikes - 1)
+            self._proved = self._proved if self._strikes else math.inf
         else:
             self._base = CUT * tried
             busy = start.began - self._since - self._paused_s
@@ -176,6 +180,8 @@ class Pace:
                 self._base = max(served, DEEPEST_CUT * tried)
             elif 5 <= n < 100 and self._lost_s < span:
                 self._strikes += 1
+                if self._asked_s > 0:
+                    self._proved = min(self._proved, n / (start.began - self._since))
         self._base = max(MARGIN * self._base, LOWEST_RATE)
         surprise = not 0.7 < self._base / before < 1.4
         self._trust = DOUBT if surprise else min(1.0, 2.0 * self._trust)
