@@ -17,7 +17,7 @@ import aiohttp
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Asked
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import Completion, Request, Role
+from autoprompt_assets.engine.llm import Completion, Keep, Request, Role
 from resources.endpoints import Endpoint, missing_keys
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
@@ -68,8 +68,10 @@ class ChatClient:
         for line in self._lines.values():
             await line.session.close()
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, keep: Keep) -> Completion:
         """Ask, again where that may help, until the call's faults or its deadline are used up.
+
+        An answer that is not kept yet has its place among the endpoint's calls.
 
         Raises:
             CallError: see `engine.llm`.
@@ -78,7 +80,7 @@ class ChatClient:
         call = _Call(role)
         while True:
             try:
-                completion = await line.attempt(request, call)
+                completion = await line.attempt(request, call, keep)
                 self._tell_uncounted(line)
                 return completion
             except llm.CallError as failure:
@@ -171,8 +173,8 @@ class _Line:
     silent_calls: int = 0
     told_uncounted: bool = False
 
-    async def attempt(self, request: Request, call: _Call) -> Completion:
-        """One attempt, when its turn has come.
+    async def attempt(self, request: Request, call: _Call, keep: Keep) -> Completion:
+        """One attempt, when its turn has come, and what `keep` makes of its answer.
 
         Raises:
             CallError: it brought no completion.
@@ -189,7 +191,7 @@ class _Line:
                     slot.failed()
                 raise
             slot.answered()
-            return completion
+            return await keep(completion)
 
     async def _post(self, request: Request, seconds: float) -> Reply:
         """The reply to one request.

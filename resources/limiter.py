@@ -28,13 +28,21 @@ FAILED = 0.9
 
 
 class Slot:
-    """One call's turn: `async with` waits for it; say at most once how the call ended."""
+    """One call's turn: `async with` waits for it; say at most once how the call ended.
 
-    __slots__ = ("_first", "_limiter", "_loop", "_within", "began", "beside", "pace", "serial")
+    The next call may start once that is said. Until the block ends the call counts among the
+    `most` that are not done with: an answer may yet have to be stored.
+    """
+
+    __slots__ = (
+        *("_first", "_in_flight", "_limiter", "_loop", "_within"),
+        *("began", "beside", "pace", "serial"),
+    )
 
     def __init__(self, limiter: Limiter, first: bool, within: float | None) -> None:
         self._limiter, self._first, self._within = limiter, first, within
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._in_flight = True
         self.serial = self.beside = 0
         self.began = self.pace = 0.0
 
@@ -44,11 +52,13 @@ class Slot:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._limiter._leave(self._loop)
+        self._limiter._leave(self._loop, self._in_flight)
 
     def answered(self) -> None:
         """A usable answer came."""
         self._limiter._answered(self)
+        self._in_flight = False
+        self._limiter._landed(self._loop)
 
     def refused(self, retry_after: float | None) -> None:
         """The server asked for fewer calls, and to wait `retry_after` seconds if not None."""
@@ -62,15 +72,15 @@ class Slot:
 class Limiter:
     """Owns the limit of calls in flight at one endpoint, and their pace; shared by its roles.
 
-    `most` is the number of calls in flight at most; it may be changed between runs. One event
-    loop uses it at a time; what was learned outlives the loop.
+    `most` is the number of calls that are not done with at most; it may be changed between runs.
+    One event loop uses it at a time; what was learned outlives the loop.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._window = START_WINDOW
         self._pace, self._knee = Pace(), Knee()
-        self._in_flight = self._serial = self._cut = 0
+        self._in_flight = self._open = self._serial = self._cut = 0
         self._last = self._resume = self._latency = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._first: deque[asyncio.Future[None]] = deque()
@@ -89,7 +99,7 @@ class Limiter:
 
     @property
     def in_flight(self) -> int:
-        """Slots given and not yet returned."""
+        """Calls that have started and have not ended."""
         return self._in_flight
 
     def slot(self, first: bool = False, within: float | None = None) -> Slot:
@@ -103,11 +113,11 @@ class Limiter:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             # A loop that was dropped without being run to its end left these behind.
-            self._loop, self._timer, self._in_flight = loop, None, 0
+            self._loop, self._timer, self._in_flight, self._open = loop, None, 0, 0
             self._first.clear()
             self._waiting.clear()
         now = loop.time()
-        if self._queued or self._in_flight >= self.limit or now < self._gate():
+        if self._queued or self._full or now < self._gate():
             await self._turn(loop, slot._first)
             now = loop.time()
         else:
@@ -129,12 +139,16 @@ class Limiter:
                     queue.remove(future)
                 self._wake(loop)
             else:
-                self._leave(loop)
+                self._leave(loop, in_flight=True)
             raise
 
     @property
     def _queued(self) -> bool:
         return bool(self._first or self._waiting)
+
+    @property
+    def _full(self) -> bool:
+        return self._in_flight >= self.limit or self._open >= self.most
 
     def _gate(self) -> float:
         return max(self._paced(), self._resume)
@@ -145,17 +159,18 @@ class Limiter:
 
     def _grant(self, due: float) -> None:
         self._in_flight += 1
+        self._open += 1
         self._last = max(self._paced(), due)
 
     def _wake(self, loop: asyncio.AbstractEventLoop, due: float | None = None) -> None:
         now = loop.time()
-        while self._queued and self._in_flight < self.limit and now >= self._gate():
+        while self._queued and not self._full and now >= self._gate():
             future = (self._first or self._waiting).popleft()
             # One that is cancelled may not have been told so yet.
             if not future.done():
                 future.set_result(None)
                 self._grant(now if due is None else max(due, now - SLACK_S))
-        if self._queued and self._in_flight < self.limit:
+        if self._queued and not self._full:
             if self._timer is None:
                 gate = self._gate()
                 self._timer = loop.call_at(gate, self._tick, loop, gate)
@@ -167,10 +182,16 @@ class Limiter:
         self._timer = None
         self._wake(loop, due)
 
-    def _leave(self, loop: asyncio.AbstractEventLoop | None) -> None:
+    def _landed(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        if loop is not None and loop is self._loop:
+            self._in_flight -= 1
+            self._wake(loop)
+
+    def _leave(self, loop: asyncio.AbstractEventLoop | None, in_flight: bool) -> None:
         if loop is None or loop is not self._loop:
             return
-        self._in_flight -= 1
+        self._in_flight -= in_flight
+        self._open -= 1
         if not loop.is_closed():
             self._wake(loop)
 

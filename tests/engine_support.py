@@ -16,7 +16,7 @@ from autoprompt_assets.engine.evaluate import Evaluator
 from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.graders import Grader, Rule
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import LLM, CallError, Completion, Request, Role
+from autoprompt_assets.engine.llm import LLM, CallError, Completion, Keep, Request, Role
 from autoprompt_assets.engine.spec import ExactGrader, RoleSpec
 
 SEARCH = "0123456789ab"
@@ -40,7 +40,7 @@ class Scripted:
         self.requests: list[Request] = []
         self.answered: list[Request] = []
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, keep: Keep) -> Completion:
         self.requests.append(request)
         said = request.messages[-1]["content"]
         await asyncio.sleep(self._slower.get(said, self._seconds))
@@ -48,7 +48,12 @@ class Scripted:
         answer = self._answers.get(said, self._default)
         if isinstance(answer, CallError):
             raise answer
-        return Completion(answer, "stop") if isinstance(answer, str) else answer
+        return await keep(Completion(answer, "stop") if isinstance(answer, str) else answer)
+
+
+async def unkept(completion: Completion) -> Completion:
+    """For calls whose answers are not stored."""
+    return completion
 
 
 class NoProgress:

@@ -18,6 +18,7 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Completion
 from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec
 from resources.llm import LLMResource
+from tests.engine_support import unkept
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import KEY
 
@@ -45,7 +46,7 @@ def ask(spec: ExperimentSpec, text: str = "Is it?") -> Completion:
     async def go() -> Completion:
         async with resource.connect(spec) as client:
             return await client.complete(
-                models.target.request(({"role": "user", "content": text},))
+                models.target.request(({"role": "user", "content": text},)), unkept
             )
 
     return asyncio.run(go())
@@ -212,7 +213,7 @@ def test_one_setting_moves_all_roles_to_another_endpoint(monkeypatch: pytest.Mon
 
         async def go() -> None:
             async with moved.connect(spec) as client:
-                await client.complete(moved.models(spec).target.request(()))
+                await client.complete(moved.models(spec).target.request(()), unkept)
 
         asyncio.run(go())
     headers, body = sent[0]

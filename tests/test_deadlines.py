@@ -13,6 +13,7 @@ from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.llm import Completion, Request
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
+from tests.engine_support import unkept
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
 from tests.test_chat import scripted
@@ -52,7 +53,7 @@ def ask(spec: ExperimentSpec, questions: int) -> tuple[list[Answer], float]:
 
     async def go() -> list[Answer]:
         async with resource.connect(spec) as client:
-            calls = map(client.complete, requests())
+            calls = (client.complete(one, unkept) for one in requests())
             return await asyncio.gather(*calls, return_exceptions=True)
 
     started = time.monotonic()

@@ -12,6 +12,7 @@ from autoprompt_assets.engine.candidate import Candidate, Demo, read_choice
 from autoprompt_assets.engine.llm import Completion, ContextTooLong
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
+from tests.engine_support import unkept
 
 LABELS = ("person", "place", "number", "date")
 SPEC = ExperimentSpec.model_validate(
@@ -47,7 +48,7 @@ def ask(*texts: str) -> list[Completion]:
     async def go() -> list[Completion]:
         async with resource.connect(SPEC) as client:
             requests = (target.request(CANDIDATE.messages(t, as_choice=True)) for t in texts)
-            return await asyncio.gather(*map(client.complete, requests))
+            return await asyncio.gather(*(client.complete(one, unkept) for one in requests))
 
     return asyncio.run(go())
 

@@ -80,6 +80,4 @@ def test_faults_and_twenty_kills_leave_no_trace_in_what_is_found(tmp_path: Path)
         lost.append(len(answered(before) & answered(later)))
         begun = stop.asked
     print(f"{len(ledger)} requests, {len(different)} different; answers lost per kill: {lost}")
-    assert sum(lost) <= KILLS * CONCURRENCY
-    # A slot is free when the answer is in: what came within the journal's last 10 ms goes as well.
-    assert max(lost) <= 2 * CONCURRENCY
+    assert max(lost) <= CONCURRENCY

@@ -197,6 +197,32 @@ def test_the_window_halves_once_per_round_trip() -> None:
     virtually(scenario())
 
 
+def test_an_answer_that_is_not_stored_yet_keeps_its_place() -> None:
+    """A kill then loses no more answers than there may be calls."""
+
+    async def scenario() -> None:
+        limiter, stored = Limiter(6), asyncio.Event()
+        unstored: list[int] = []
+
+        async def call(number: int) -> None:
+            async with limiter.slot() as slot:
+                await asyncio.sleep(0.1)
+                slot.answered()
+                unstored.append(number)
+                await stored.wait()
+                unstored.clear()
+
+        tasks = [asyncio.create_task(call(number)) for number in range(20)]
+        await asyncio.sleep(10)
+        # Four may be in flight at first; their answers made room for two more, and no others.
+        assert (len(unstored), limiter.in_flight) == (6, 0)
+        stored.set()
+        await asyncio.gather(*tasks)
+        assert limiter.in_flight == 0
+
+    virtually(scenario())
+
+
 def test_turns_are_first_come_first_served_but_for_calls_that_were_tried_before() -> None:
     async def scenario() -> None:
         limiter, order = Limiter(3), list[int]()

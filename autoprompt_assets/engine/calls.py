@@ -77,11 +77,14 @@ class Calls:
         (stored,) = await self.replay((request,))
         if stored is not None:
             return stored
+
+        async def keep(completion: Completion) -> Completion:
+            self.counts.made += 1
+            self.counts.usd += completion.usd or 0.0
+            return await self._journal.record(request, completion)
+
         try:
-            completion = await self._llm.complete(request)
+            return await self._llm.complete(request, keep)
         except CallError:
             self.counts.failed += 1
             raise
-        self.counts.made += 1
-        self.counts.usd += completion.usd or 0.0
-        return await self._journal.record(request, completion)

@@ -22,8 +22,6 @@ from autoprompt_assets.engine.journal_rows import Rows, storable
 from autoprompt_assets.engine.journal_schema import failure, open_database, shown
 from autoprompt_assets.engine.llm import Completion, Request
 
-GROUP_WINDOW_S = 0.01
-
 
 @dataclass(frozen=True)
 class Spend:
@@ -69,8 +67,8 @@ class Journal:
         self._reader, self._writer = (
             ThreadPoolExecutor(1, thread_name_prefix=f"journal-{use}") for use in ("read", "write")
         )
-        self._reads = Groups(self._reader, self._read_group, self._failure, 0.0)
-        self._writes = Groups(self._writer, self._write_group, self._failure, GROUP_WINDOW_S)
+        self._reads = Groups(self._reader, self._read_group, self._failure)
+        self._writes = Groups(self._writer, self._write_group, self._failure)
 
     async def __aenter__(self) -> Self:
         return self

@@ -14,11 +14,11 @@ Result = TypeVar("Result")
 
 
 class Groups(Generic[Item, Result]):
-    """One group at a time; the next gathers meanwhile.
+    """One group at a time; the next gathers meanwhile, and else for one tick of the loop.
 
+    To wait longer would make groups larger and fewer, but those who wait hold their calls' places.
     `run` is given a group in the order of its arrival and returns a result for each item; what it
-    raises reaches each who waits for the group, as `failed` puts it. `window_s`: how long (seconds)
-    a group's first item waits for others, where the thread is free; 0 gathers one tick of the loop.
+    raises reaches each who waits for the group, as `failed` puts it.
     """
 
     def __init__(
@@ -26,20 +26,15 @@ class Groups(Generic[Item, Result]):
         executor: Executor,
         run: Callable[[Sequence[Item]], Sequence[Result]],
         failed: Callable[[BaseException], Exception],
-        window_s: float,
     ) -> None:
         self._executor, self._run, self._failed = executor, run, failed
-        self._window_s = window_s
         self._pending: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._first_at = 0.0
         self._drain: asyncio.Task[None] | None = None
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Has the result for `item`, which is worked off even if nobody waits any more."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        if not self._pending:
-            self._first_at = loop.time()
         self._pending.append((item, future))
         if self._drain is None:
             self._drain = loop.create_task(self._run_groups())
@@ -53,7 +48,7 @@ class Groups(Generic[Item, Result]):
     async def _run_groups(self) -> None:
         loop = asyncio.get_running_loop()
         while self._pending:
-            await asyncio.sleep(max(0.0, self._first_at + self._window_s - loop.time()))
+            await asyncio.sleep(0)
             group, self._pending = self._pending[:GROUP_LIMIT], self._pending[GROUP_LIMIT:]
             try:
                 items = [item for item, _ in group]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -73,11 +73,18 @@ class Completion:
     attempts: int = 1
 
 
+Keep = Callable[[Completion], Awaitable[Completion]]
+"""Makes an answer durable, and returns what is from then on the answer."""
+
+
 class LLM(Protocol):
     """Whatever answers requests."""
 
-    async def complete(self, request: Request) -> Completion:
-        """The model's answer.
+    async def complete(self, request: Request, keep: Keep) -> Completion:
+        """The model's answer, as `keep` returned it.
+
+        The call counts as one of its endpoint's until then, so that a kill loses no more answers
+        than the endpoint may have calls.
 
         Raises:
             CallError: no answer was to be had.
