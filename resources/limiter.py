@@ -47,6 +47,9 @@ class Slot:
         self.began = self.pace = 0.0
 
     async def __aenter__(self) -> Self:
+        if self._within is None:
+            self._loop = await self._limiter._enter(self)
+            return self
         async with asyncio.timeout(self._within):
             self._loop = await self._limiter._enter(self)
         return self
@@ -148,7 +151,7 @@ class Limiter:
 
     @property
     def _full(self) -> bool:
-        return self._in_flight >= self.limit or self._open >= self.most
+        return self._open >= self.most or self._in_flight >= max(1, int(self._window))
 
     def _gate(self) -> float:
         return max(self._paced(), self._resume)

@@ -56,8 +56,10 @@ class Calls:
         self.counts.replayed += sum(completion is not None for completion in stored)
         return stored
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, *, looked_up: bool = False) -> Completion:
         """The journal's answer to `request`, or the endpoint's, stored.
+
+        `looked_up`: the journal was asked just now, and had none.
 
         Raises:
             CallError: no answer was to be had; nothing was stored.
@@ -68,16 +70,17 @@ class Calls:
             self.counts.replayed += 1
             self._journal.shared(request)
         else:
-            task = asyncio.create_task(self._replay_or_make(request))
+            make = self._make if looked_up else self._replay_or_make
+            task = asyncio.create_task(make(request))
             self._in_flight[request.key] = task
             task.add_done_callback(lambda _: self._in_flight.pop(request.key, None))
         return await asyncio.shield(task)
 
     async def _replay_or_make(self, request: Request) -> Completion:
         (stored,) = await self.replay((request,))
-        if stored is not None:
-            return stored
+        return stored if stored is not None else await self._make(request)
 
+    async def _make(self, request: Request) -> Completion:
         async def keep(completion: Completion) -> Completion:
             self.counts.made += 1
             self.counts.usd += completion.usd or 0.0

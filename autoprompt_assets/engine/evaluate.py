@@ -91,9 +91,9 @@ class Evaluator:
         return target.request(messages, **candidate.parameters)
 
     async def ask(self, example: Example, request: Request) -> RowResult:
-        """One row, from its question to its grade."""
+        """One row that the journal does not know, from its question to its grade."""
         try:
-            completion = await self.calls.complete(request)
+            completion = await self.calls.complete(request, looked_up=True)
         except CallError as error:
             if error.fatal:
                 raise
