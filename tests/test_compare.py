@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from autoprompt_assets.engine.compare import Comparison, compare, score_interval
+from autoprompt_assets.engine.compare import BLOCKS, Comparison, Pairs, compare, score_interval
 
-Pairs = list[tuple[float | None, float | None]]
+Values = list[tuple[float | None, float | None]]
 
 
-def pairs(wins: int, losses: int, ties: int) -> Pairs:
+def pairs(wins: int, losses: int, ties: int) -> Values:
     return [*[(0.0, 1.0)] * wins, *[(1.0, 0.0)] * losses, *[(1.0, 1.0)] * ties]
 
 
@@ -60,6 +63,8 @@ def test_interval_excludes_zero_exactly_where_p_is_below_the_level(wins: int, ti
         assert (low > 0 or high < 0) == significant
         assert (found.verdict != "not shown") == significant
         assert -1 <= low <= found.difference <= high <= 1
+        assert found.won_ci95 is not None
+        assert (not found.won_ci95[0] <= 0.5 <= found.won_ci95[1]) == significant
 
 
 @pytest.mark.parametrize(("wins", "losses", "ties"), [(6, 0, 9), (3, 8, 20), (0, 0, 7), (20, 4, 0)])
@@ -69,6 +74,8 @@ def test_exchanging_the_sides_mirrors_the_result(wins: int, losses: int, ties: i
     assert other.verdict == mirrored[one.verdict]
     assert other.difference == -one.difference
     assert other.ci95 == pytest.approx((-one.ci95[1], -one.ci95[0]))
+    assert one.won_ci95 is not None
+    assert other.won_ci95 == pytest.approx((1 - one.won_ci95[1], 1 - one.won_ci95[0]))
 
 
 def test_prompt_compared_with_itself_is_not_shown() -> None:
@@ -86,7 +93,7 @@ def test_certainty_of_no_difference_grows_with_rows() -> None:
 
 
 def test_rows_that_one_side_did_not_measure_are_left_out_of_both() -> None:
-    half: Pairs = [(None, 1.0), (0.0, None), (None, None), (None, 0.0)]
+    half: Values = [(None, 1.0), (0.0, None), (None, None), (None, 0.0)]
     assert compare(half + pairs(6, 0, 10)) == compared(6, 0, 10)
 
 
@@ -94,8 +101,17 @@ def test_order_of_rows_does_not_matter() -> None:
     assert compare(reversed(pairs(7, 2, 11))) == compared(7, 2, 11)
 
 
-def test_result_is_plain_json() -> None:
-    assert compared(6, 0, 0).as_json()["ci95"] == list(compared(6, 0, 0).ci95)
+@pytest.mark.parametrize("values", [pairs(6, 0, 0), [(0.1, 0.3), (0.0, 1.0)]])
+def test_result_is_plain_json_that_reads_back(values: Values) -> None:
+    found = compare(values)
+    data = json.loads(json.dumps(found.as_json()))
+    assert Comparison(**{**data, "ci95": tuple(data["ci95"])}) == found
+
+
+def test_a_result_stored_without_the_interval_of_wins_is_read() -> None:
+    data = compared(6, 0, 0).as_json()
+    del data["won_ci95"]
+    assert Comparison(**data).won_ci95 is None
 
 
 @pytest.mark.parametrize(
@@ -107,15 +123,142 @@ def test_score_interval_is_wilson_s(correct: int, measured: int, low: float, hig
 
 
 @pytest.mark.parametrize(
-    ("rows", "wins", "losses"), [(124, 0.6, 0.015), (40, 0.25, 0.0), (100, 0.2, 0.02)]
+    ("rows", "wins", "losses"),
+    [(124, 0.6, 0.015), (40, 0.25, 0.0), (100, 0.2, 0.02), (80, 0.1, 0.1), (30, 0.3, 0.2)],
 )
 def test_the_interval_covers_the_true_difference_in_95_of_100_samples(
     rows: int, wins: float, losses: float
 ) -> None:
     """A clear win has few ways to vary among its discordant rows, but their number varies too."""
     draws = np.random.default_rng(7).multinomial(rows, [wins, losses, 1 - wins - losses], size=600)
-    covered = 0
+    covered = share = 0
     for won, lost, tied in draws.tolist():
-        low, high = compared(won, lost, tied).ci95
-        covered += low <= wins - losses <= high
+        found = compared(won, lost, tied)
+        assert found.won_ci95 is not None
+        covered += found.ci95[0] <= wins - losses <= found.ci95[1]
+        share += found.won_ci95[0] <= wins / (wins + losses) <= found.won_ci95[1]
     assert covered / len(draws) >= 0.95
+    assert share / len(draws) >= lowest(0.95, len(draws))
+
+
+@pytest.mark.parametrize("discordant", range(61))
+def test_equal_prompts_are_called_better_in_one_of_40_samples_at_most(discordant: int) -> None:
+    called = [compared(won, discordant - won, 5).verdict for won in range(discordant + 1)]
+    ways = sum(math.comb(discordant, won) for won, said in enumerate(called) if said == "better")
+    assert ways / 2**discordant <= 0.025
+
+
+def lowest(share: float, samples: int) -> float:
+    """The least that `samples` show of a true `share`, but for one seed in a thousand."""
+    return share - 3.1 * math.sqrt(share * (1 - share) / samples)
+
+
+def graded_samples() -> Iterator[Values]:
+    """Graded rows of every size and kind: few and many levels, ties, zeros, constants, skew."""
+    generator = np.random.default_rng(11)
+    for sample in range(420):
+        rows = int(generator.integers(1, 41))
+        levels = int(generator.choice([2, 4, 10, 10**6]))
+        before = generator.integers(0, levels + 1, rows) / levels
+        after = generator.integers(0, levels + 1, rows) / levels
+        shift = float(generator.choice([0.0, 0.1, 0.5]))
+        kept = generator.random(rows) < generator.choice([0.2, 0.7, 1.0])
+        after = np.where(kept, np.clip(after + shift, 0, 1), before)
+        if sample % 10 == 0:
+            before, after = np.full(rows, 0.1), np.full(rows, 0.1 + shift / 2)
+        yield list(zip(before.tolist(), after.tolist(), strict=True))
+
+
+def test_graded_test_and_interval_never_disagree() -> None:
+    verdicts = set()
+    for values in graded_samples():
+        found = compare(values)
+        low, high = found.ci95
+        assert (low > 0 or high < 0) == (found.p_value < 0.05) == (found.verdict != "not shown")
+        assert -1 <= low <= found.difference <= high <= 1
+        mean = sum((after or 0) - (before or 0) for before, after in values) / len(values)
+        assert found.difference == pytest.approx(mean, abs=1e-9)
+        verdicts.add(found.verdict)
+    assert verdicts == {"better", "worse", "not shown"}
+
+
+def test_exchanging_the_sides_mirrors_a_graded_result() -> None:
+    mirrored = {"better": "worse", "worse": "better", "not shown": "not shown"}
+    for values in graded_samples():
+        one, other = compare(values), compare([(after, before) for before, after in values])
+        assert other.verdict == mirrored[one.verdict]
+        assert (other.wins, other.losses) == (one.losses, one.wins)
+        assert (other.p_value, other.difference) == (one.p_value, -one.difference)
+        assert other.ci95 == pytest.approx((-one.ci95[1], -one.ci95[0]))
+
+
+def test_graded_p_value_counts_every_flip_of_few_rows() -> None:
+    differences = [0.5, 0.25, 0.75, 0.1, -0.1, 0.6, 0.3, 0.0]
+    observed = sum(differences)
+    flipped = [
+        sum(-value if flip >> row & 1 else value for row, value in enumerate(differences))
+        for flip in range(2 ** len(differences))
+    ]
+    share = sum(total >= observed - 1e-9 for total in flipped) / len(flipped)
+    assert compare([(0.0, value) for value in differences]).p_value == 2 * share
+
+
+@pytest.mark.parametrize("rows", range(1, 8))
+def test_graded_wins_alone_need_six_rows_as_right_and_wrong_ones_do(rows: int) -> None:
+    found = compare([(0.2, 0.2 + 0.01 * (row + 1)) for row in range(rows)])
+    assert found.p_value == pytest.approx(2 / 2**rows)
+    assert found.verdict == ("better" if rows >= 6 else "not shown")
+
+
+def test_sums_that_cancel_are_ties_whatever_their_rounding() -> None:
+    found = compare([(0.3, 0.0), (0.0, 0.1), (0.0, 0.2), (0.7, 0.7), (0.1 + 0.2, 0.3)])
+    assert (found.difference, found.p_value, found.verdict) == (0.0, 1.0, "not shown")
+    assert (found.wins, found.losses, found.won_ci95) == (2, 1, None)
+
+
+def test_differences_that_are_rounding_alone_are_right_or_wrong_rows() -> None:
+    found = compare([(0.1 + 0.2, 0.3)] * 20)
+    assert found == compared(0, 0, 20)
+
+
+@pytest.mark.parametrize(
+    ("rows", "values", "shares"),
+    [
+        (9, [-0.2, 0.0, 0.1, 0.2, 0.4], [0.2, 0.2, 0.2, 0.2, 0.2]),
+        (30, [-0.2, 0.0, 0.1, 0.2, 0.4], [0.2, 0.2, 0.2, 0.2, 0.2]),
+        (150, [-0.25, 0.0, 0.5, 1.0], [0.1, 0.6, 0.2, 0.1]),
+    ],
+)
+def test_the_graded_interval_covers_in_95_of_100_samples(
+    rows: int, values: list[float], shares: list[float]
+) -> None:
+    """Exactly so where differences are symmetric about one centre; nearly where they are skewed."""
+    generator = np.random.default_rng(3)
+    centre = float(np.dot(values, shares))
+    draws = generator.choice(values, p=shares, size=(600, rows)).tolist()
+    intervals = [compare([(0.0, value) for value in draw]).ci95 for draw in draws]
+    covered = sum(low <= centre <= high for low, high in intervals)
+    assert covered / len(draws) >= lowest(0.95, len(draws))
+
+
+@pytest.mark.parametrize("rows", [7, 12, 14, 40])
+def test_exchangeable_graded_prompts_are_called_better_in_one_of_40_samples_at_most(
+    rows: int,
+) -> None:
+    generator = np.random.default_rng(rows)
+    values = generator.integers(0, 6, size=(900, rows, 2)) / 5
+    called = [compare(map(tuple, sample)).verdict for sample in values.tolist()]
+    assert called.count("better") / len(called) <= 0.025 + 3.1 * math.sqrt(0.025 * 0.975 / 900)
+
+
+def test_many_graded_rows_take_bounded_memory_and_keep_the_test() -> None:
+    sums = Pairs()
+    drawn = random.Random(5)
+    values: Values = [(drawn.random(), drawn.random()) for _ in range(3 * BLOCKS + 5)]
+    for before, after in values:
+        sums.add(before, after)
+    assert (len(sums.blocks), sums.rows, sums.graded) == (BLOCKS, len(values), True)
+    found = compare(values)
+    half_width = 1.96 * math.sqrt(sums.squares) / sums.rows
+    assert (found.ci95[1] - found.ci95[0]) / 2 == pytest.approx(half_width, rel=0.05)
+    assert sum(sums.blocks) / sums.rows == pytest.approx(found.difference)
