@@ -1,0 +1,233 @@
+"""Serves simulated models on 127.0.0.1, as an OpenAI-compatible server of all landscapes at once.
+
+    python -m tests.benchmarks.simulated.server [--port PORT]
+
+`/<landscape>/<seed>[/<run>]/v1/chat/completions` is a model of one landscape: the optimizer's if
+the model's name holds "optimizer", else the target's. Each prefix has a ledger of what it was
+asked, read by GET and set to zero by POST at `/<prefix>/ledger` (and `/ledger` for all together):
+`run` is any word that keeps one strategy's account apart from another's.
+
+Equal requests get equal answers. Only an optimizer that is asked above temperature 0 is sampled, as
+a real one is: the n-th time that one prefix asks the same, since its ledger was last set to zero,
+is the n-th draw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from autoprompt_assets.engine.identity import content_hash
+from tests.benchmarks.server import LENGTH, ROOT, response
+from tests.benchmarks.simulated import forms
+from tests.benchmarks.simulated.landscape import Landscape, landscape
+from tests.benchmarks.simulated.proposer import propose
+from tests.benchmarks.simulated.reading import Json, Reader, answer, content_of
+
+TARGET, OPTIMIZER = "sim-target", "sim-optimizer"
+SIDE_ANSWER = "Short cases, each of one topic, with one label."
+CHAT, LEDGER = "v1/chat/completions", "ledger"
+Ledger = dict[str, dict[str, int]]
+
+
+class Model:
+    """Both roles of one landscape, for one prefix, with its ledger."""
+
+    def __init__(self, subject: Landscape) -> None:
+        self._landscape, self._reader = subject, Reader(subject)
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing was asked yet."""
+        self.ledger: dict[str, Counter[str]] = {}
+        self._asked: Counter[str] = Counter()
+
+    def complete(self, body: Json) -> Json:
+        """The reply to one chat request; `n` choices where it asks for several."""
+        optimizing = "optimizer" in body["model"]
+        reply = self._optimizer if optimizing else self._target
+        contents = [reply(body) for _ in range(body.get("n") or 1)]
+        usage = self._charge(body, contents)
+        choices = [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": content},
+                "finish_reason": "stop",
+            }
+            for index, content in enumerate(contents)
+        ]
+        head = {"id": "chatcmpl-simulated", "object": "chat.completion", "created": 1764000000}
+        return head | {"model": body["model"], "choices": choices, "usage": usage}
+
+    def _target(self, body: Json) -> str:
+        messages = body["messages"]
+        prompt, row = self._reader.read(messages)
+        fields = {name: value for name, value in body.items() if name not in ("messages", "n")}
+        label = answer(self._landscape, prompt, row, fields)
+        # DSPy names the fields in the system's turn.
+        first = content_of(messages[0]) + content_of(messages[-1])
+        return forms.write_answer(first, body.get("response_format"), label)
+
+    def _optimizer(self, body: Json) -> str:
+        messages, form = body["messages"], body.get("response_format")
+        text = "\n".join(map(content_of, messages))
+        if not forms.asks_for_prompt(text, form):
+            return forms.write_prompt(text, form, SIDE_ANSWER)
+        sample = 0
+        if body.get("temperature") != 0:
+            key = content_hash(body, 16)
+            sample = self._asked[key]
+            self._asked[key] += 1
+        return forms.write_prompt(text, form, propose(self._landscape, messages, sample))
+
+    def _charge(self, body: Json, contents: list[str]) -> dict[str, int]:
+        """A token is a word here."""
+        asked = sum(len(content_of(message).split()) for message in body["messages"])
+        said = sum(len(content.split()) for content in contents)
+        account = self.ledger.setdefault(body["model"], Counter())
+        account.update(calls=1, prompt_tokens=asked, completion_tokens=said)
+        return {
+            "prompt_tokens": asked,
+            "completion_tokens": said,
+            "total_tokens": asked + said,
+        }
+
+
+class Service:
+    """All prefixes; made as they are first asked."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+
+    def reply(self, method: str, path: str, body: bytes) -> tuple[bytes, object]:
+        """The status and the JSON that answer one HTTP request."""
+        try:
+            prefix, end = split_path(path)
+            if end == LEDGER:
+                return b"200 OK", self._account(prefix, reset=method == "POST")
+            if end != CHAT or method != "POST":
+                return b"404 Not Found", failure(f"nothing is served at {path!r}")
+            return b"200 OK", self._model(prefix).complete(json.loads(body))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            return b"400 Bad Request", failure(f"{type(error).__name__}: {error}")
+
+    def _model(self, prefix: str) -> Model:
+        if prefix not in self._models:
+            name, seed, *_ = prefix.split("/")
+            self._models[prefix] = Model(landscape(name, int(seed)))
+        return self._models[prefix]
+
+    def _account(self, prefix: str, *, reset: bool) -> Ledger:
+        """What was charged, by model, before the reset if there is one."""
+        models = [self._model(prefix)] if prefix else list(self._models.values())
+        total: dict[str, Counter[str]] = {}
+        for model in models:
+            for name, account in model.ledger.items():
+                total.setdefault(name, Counter()).update(account)
+            if reset:
+                model.reset()
+        return {name: dict(account) for name, account in total.items()}
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """(`additive/3/run`, `v1/chat/completions`), or (..., `ledger`)."""
+    parts = path.partition("?")[0].strip("/").split("/")
+    cut = parts.index("v1") if "v1" in parts else len(parts) - 1
+    return "/".join(parts[:cut]), "/".join(parts[cut:])
+
+
+def failure(message: str) -> Mapping[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "code": None}}
+
+
+class Connection(asyncio.Protocol):
+    """Reads as much of HTTP/1.1 as the clients measured here need, as `benchmarks.server` does."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._received = service, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        data = self._received + data
+        head = data.find(b"\r\n\r\n") + 4
+        length = LENGTH.search(data, 0, head) if head > 3 else None
+        if head < 4 or (length and len(data) < head + int(length[1])):
+            self._received = data
+            return
+        self._received = b""
+        method, path, _ = data.split(b" ", 2)
+        status, found = self._service.reply(method.decode(), path.decode(), data[head:])
+        self._transport.write(response(status, json.dumps(found).encode()))
+
+
+class SimulatedServer:
+    """A server in a process of its own, from entry to exit."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.benchmarks.simulated.server"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.root = self._process.stdout.readline().strip()
+        if not self.root:
+            raise RuntimeError("the simulated server did not start")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        """The server's process, for who measures what it costs."""
+        return self._process.pid
+
+    def base_url(self, name: str, seed: int, run: str = "") -> str:
+        """Where an OpenAI client reaches a landscape; `run` keeps accounts apart."""
+        return "/".join(part for part in (self.root, name, str(seed), run, "v1") if part)
+
+    def ledger(self, base_url: str = "", *, reset: bool = False) -> Ledger:
+        """Calls and tokens by model, under one base URL or in all."""
+        url = f"{base_url.removesuffix('/v1') or self.root}/{LEDGER}"
+        data = b"{}" if reset else None
+        with urllib.request.urlopen(url, data=data, timeout=10) as reply:
+            found: Ledger = json.load(reply)
+        return found
+
+
+async def serve(port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    loop, ended, service = asyncio.get_running_loop(), asyncio.Event(), Service()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    server = await loop.create_server(lambda: Connection(service), "127.0.0.1", port, backlog=4096)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.simulated.server")
+    parser.add_argument("--port", type=int, default=0)
+    asyncio.run(serve(parser.parse_args().port))
+
+
+if __name__ == "__main__":
+    main()
