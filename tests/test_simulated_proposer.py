@@ -113,15 +113,20 @@ def test_rows_in_the_request_are_copied_at_times() -> None:
         copied += bool(copies)
         blind = propose(subject, user(f"Request {number}: {subject.core}"))
         assert not subject.traits(blind).copies
-    assert 30 < copied < 75
+    assert 20 < copied < 60
 
 
-def test_copies_stay_where_the_prompt_is_changed_again() -> None:
+def test_copies_stay_until_dropping_them_is_the_change() -> None:
     subject = landscape("additive", 1)
     (text, target), *_ = subject.rows(1, 0)
     base = f"{subject.first_prompt} Known case: {text} => {target}."
-    made = propose(subject, user(f"Improve:\n```\n{base}\n```"))
-    assert subject.traits(made).copies == ((text, target),)
+    dropped = 0
+    for number in range(100):
+        made = propose(subject, user(f"Request {number}:\n```\n{base}\n```"))
+        kept, changed = subject.traits(made).copies, features(subject, made)
+        assert (kept, len(changed)) in [(((text, target),), 1), ((), 0)]
+        dropped += not kept
+    assert 0 < dropped < 25
 
 
 def test_opro_history_is_continued_from_its_last_and_best() -> None:

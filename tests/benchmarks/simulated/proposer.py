@@ -2,14 +2,15 @@
 
 It sees only the text of the request. It takes the last prompt that stands there, changes one
 feature of it, and does so more often rightly where the request shows rows that went wrong. It may
-also copy rows into the prompt, as models do. A request to merge two prompts gets both's features.
+also copy rows into the prompt, as models do, and drops such copies as one change more it can make.
+A request to merge two prompts gets both's features.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.benchmarks.simulated.words import LABELS, ROW, ROWS, normalise
 
 RIGHT_BLIND, RIGHT_WITH_FEEDBACK = 0.25, 0.75
 """How often its move raises the true score, where any can; with feedback, a failing category's."""
-COPY_ROWS, COPY_FAILURES = 0.1, 0.25
+COPY_ROWS, COPY_FAILURES = 0.1, 0.2
 """How often it copies rows that stand in the request with their targets."""
 GAP = 80
 """Characters between two sentences of one prompt, at most."""
@@ -40,6 +41,9 @@ _MERGE = re.compile(r"\b(?:merge|combine|recombine|crossover)", re.IGNORECASE)
 _COPY = re.compile(rf"Known case: ({ROW}) => ({'|'.join(LABELS)})\.")
 
 
+Identity = tuple[frozenset[int], frozenset[str]]
+
+
 @dataclass(frozen=True)
 class Block:
     """A prompt that stands in a request, from `start` to `end`."""
@@ -50,6 +54,11 @@ class Block:
     """In the order in which they stand."""
     copies: tuple[str, ...] = ()
     """Sentences that copy a row, as this proposer writes them."""
+
+    @property
+    def identity(self) -> Identity:
+        """Equal for prompts that say the same."""
+        return frozenset(self.features), frozenset(self.copies)
 
 
 @dataclass(frozen=True)
@@ -70,14 +79,15 @@ def propose(landscape: Landscape, messages: Sequence[Mapping[str, Any]], sample:
     asked = "\n".join(t for t, role in zip(texts, roles, strict=True) if role != "assistant")
     key = (landscape.seed, content_hash(texts, 16), sample)
     blocks = find_blocks(landscape, asked)
-    tried = {frozenset(block.features) for block in find_blocks(landscape, "\n".join(texts))}
+    tried = {block.identity for block in find_blocks(landscape, "\n".join(texts))}
     if len(tried) == 2 and _MERGE.search(asked):
         return _write(landscape, _union(*_last_two(blocks)))
     base = blocks[-1] if blocks else Block(0, 0)
     seen = find_rows(landscape, asked, blocks)
-    features = _change(landscape, base.features, tried, seen, key)
-    copies = (*base.copies, *_copied(base, seen, key))
-    return _write(landscape, Block(0, 0, features, copies))
+    made = _change(landscape, base, tried, seen, key)
+    if made.features != base.features:
+        made = replace(made, copies=(*made.copies, *_copied(base, seen, key)))
+    return _write(landscape, made)
 
 
 def find_blocks(landscape: Landscape, text: str) -> list[Block]:
@@ -119,19 +129,21 @@ def find_rows(landscape: Landscape, text: str, blocks: Sequence[Block]) -> list[
 
 def _change(
     landscape: Landscape,
-    features: tuple[int, ...],
-    tried: set[frozenset[int]],
+    base: Block,
+    tried: set[Identity],
     seen: Sequence[Seen],
     key: tuple[object, ...],
-) -> tuple[int, ...]:
-    """`features` with one added or taken away, so that the prompt is none of those shown."""
-    moves = [_toggled(features, number) for number in range(len(landscape.features))]
-    moves = [move for move in moves if frozenset(move) not in tried] or moves
-    now = landscape.true_score(landscape.write(features))
-    right = [m for m in moves if landscape.true_score(landscape.write(m)) > now + 1e-9]
+) -> Block:
+    """`base` with one feature added or taken away, or its copies; none of the prompts shown."""
+    moves = [_toggled(base, number) for number in range(len(landscape.features))]
+    moves += [replace(base, copies=())] if base.copies else []
+    moves = [move for move in moves if move.identity not in tried] or moves
+    now = landscape.true_score(_write(landscape, base))
+    right = [m for m in moves if landscape.true_score(_write(landscape, m)) > now + 1e-9]
     failing = {landscape.category(row.row) for row in seen if row.failed}
-    # A fix has the number of its category.
-    cures = [m for m in right if (set(m) - set(features)) & failing]
+    # A fix has the number of its category. Copies do harm whatever fails.
+    cures = [m for m in right if (set(m.features) - set(base.features)) & failing]
+    cures += [m for m in right if cures and m.features == base.features]
     chance = RIGHT_WITH_FEEDBACK if failing else RIGHT_BLIND
     # Were the other moves drawn from all, a landscape of many helpful features would be easy blind.
     rest = [move for move in moves if move not in right] or moves
@@ -150,16 +162,16 @@ def _copied(base: Block, seen: Sequence[Seen], key: tuple[object, ...]) -> list[
     return [copy for copy in dict.fromkeys(made) if copy not in base.copies][:count]
 
 
-def _toggled(features: tuple[int, ...], number: int) -> tuple[int, ...]:
-    if number in features:
-        return tuple(other for other in features if other != number)
-    return (*features, number)
+def _toggled(base: Block, number: int) -> Block:
+    if number in base.features:
+        return replace(base, features=tuple(n for n in base.features if n != number))
+    return replace(base, features=(*base.features, number))
 
 
 def _last_two(blocks: Sequence[Block]) -> tuple[Block, Block]:
     """The last prompt and the last one that differs from it."""
     last = blocks[-1]
-    other = next(b for b in reversed(blocks) if set(b.features) != set(last.features))
+    other = next(b for b in reversed(blocks) if b.identity != last.identity)
     return other, last
 
 
