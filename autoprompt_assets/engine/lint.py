@@ -1,0 +1,181 @@
+"""A candidate judged before any call is spent on it. Pure: no model, no files.
+
+| rule | it cannot be used where | what is no problem |
+| --- | --- | --- |
+| empty | it has no letter and no digit | |
+| length | the instruction is longer than `longest` | demos; the first prompt's own length |
+| duplicate | it is a known one in all that is said (`alike`) | other case within: `Yes`, `yes` |
+| placeholder lost | `{input}` or another `{name}` of the first prompt is gone | JSON, LaTeX |
+| placeholder new | `{input}`, or a name for it that nothing fills | `Answer: {letter}` |
+| keep | a text of `keep` does not stand in it, letter by letter | |
+| form | what the answer is read by is gone: `lint_format` | a form that was never asked for |
+| copy | one row's text stands in it: `lint_leaks` | demos; what the task or the first prompt says |
+
+The rules are checked in this order, and the first problem is told. The first prompt itself breaks
+none but `duplicate`. Where a rule may be wrong it lets pass: a poor candidate costs one evaluation,
+a good one that is refused may cost the search. What is told is a pure function of what is given,
+rows in their order, so that a search that is resumed asks its optimizer model the same again.
+
+`{input}` may not be added although it would work: it turns the system's turn into a template of
+the user's, and the winner must fit where the first prompt stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.errors import shown
+from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.lint_format import Mark, marks
+from autoprompt_assets.engine.lint_leaks import Leaks, visible
+from autoprompt_assets.engine.spec import GraderSpec
+
+SHORTEST_LIMIT = 4000
+"""Characters that every instruction may have, unless `longest` says else."""
+TIMES_FIRST = 4
+"""An instruction may be so many times as long as the first prompt."""
+INPUT_NAMES = frozenset(
+    [
+        "input",
+        "question",
+        "query",
+        "problem",
+        "user_input",
+        "userinput",
+        "input_text",
+        "user_query",
+        "user_question",
+    ]
+)
+"""Names that a model writes for the input; only `{input}` is filled."""
+
+_LATEX = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})+")
+_PLACEHOLDER = re.compile(r"(?<!\{)\{([^\W\d]\w*)\}(?!\})")
+_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"
+
+
+@dataclass(frozen=True)
+class Lint:
+    """The rules of one search; made once, its indices at their first use.
+
+    `rows` are the train rows, and validation's where copies of those shall be found, too; never
+    the test's. `choices` are the target role's. `longest` is in characters of the instruction,
+    `None` stands for 4,000 or four times the first prompt, whichever is more. `keep` are literal
+    texts that every instruction must hold.
+    """
+
+    first: str
+    rows: Sequence[Example] = field(repr=False)
+    grader: GraderSpec
+    choices: tuple[str, ...] = ()
+    longest: int | None = None
+    keep: tuple[str, ...] = ()
+
+    def problem(self, candidate: Candidate, known: Collection[str]) -> str:
+        """Why `candidate` cannot be used, in words for a model and a person, or an empty text.
+
+        The words fit "That cannot be used: …." `known` are the names of earlier candidates, as
+        `names` gives them; bare candidate ids find exact repetitions only.
+        """
+        instruction = candidate.instruction
+        if not any(letter.isalnum() and letter not in _BLANK_LETTERS for letter in instruction):
+            return "the prompt is empty"
+        if len(instruction) > self._limit:
+            return (
+                f"the prompt has {len(instruction):,} characters and may have {self._limit:,}; "
+                "say it in fewer words"
+            )
+        if candidate.id in known or alike(candidate) in known:
+            return "that prompt was tried before"
+        if instruction == self.first:
+            return ""
+        return (
+            self._placeholder(instruction)
+            or self._lost_text(instruction)
+            or self._lost_form(instruction)
+            or self._copied(instruction)
+        )
+
+    def _placeholder(self, instruction: str) -> str:
+        was, now = self._placeholders, placeholders(instruction)
+        lost = sorted(was - now)
+        if lost:
+            return f"it lacks the placeholder {_braced(lost)} of the first prompt; keep it as it is"
+        if "input" in now - was:
+            return (
+                "it holds {input}, and the first prompt is used as it stands, without "
+                "placeholders; take it out, the input follows by itself"
+            )
+        unknown = sorted(name for name in now - was if name.casefold() in INPUT_NAMES)
+        if unknown:
+            return f"it holds {_braced(unknown)}, which nothing fills; take it out"
+        return ""
+
+    def _lost_text(self, instruction: str) -> str:
+        lost = next((text for text in self.keep if text not in instruction), None)
+        return f"it lacks the text {shown(lost)}, which every prompt must hold" if lost else ""
+
+    def _lost_form(self, instruction: str) -> str:
+        lost = next((mark for mark in self._marks if not mark.kept.search(instruction)), None)
+        if lost is None:
+            return ""
+        return f"it no longer asks for {lost.name}, by which the answer is read; keep that"
+
+    def _copied(self, instruction: str) -> str:
+        text = self._leaks.copied(instruction)
+        if not text:
+            return ""
+        return (
+            f"it copies {shown(' '.join(text.split()))} from the rows it is tuned on; say in "
+            "general what such rows have in common"
+        )
+
+    @cached_property
+    def _limit(self) -> int:
+        default = max(SHORTEST_LIMIT, TIMES_FIRST * len(self.first))
+        return max(default if self.longest is None else self.longest, len(self.first))
+
+    @cached_property
+    def _placeholders(self) -> frozenset[str]:
+        return placeholders(self.first)
+
+    @cached_property
+    def _marks(self) -> tuple[Mark, ...]:
+        if self.choices:
+            return ()
+        return marks(self.first, self.grader, [row.target for row in self.rows])
+
+    @cached_property
+    def _leaks(self) -> Leaks:
+        return Leaks(self.first, self.rows)
+
+
+def names(candidates: Iterable[Candidate]) -> frozenset[str]:
+    """What `Lint.problem` knows earlier candidates by: their ids, and what they are alike by."""
+    return frozenset(name for one in candidates for name in (one.id, alike(one)))
+
+
+def alike(candidate: Candidate) -> str:
+    """Twelve hexadecimal digits that candidates share where they differ in nothing that is said.
+
+    Apart from white space, invisible characters, the first letter's case and the last full stop,
+    all of a candidate counts: demos and parameters as they are.
+    """
+    wording = " ".join(visible(candidate.instruction).split()).rstrip(" .")
+    wording = wording[:1].casefold() + wording[1:]
+    return content_hash({**candidate.as_json(), "instruction": ["alike", wording]}, 12)
+
+
+def placeholders(instruction: str) -> frozenset[str]:
+    """The names in single braces. `{input}` counts wherever it stands, as there it is filled."""
+    found = set(_PLACEHOLDER.findall(_LATEX.sub("", instruction)))
+    return frozenset(found | {"input"} if "{input}" in instruction else found)
+
+
+def _braced(found: Iterable[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in found)
