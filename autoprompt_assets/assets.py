@@ -8,17 +8,19 @@ import dagster as dg
 
 from autoprompt_assets import metadata
 from autoprompt_assets.automation import EXPERIMENTS, GRID
+from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.records import scored_json, select
+from autoprompt_assets.engine.records import Scored, scored_json
 from autoprompt_assets.engine.search import require_iterations
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import render_report
 from autoprompt_assets.session import (
     KNOWN_ERRORS,
+    Desk,
     Session,
     load_dataset,
     open_session,
-    read_baseline,
+    read_history,
     reported,
 )
 from resources.experiments import ExperimentsResource
@@ -71,18 +73,31 @@ def baseline_score(
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
         with session.opened(progress) as desk:
-            baseline, counts = desk.do(desk.search.baseline(session.rows("validation")))
+            (baseline, room), counts = desk.do(measured(session, desk))
         session.records.write_baseline(baseline)
+    for line in room.lines()[3:]:
+        context.log.warning(line)
     return dg.MaterializeResult(
         metadata={
             "search": session.search_id,
             **metadata.summary_metadata(baseline.summary),
             **metadata.counts_metadata(counts),
+            "headroom": metadata.lines_metadata(room.lines()),
             "prompt": metadata.prompt_metadata(baseline.candidate.text()),
             **metadata.failures_metadata(session.records, baseline.candidate, "validation"),
         },
-        data_version=dg.DataVersion(content_hash([session.search_id, scored_json(baseline)], 16)),
+        data_version=dg.DataVersion(
+            content_hash([session.search_id, scored_json(baseline), room.as_json()], 16)
+        ),
     )
+
+
+async def measured(session: Session, desk: Desk) -> tuple[Scored, Headroom]:
+    """The first prompt's score, and then what a search could win."""
+    rows, test_rows = session.rows("validation"), session.dataset.extents["test"].rows
+    baseline = await desk.search.baseline(rows)
+    room, _ = await desk.search.headroom(baseline, rows, test_rows)
+    return baseline, room
 
 
 @dg.asset(
@@ -125,26 +140,26 @@ def iterate(
 ) -> Iterator[dg.AssetMaterialization]:
     """The iterations `numbers` of one search, each as an event when it has ended."""
     records, name = session.records, session.name
-    baseline = read_baseline(session)
     command = (
         "dg launch --assets optimizer_iterations "
         f"--partition-range '{name}|001...{name}|{numbers[0]:03d}'"
     )
-    earlier = require_iterations(records, numbers[0], command)
+    history = read_history(session, require_iterations(records, numbers[0], command))
     rows = session.rows("validation")
     upstream = context.instance.get_latest_data_version_record(
         dg.AssetKey("baseline_score"), partition_key=name
     )
     with session.opened(progress) as desk:
         for number in numbers:
-            optimizer = session.optimizer(baseline, earlier)
-            step, counts = desk.do(desk.search.iterate(number, baseline, earlier, optimizer, rows))
-            earlier.append(step)
+            optimizer = session.optimizer(history)
+            known = {candidate.id: candidate for candidate in history.tried}
+            step, counts = desk.do(desk.search.iterate(number, history, optimizer, rows))
+            history = history.then(step)
             yield dg.AssetMaterialization(
                 asset_key=context.asset_key,
                 partition=f"{name}|{number:03d}",
                 metadata={
-                    **metadata.iteration_metadata(step, session.search_id),
+                    **metadata.iteration_metadata(step, session.search_id, known),
                     **metadata.counts_metadata(counts),
                     **(
                         metadata.failures_metadata(records, step.best.candidate, "validation")
@@ -174,19 +189,20 @@ def best_prompt(
     llm: LLMResource,
     store: StoreResource,
 ) -> dg.MaterializeResult[None]:
-    """The candidate with the best validation score; no model is asked."""
+    """The candidate that was accepted last; no model is asked."""
     require_home(context)
     name = context.partition_key
     with reported():
         session = open_session(name, experiments, llm, store)
-        baseline = read_baseline(session)
+        read_history(session)  # first: what lacks a baseline has no iterations either
         command = f"autoprompt run {name}"
         steps = require_iterations(session.records, session.spec.optimizer.iterations + 1, command)
-        best = select(baseline, steps)
+        history = read_history(session, steps)
+        best = history.best
         session.records.write_best(best)
     data = [session.search_id, best.iteration, scored_json(best.scored)]
     return dg.MaterializeResult(
-        metadata=metadata.best_metadata(best, baseline, session.search_id),
+        metadata=metadata.best_metadata(best, history.baseline, session.search_id),
         data_version=dg.DataVersion(content_hash(data, 16)),
     )
 
@@ -210,16 +226,17 @@ def test_comparison(
     name = context.partition_key
     with reported():
         session = open_session(name, experiments, llm, store)
-        records, baseline = session.records, read_baseline(session)
+        records = session.records
+        history = read_history(session, records.read_iterations())
         best = required(records.read_best(), "best_prompt", name)
-        candidates = (baseline.candidate, best.scored.candidate)
+        candidates = (history.baseline.candidate, best.scored.candidate)
         with session.opened(progress) as desk:
             outcome, counts = desk.do(desk.search.test(*candidates, session.rows("test")))
         records.write_outcome(outcome)
-        report = records.write_report(render_report(session, baseline, best, outcome))
+        report = records.write_report(render_report(session, history, best, outcome))
     return dg.MaterializeResult(
         metadata={
-            **metadata.outcome_metadata(outcome, session.search_id, report),
+            **metadata.outcome_metadata(outcome, best, session.search_id, report),
             **metadata.counts_metadata(counts),
             **metadata.failures_metadata(records, best.scored.candidate, "test"),
         },

@@ -8,7 +8,7 @@ from autoprompt_assets.automation import EXPERIMENTS
 from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.identity import normalise
 from autoprompt_assets.reporting import path_spend
-from autoprompt_assets.session import open_session, read_baseline, reported
+from autoprompt_assets.session import open_session, read_history, reported
 from resources.experiments import ExperimentsResource
 from resources.llm import LLMResource
 from resources.store import StoreResource, required
@@ -71,7 +71,8 @@ def spend_within_budget(
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
         outcome = required(session.records.read_outcome(), "test_comparison", session.name)
-        spend = path_spend(session, read_baseline(session), outcome)
+        history = read_history(session, session.records.read_iterations())
+        spend = path_spend(history, outcome)
     over = exceeds(session.spec.budget, spend)
     return dg.AssetCheckResult(
         passed=not over,

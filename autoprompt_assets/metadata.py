@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,17 +15,19 @@ from autoprompt_assets.engine.dataset import Split
 from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
+from autoprompt_assets.engine.report.diff import unified
+from autoprompt_assets.engine.report.words import optimism
 from resources.store import DatasetRecord, SearchStore
 
 FAILURES_SHOWN = 10
 Metadata = dict[str, Any]
 
 
-def fence(text: str) -> str:
+def fence(text: str, language: str = "text") -> str:
     """`text` as a Markdown code block whose fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * max(3, longest + 1)
-    return f"{ticks}text\n{text}\n{ticks}"
+    return f"{ticks}{language}\n{text}\n{ticks}"
 
 
 def prompt_metadata(text: str) -> dg.MarkdownMetadataValue:
@@ -33,11 +35,16 @@ def prompt_metadata(text: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(fence(text))
 
 
+def lines_metadata(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """Lines of plain words, as a list."""
+    return dg.MetadataValue.md("\n".join(f"* {_plain(line)}" for line in lines))
+
+
 def dataset_metadata(record: DatasetRecord) -> Metadata:
     """Sizes, what was dropped, what was noticed."""
     sizes: Metadata = {f"rows {split}": extent.rows for split, extent in record.extents.items()}
     dropped = {f"dropped ({why})": count for why, count in record.dropped.items() if count}
-    notes = {"notes": dg.MetadataValue.md("\n".join(f"* {_plain(n)}" for n in record.notes))}
+    notes = {"notes": lines_metadata(record.notes)}
     return {"version": record.version, **sizes, **dropped, **(notes if record.notes else {})}
 
 
@@ -81,15 +88,37 @@ def failures_metadata(records: SearchStore, candidate: Candidate, split: Split) 
     return {"sample of failures": dg.MetadataValue.table(shown, schema=schema)}
 
 
-def iteration_metadata(step: Iteration, search: str) -> Metadata:
-    """One iteration: its best candidate, its parents, and every candidate's score."""
+def iteration_metadata(step: Iteration, search: str, known: Mapping[str, Candidate]) -> Metadata:
+    """One iteration: its best candidate and what that changed, and every other's record.
+
+    `known` are the search's candidates by id: where the best one's parent is among them, or in
+    this step, what changed is shown.
+    """
     best = step.best or (step.scored[0] if step.scored else None)
     shown: Metadata = {"status": step.status, "search": search}
+    if step.strategy:
+        shown["strategy"] = step.strategy
     if step.reason:
         shown["reason"] = _plain(step.reason)
     if best is not None:
         shown |= _scored_metadata(best)
-        shown["candidates"] = {s.candidate.id: round(s.summary.score, 4) for s in step.scored}
+        shown |= _diff_metadata(
+            best, {**{s.candidate.id: s.candidate for s in step.scored}, **known}
+        )
+        shown["candidates"] = _table([_record(scored) for scored in step.scored])
+    if step.rejected:
+        shown["rejected"] = _table(
+            [
+                {
+                    "id": one.proposal.candidate.id,
+                    "why": _cell(one.reason),
+                    "prompt": _cell(one.proposal.candidate.text()),
+                    "parents": ", ".join(one.proposal.parents),
+                    "note": _cell(one.proposal.note),
+                }
+                for one in step.rejected
+            ]
+        )
     if step.answers:
         shown["optimizer's words"] = prompt_metadata("\n\n---\n\n".join(step.answers))
     return shown
@@ -105,10 +134,11 @@ def best_metadata(best: Best, baseline: Scored, search: str) -> Metadata:
     }
 
 
-def outcome_metadata(outcome: TestOutcome, search: str, report: str) -> Metadata:
-    """The verdict and what it rests on."""
+def outcome_metadata(outcome: TestOutcome, best: Best, search: str, report: str) -> Metadata:
+    """The verdict and what it rests on, and by how much validation was too good."""
     comparison = outcome.comparison
     low, high = comparison.ci95
+    gap, won = optimism(best, outcome), comparison.won_ci95
     return {
         "verdict": comparison.verdict,
         "search": search,
@@ -120,6 +150,8 @@ def outcome_metadata(outcome: TestOutcome, search: str, report: str) -> Metadata
         "rows compared": comparison.rows,
         "wins": comparison.wins,
         "losses": comparison.losses,
+        **({"won ci95": f"{won[0]:.3f} to {won[1]:.3f}"} if won is not None else {}),
+        **({"validation minus test score": gap} if gap is not None else {}),
         "report": dg.MetadataValue.path(report),
     }
 
@@ -160,11 +192,43 @@ def _scored_metadata(scored: Scored) -> Metadata:
     return {
         **summary_metadata(scored.summary),
         "selectable": scored.selectable,
+        "decision": scored.decision,
+        "why": _plain(scored.why),
+        "rows seen": scored.summary.rows,
+        "estimate": scored.estimate,
         "candidate": scored.candidate.id,
         "parents": ", ".join(scored.proposal.parents) or "none",
         "how": scored.proposal.note,
         "prompt": prompt_metadata(scored.candidate.text()),
     }
+
+
+def _diff_metadata(best: Scored, known: Mapping[str, Candidate]) -> Metadata:
+    """What changed from its first parent that is known."""
+    parent = next((known[one] for one in best.proposal.parents if one in known), None)
+    found = unified(parent, best.candidate) if parent is not None else ""
+    return {"diff": dg.MetadataValue.md(fence(found, "diff"))} if found else {}
+
+
+def _record(scored: Scored) -> dict[str, str | int | float]:
+    return {
+        "id": scored.candidate.id,
+        "decision": scored.decision,
+        "rows seen": scored.summary.rows,
+        "score": round(scored.summary.score, 4),
+        "estimate": round(scored.estimate, 4),
+        "parents": ", ".join(scored.proposal.parents),
+        "note": _cell(scored.proposal.note),
+        "why": _cell(scored.why),
+    }
+
+
+def _table(rows: Sequence[Mapping[str, str | int | float]]) -> dg.TableMetadataValue:
+    """At least one row, all with the same columns."""
+    kinds = {str: "string", int: "int", float: "float"}
+    columns = [dg.TableColumn(name, kinds[type(value)]) for name, value in rows[0].items()]
+    records = [dg.TableRecord(dict(row)) for row in rows]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
 def _cell(value: Any, limit: int = 300) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoprompt_assets.engine.candidate import read_choice
+from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Scored, TestOutcome
 from autoprompt_assets.engine.report import Report, Row, render
 from autoprompt_assets.session import Session
 
 
-def render_report(session: Session, baseline: Scored, best: Best, outcome: TestOutcome) -> str:
+def render_report(session: Session, history: History, best: Best, outcome: TestOutcome) -> str:
     """The report of a finished search, as one HTML file."""
-    iterations = session.records.read_iterations()
+    baseline = history.baseline
     return render(
         Report(
             experiment=session.name,
@@ -25,11 +26,12 @@ def render_report(session: Session, baseline: Scored, best: Best, outcome: TestO
             grader=session.spec.grader.kind,
             strategy=session.spec.optimizer.strategy,
             baseline=baseline,
-            iterations=iterations,
+            iterations=history.iterations,
+            headroom=history.headroom,
             best=best,
             outcome=outcome,
             rows=_rows(session, baseline, best),
-            spend=path_spend(session, baseline, outcome),
+            spend=path_spend(history, outcome),
         )
     )
 
@@ -40,15 +42,11 @@ def role_names(session: Session) -> dict[str, str]:
     return {role: f"{endpoint.model} at {endpoint.name}" for role, endpoint in endpoints.items()}
 
 
-def path_spend(session: Session, baseline: Scored, outcome: TestOutcome) -> Spend:
+def path_spend(history: History, outcome: TestOutcome) -> Spend:
     """What the search's path is charged: every call on it, made now or replayed."""
-    spend = baseline.summary.spend.plus(outcome.baseline.spend)
-    for step in session.records.read_iterations():
-        spend = spend.plus(step.spend)
-    best = session.records.read_best()
-    if best is not None and best.scored.candidate.id != baseline.candidate.id:
-        spend = spend.plus(outcome.best.spend)
-    return spend
+    spend = history.spend.plus(outcome.baseline.spend)
+    same = history.best.scored.candidate.id == history.baseline.candidate.id
+    return spend if same else spend.plus(outcome.best.spend)
 
 
 def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[Row]:

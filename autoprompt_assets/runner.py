@@ -6,7 +6,7 @@ Three runs, as the UI's backfill makes them: one run cannot mix assets of differ
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,13 @@ from autoprompt_assets.automation import iteration_range
 from autoprompt_assets.definitions import ASSETS, CHECKS, defs
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.errors import RunFailed
+from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.records import Best, Scored, TestOutcome
+from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
+from autoprompt_assets.engine.report.words import optimism
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import path_spend
-from autoprompt_assets.session import open_session, read_baseline
+from autoprompt_assets.session import open_session, read_history
 from resources.experiments import ExperimentsResource
 from resources.home import home_lock
 from resources.llm import LLMResource
@@ -46,12 +48,13 @@ class Outcome:
     baseline: Scored
     best: Best
     test: TestOutcome
+    headroom: Headroom
+    candidates: dict[str, int]
+    """How many beside the baseline; see `counted`."""
     spend: Spend
     report: str
     stopped: str = ""
     """Why the search ended before its last iteration; empty where it did not."""
-    tried: int = 0
-    """Candidates scored beside the baseline."""
     calls: dict[str, int] = field(default_factory=dict)
     usd_paid: float = 0.0
 
@@ -59,6 +62,11 @@ class Outcome:
     def comparison(self) -> Comparison:
         """The sealed test's statistics."""
         return self.test.comparison
+
+    @property
+    def gap(self) -> float | None:
+        """The best prompt's validation score minus its test score."""
+        return optimism(self.best, self.test)
 
     def as_json(self) -> dict[str, Any]:
         """What `autoprompt run --json` prints; `usd` is null where a price is unknown."""
@@ -82,6 +90,9 @@ class Outcome:
                 "p_value": comparison.p_value,
                 "verdict": comparison.verdict,
             },
+            "validation_minus_test": self.gap,
+            "headroom": self.headroom.as_json(),
+            "candidates": self.candidates,
             "stopped": self.stopped or None,
             "calls": self.calls,
             "tokens": {
@@ -148,26 +159,39 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
                     raise KeyboardInterrupt
                 raise RunFailed(_failure(result))
     session = open_session(name, bench.experiments, bench.llm, bench.store)
-    baseline, best = (
-        read_baseline(session),
-        required(session.records.read_best(), "best_prompt", name),
-    )
-    outcome = required(session.records.read_outcome(), "test_comparison", name)
-    spend = path_spend(session, baseline, outcome)
     steps = session.records.read_iterations()[: session.spec.optimizer.iterations]
+    history = read_history(session, steps)
+    best = required(session.records.read_best(), "best_prompt", name)
+    outcome = required(session.records.read_outcome(), "test_comparison", name)
+    spend = path_spend(history, outcome)
     return Outcome(
         name,
         session.search_id,
-        baseline,
+        history.baseline,
         best,
         outcome,
+        history.headroom,
+        counted(steps),
         spend,
         session.records.report_path,
         next((step.reason for step in steps if step.status == "stopped"), ""),
-        sum(len(step.scored) for step in steps),
         calls,
         usd,
     )
+
+
+def counted(steps: Sequence[Iteration]) -> dict[str, int]:
+    """How many candidates were evaluated, and of those accepted or dropped; and how many rejected.
+
+    Those that are neither accepted nor dropped have seen all rows without being shown better.
+    """
+    decisions = [scored.decision for step in steps for scored in step.scored]
+    return {
+        "evaluated": len(decisions),
+        "accepted": decisions.count("accepted"),
+        "dropped": decisions.count("dropped"),
+        "rejected": sum(len(step.rejected) for step in steps),
+    }
 
 
 def _instance() -> dg.DagsterInstance:

@@ -53,20 +53,11 @@ roles:
     extra: {{}}
 {choices}
   optimizer:
-    # Writes new prompts. Not needed by the strategy `demos`.
+    # Writes new prompts. Take the role out to search demos, wordings and parameters only.
     endpoint: openai
     model: gpt-4.1
     temperature: 0.7
     max_tokens: 4000
-    prompt: |
-      Below are prompts for one task, each with its accuracy, from worst to best.
-
-      {{prompt_scores_str}}
-
-      Describe what the better prompts have in common and what the worse ones lack. Then write one
-      new prompt, different from all of them, that should reach a higher accuracy. It is a system
-      prompt: it must not contain placeholders or answers to single questions. Put it in double
-      square brackets: [[your new prompt]]
 
 # exact, choice, contains, number, regex (with pattern), json (with field), or model (the review
 # role judges; add roles.review with a prompt that holds {{response}} and {{answer}}).
@@ -75,10 +66,19 @@ grader:
   ignore_case: true
 
 optimizer:
-  # opro: the optimizer model writes prompts. demos: few-shot demos from train rows, no model.
-  strategy: opro
-  iterations: 3
+  # auto gives each step to what has gained most: opro, gepa, mipro or demos, see README.md.
+  strategy: auto
+  iterations: 12
   candidates: 1
+  # Texts that every prompt must hold, for example a field's name: ["answer"]
+  keep: []
+  # Instructions of yours to try, and request fields to tune: {{temperature: [0, 0.7]}}
+  wordings: []
+  parameters: {{}}
+
+# Before the search the first prompt is asked twice on these validation rows: how much is noise?
+# stop: true ends a search that could show no gain.
+headroom: {{rows: 20, stop: false}}
 
 # Calls in flight at one endpoint, at most. How many it takes, and how fast, is found by trying.
 concurrency: 10

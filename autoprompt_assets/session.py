@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,13 +21,17 @@ from autoprompt_assets.engine.dataset import Dataset, Example, Split, SplitRows,
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, UnmeasuredRows
 from autoprompt_assets.engine.evaluate import Evaluator, Progress
 from autoprompt_assets.engine.graders import make_grader
+from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Journal, Spend
+from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import CallError
-from autoprompt_assets.engine.optimizers import Optimizer, make_optimizer
-from autoprompt_assets.engine.records import Iteration, Scored
+from autoprompt_assets.engine.optimizers import make_optimizer
+from autoprompt_assets.engine.optimizers.base import Optimizer, Unjudged
+from autoprompt_assets.engine.records import Iteration
 from autoprompt_assets.engine.search import Search
-from autoprompt_assets.engine.spec import ExperimentSpec, RescoreSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_strategies import RescoreSpec
 from autoprompt_assets.engine.table import read_table
 from autoprompt_assets.engine.targets import refuse_unanswerable
 from autoprompt_assets.interrupts import run_interruptible
@@ -36,6 +41,8 @@ from resources.llm import LLMResource
 from resources.store import DatasetRecord, ExperimentStore, SearchStore, StoreResource, required
 
 T = TypeVar("T")
+MOST_VALUES = 1000
+"""Validation rows whose grades a strategy is told."""
 KNOWN_ERRORS = (InputError, MissingInput, UnmeasuredRows, CallError, JournalError)
 
 
@@ -85,13 +92,29 @@ class Session:
         """The rows that a strategy may take demos from."""
         return tuple(self.rows("train").read())
 
-    def optimizer(self, baseline: Scored, earlier: list[Iteration]) -> Optimizer:
+    @cached_property
+    def lint(self) -> Lint:
+        """What is looked at before a call is spent on a candidate."""
+        optimizer, target = self.spec.optimizer, self.spec.roles.target
+        return Lint(
+            target.prompt,
+            self.train,
+            self.spec.grader,
+            target.choices,
+            optimizer.longest,
+            optimizer.keep,
+        )
+
+    def optimizer(self, history: History) -> Optimizer:
         """The strategy, told everything so far."""
-        optimizer = make_optimizer(self.spec, self.train, self._rescored())
-        optimizer.tell([baseline.trial()])
-        for step in earlier:
-            optimizer.tell([scored.trial() for scored in step.scored])
+        optimizer = make_optimizer(self.spec, self.train, self.lint, self._rescored())
+        for step in history.steps(self._values):
+            optimizer.tell(step)
         return optimizer
+
+    def _values(self, candidate: Candidate) -> dict[str, float]:
+        rows = self.records.read_values(candidate, "validation")
+        return {key: value for key, value in islice(rows, MOST_VALUES) if value is not None}
 
     def _rescored(self) -> list[list[Candidate]]:
         if not isinstance(self.spec.optimizer, RescoreSpec):
@@ -129,7 +152,9 @@ class Session:
             progress,
         )
         self.records.write_spec(self.effective_spec())
-        return Search(self.spec, evaluator, self.records, self._reserve())
+        judge = Unjudged() if isinstance(self.spec.optimizer, RescoreSpec) else self.lint
+        train = {example.id: example for example in self.train}
+        return Search(self.spec, evaluator, self.records, self._reserve(), train, judge)
 
     def _reserve(self) -> Spend:
         extent = self.dataset.extents["test"]
@@ -177,13 +202,16 @@ def open_session(
     return Session(name, spec, files, dataset, llm.models(spec), llm, store.journal)
 
 
-def read_baseline(session: Session) -> Scored:
-    """The baseline of the session's own search.
+def read_history(session: Session, iterations: Sequence[Iteration] = ()) -> History:
+    """The session's own search up to `iterations`.
 
     Raises:
-        MissingInput: it has not been materialized.
+        MissingInput: its baseline has not been materialized.
     """
-    return required(session.records.read_baseline(), "baseline_score", session.name)
+    records, name = session.records, session.name
+    baseline = required(records.read_baseline(), "baseline_score", name)
+    room, repeats = required(records.read_headroom(), "baseline_score", name)
+    return History(baseline, room, repeats, tuple(iterations))
 
 
 @contextmanager

@@ -92,26 +92,36 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         f"p = {comparison.p_value:.2g}, {comparison.wins} rows won and {comparison.losses} lost "
         f"of {comparison.rows})",
     )
+    if outcome.gap is not None:
+        verdict.append(f"\nvalidation minus test score of the best prompt: {outcome.gap:+.3f}")
     advice = {
         "better": "use the best prompt",
         "worse": "keep your prompt: the best on validation is worse on rows it was not chosen on",
         "not shown": "keep your prompt: no difference was shown on the sealed rows",
     }[comparison.verdict]
     if not best.iteration:
-        advice = "keep your prompt: nothing that was tried scored higher on validation"
-        if not outcome.tried:
+        advice = "keep your prompt: nothing that was tried was shown to be better on validation"
+        if not outcome.candidates["evaluated"]:
             advice = "keep your prompt: no other was scored"
     if outcome.stopped:
         advice += f"\nthe search stopped early: {outcome.stopped}"
     verdict.append(f"\n{advice}")
     prompt = Panel(Text(best.scored.candidate.text()), title="best prompt", title_align="left")
-    out.print(Group(table, verdict, prompt, Text(_cost(outcome))))
+    out.print(Group(table, verdict, prompt, Text(_counts(outcome)), Text(_cost(outcome))))
     out.print(Text(f"report: {outcome.report}"), soft_wrap=True)
 
 
 def _score(summary: Summary) -> str:
     low, high = summary.ci95
     return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {summary.correct}/{summary.measured}"
+
+
+def _counts(outcome: Outcome) -> str:
+    counts = outcome.candidates
+    return (
+        f"candidates: {counts['evaluated']} evaluated, of which {counts['accepted']} accepted and "
+        f"{counts['dropped']} dropped early; {counts['rejected']} rejected before any call"
+    )
 
 
 def _cost(outcome: Outcome) -> str:

@@ -92,10 +92,11 @@ def resolve_roles(
     spec: ExperimentSpec, environ: Mapping[str, str], override: str = ""
 ) -> dict[Role, Endpoint]:
     """The endpoint of every role that the experiment uses."""
+    writes = spec.optimizer.strategy not in ("demos", "rescore")
     roles: dict[Role, RoleSpec | None] = {
         "target": spec.roles.target,
         "review": spec.roles.review if spec.grader.kind == "model" else None,
-        "optimizer": spec.roles.optimizer if spec.optimizer.strategy == "opro" else None,
+        "optimizer": spec.roles.optimizer if writes else None,
     }
     return {
         name: resolve(role, spec.endpoints, environ, override)

@@ -23,7 +23,9 @@ from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Membership, Split, SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluation import Summary
+from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import (
     Best,
     Iteration,
@@ -204,14 +206,19 @@ class SearchStore:
         found = sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.exists() else []
         return [(cast(Split, stem.split("-")[0]), stem.split("-")[1]) for stem in found]
 
+    def read_values(self, candidate: Candidate, split: Split) -> Iterator[tuple[str, float | None]]:
+        """See `Records`."""
+        for row in self.evaluation(split, candidate.id).read("id", "value"):
+            yield row["id"], row["value"]
+
     def read_pairs(
         self, first: Candidate, second: Candidate, split: Split
     ) -> Iterator[tuple[float | None, float | None]]:
         """See `Records`. Both hold the rows of one dataset version, in its order."""
-        files = [self.evaluation(split, one.id).read("id", "value") for one in (first, second)]
-        for before, after in zip(*files, strict=True):
-            assert before["id"] == after["id"]
-            yield before["value"], after["value"]
+        both = (self.read_values(one, split) for one in (first, second))
+        for (row, before), (same, after) in zip(*both, strict=True):
+            assert row == same
+            yield before, after
 
     def read_iteration(self, iteration: int) -> Iteration | None:
         """See `Records`."""
@@ -239,6 +246,19 @@ class SearchStore:
         data = read_json(self.folder / "baseline.json")
         return read_scored(data) if data is not None else None
 
+    def write_headroom(self, found: Headroom, spend: Spend) -> None:
+        """What could be won and shown, and what measuring that was charged."""
+        data = {**found.as_json(), "spend": asdict(spend)}
+        write_json(self.folder / "headroom.json", data)
+
+    def read_headroom(self) -> tuple[Headroom, Spend] | None:
+        """What `write_headroom` wrote."""
+        data = read_json(self.folder / "headroom.json")
+        if data is None:
+            return None
+        spend = Spend(**data.pop("spend"))
+        return Headroom.from_json(data), spend
+
     def write_best(self, best: Best) -> None:
         """`best_prompt.txt` for people, `best_candidate.json` for programs."""
         write_text(self.folder / "best_prompt.txt", best.scored.candidate.text() + "\n")
@@ -264,9 +284,10 @@ class SearchStore:
         data = read_json(self.folder / "comparison.json")
         if data is None:
             return None
-        fields = {**data["comparison"], "ci95": tuple(data["comparison"]["ci95"])}
         return TestOutcome(
-            read_summary(data["baseline"]), read_summary(data["best"]), Comparison(**fields)
+            read_summary(data["baseline"]),
+            read_summary(data["best"]),
+            Comparison(**data["comparison"]),
         )
 
     def write_report(self, html: str) -> str:

@@ -32,7 +32,7 @@ READ_ONCE = ("automation", "assets", "checks", "definitions", "runner")
 KEPT_OUT = ("AUTOPROMPT_ENDPOINT", "AUTOPROMPT_STORE", "AUTOPROMPT_JOURNAL")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ROWS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(60)}
-WORDING = " ".join([*FEATURES.values()][:3])
+WORDING = " ".join([*FEATURES.values()][:4])
 FENCED = "Name the shape.\n````json\n{}\n````"
 # Demos ask no optimizer model; the wording holds phrases that the loopback target heeds.
 SPEC = f"""\

@@ -57,7 +57,11 @@ def test_each_iteration_has_one_event_with_the_metadata_of_its_own(graph: Graph)
         assert said["candidate"] == step.best.candidate.id
         assert said["score"] == step.best.summary.score
         assert said["tokens"] == step.best.summary.spend.tokens
-        assert said["candidates"] == {step.best.candidate.id: round(step.best.summary.score, 4)}
+        table = said["candidates"]
+        assert isinstance(table, dg.TableMetadataValue)
+        (row,) = table.records
+        assert row.data["id"] == step.best.candidate.id
+        assert row.data["decision"] == step.best.decision
     candidates = {step.best.candidate.id for step in graph.iterations("alpha") if step.best}
     assert len(candidates) == 3
 
@@ -72,7 +76,9 @@ def test_a_person_reads_score_interval_prompt_failures_calls_cost_and_parents(gr
     assert baseline["score ci95"] == "0.181 to 0.567"
     assert baseline["rows measured"] == "20 of 20"
     assert baseline["outcomes"] == {"correct": 7, "wrong": 13}
-    assert (baseline["calls made"], baseline["calls failed"]) == (20, 0)
+    # Each row, and each again to tell noise from gain.
+    assert (baseline["calls made"], baseline["calls failed"]) == (20 + 20, 0)
+    assert "0 of 20 rows asked twice changed their grade" in str(baseline["headroom"])
     assert isinstance(baseline["usd paid now"], float)
     assert baseline["usd paid now"] > 0
     assert first["parents"] == "none"

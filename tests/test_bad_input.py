@@ -66,9 +66,27 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "a list for the grader's kind": (spec_text(grader="{kind: [exact]}"), ['grader.kind = ["exac']),
     "an unknown strategy": (
         spec_text(optimizer="{strategy: oprox}"),
-        ['optimizer.strategy = "oprox": is not known; use one of opro, demos, rescore'],
+        [
+            'optimizer.strategy = "oprox": is not known; use one of opro, gepa, mipro, demos, '
+            "auto, rescore"
+        ],
     ),
-    "no strategy": (spec_text(optimizer="{iterations: 3}"), ["optimizer.strategy: is missing; ad"]),
+    "a field of no strategy": (
+        spec_text(optimizer="{iterationz: 3}"),
+        ["optimizer.iterationz: no such field; did you mean 'iterations'?"],
+    ),
+    "a parameter that cannot be tuned": (
+        spec_text(optimizer="{parameters: {model: [a, b]}}"),
+        ["optimizer.parameters: 'model' cannot be tuned; take it out"],
+    ),
+    "a parameter without values": (
+        spec_text(optimizer="{parameters: {top_p: []}}"),
+        ["optimizer.parameters: 'top_p' has no values; give some, or take it out"],
+    ),
+    "a headroom that is no mapping": (
+        spec_text(headroom="20"),
+        ["headroom = 20: is not a mapping; write `key: value` lines below it"],
+    ),
     "an unknown endpoint": (
         target("endpoint: azure"),
         ["roles.target.endpoint = 'azure' is not known; use one of local, openai, vllm"],

@@ -97,20 +97,20 @@ def test_an_evaluation_with_too_many_rows_without_a_grade_fails(graph: Graph) ->
 
 def test_charges_beyond_the_budget_fail(graph: Graph) -> None:
     name = "alpha"
-    graph.project.add(name, SPEC + "budget: {calls: 145}\n")
+    graph.project.add(name, SPEC + "budget: {calls: 149}\n")
     # A budget is part of the spec, so this is a search of its own, paid for by the journal.
     graph.search(name)
     within = check(graph, BUDGET)
     assert within.passed
-    assert said(within)["calls"] == 140
+    assert said(within)["calls"] == 144
     path = Path(str(graph.session(name).records.folder)) / "iterations" / "001.json"
     step = json.loads(path.read_text(encoding="utf-8"))
     step["spend"]["calls"] += 6
     path.write_text(json.dumps(step), encoding="utf-8")
     evaluation = check(graph, BUDGET)
     assert (evaluation.passed, evaluation.severity) == (False, ERROR)
-    assert evaluation.description == "the search took 146 calls of 145"
-    assert said(evaluation)["calls"] == 146
+    assert evaluation.description == "the search took 150 calls of 149"
+    assert said(evaluation)["calls"] == 150
 
 
 def test_a_verdict_that_is_not_shown_warns(graph: Graph) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autoprompt_assets.engine.headroom import Headroom
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, TOY, Project, csv_of, toy_project
 
@@ -53,6 +54,9 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "baseline": ["test", "validation"],
         "best": ["iteration", "test", "validation"],
         "comparison": ["ci95", "difference", "p_value", "verdict"],
+        "validation_minus_test": "",
+        "headroom": sorted(field.name for field in fields(Headroom)),
+        "candidates": ["accepted", "dropped", "evaluated", "rejected"],
         "stopped": "",
         "calls": ["failed", "made", "replayed"],
         "tokens": ["completion", "prompt"],
@@ -84,8 +88,9 @@ def test_check_needs_no_key_and_its_at_most_is_more_than_a_run_takes(finished: F
     assert found, result.stdout
     calls, tokens = int(found[1]), int(found[2])
     made = finished.outcome["calls"]
-    # Baseline, two candidates and the test of two, each row asked and judged; six questions.
-    assert calls == 2 * (3 * 12 + 2 * 14) + 6
+    # Baseline, its repeat, two candidates and the test of two, each row asked and judged; six
+    # questions.
+    assert calls == 2 * (4 * 12 + 2 * 14) + 6
     assert made["made"] + made["replayed"] <= calls
     assert sum(finished.outcome["tokens"].values()) <= tokens
 
@@ -170,8 +175,9 @@ def test_a_budget_ends_the_search_early_with_a_verdict_and_is_never_exceeded(
     tmp_path: Path, finished: Finished
 ) -> None:
     project = toy_project(tmp_path, finished.server.base_url)
-    # Baseline 24, its test and the best's 56, one question, one candidate 24: no second one.
-    budget = 2 * 12 + 2 * 2 * 14 + 1 + 2 * 12
+    # Baseline and its repeat 48, its test and the best's 56, one question, one candidate 24: no
+    # second one.
+    budget = 2 * 2 * 12 + 2 * 2 * 14 + 1 + 2 * 12
     begin = len(finished.server.ledger)
     outcome = project.run_json("toy", "--set", f"budget.calls={budget}")
 
@@ -220,7 +226,7 @@ def test_init_writes_an_experiment_that_check_and_list_show(tmp_path: Path) -> N
     assert checked.returncode == 0, checked.stderr
     assert "even-numbers: 40 rows in " in checked.stdout
     assert AT_MOST.search(checked.stdout)
-    assert "even-numbers: gpt-4.1-mini at openai, opro" in project.run("list").stdout
+    assert "even-numbers: gpt-4.1-mini at openai, auto" in project.run("list").stdout
 
 
 def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]]:

@@ -46,12 +46,12 @@ def test_no_rows_have_no_batches() -> None:
 
 
 @pytest.mark.parametrize(("total", "share"), CASES)
-def test_a_candidate_five_points_worse_is_accepted_in_one_race_of_100(
+def test_a_candidate_five_points_worse_is_accepted_in_two_races_of_100(
     total: int, share: float
 ) -> None:
     figures = simulate(GATE, total, share, -0.05, SAMPLES)
-    assert figures.accepted <= 0.01 + noise(0.01)
-    assert figures.rows < 0.5
+    assert figures.accepted <= 0.02 + noise(0.02)
+    assert figures.rows < 0.55
 
 
 def test_a_gate_of_three_rows_accepts_a_prompt_five_points_worse_half_of_the_time() -> None:
@@ -69,7 +69,7 @@ def test_an_equal_candidate_is_accepted_at_the_level_at_most_and_dropped_early(
 ) -> None:
     figures = simulate(GATE, total, share, 0.0, SAMPLES)
     assert figures.accepted <= GATE.accept + noise(GATE.accept)
-    assert figures.rows < (0.5 + noise(0.5) if total >= 150 else 0.65)
+    assert figures.rows < (0.55 if total >= 150 else 0.7)
 
 
 @pytest.mark.parametrize(("total", "share"), CASES)
@@ -116,10 +116,10 @@ def test_a_candidate_that_cannot_pass_any_more_is_dropped_and_told_so() -> None:
     assert Gate(lost=0.0).drops(seen(0, 5, 20), 50) == ""
 
 
-@pytest.mark.parametrize("total", [1, 4])
+@pytest.mark.parametrize("total", [1, 3])
 def test_too_few_rows_to_pass_are_not_asked(total: int) -> None:
     assert "cannot pass" in GATE.drops(Pairs(), total)
-    assert GATE.drops(Pairs(), 5) == ""
+    assert GATE.drops(Pairs(), 4) == ""
 
 
 def test_a_drop_says_what_speaks_against_the_candidate() -> None:
@@ -137,9 +137,9 @@ def test_more_wins_never_drop_a_candidate_that_went_on() -> None:
 def test_acceptance_is_the_exact_one_sided_test() -> None:
     assert GATE.accepts(seen(5, 0, 45)) == (
         True,
-        "better on 5 and worse on 0 of 50 rows: one-sided p = 0.0312, at most 0.05",
+        "better on 5 and worse on 0 of 50 rows: one-sided p = 0.0312, at most 0.1",
     )
-    assert GATE.accepts(seen(4, 0, 46))[0] is False
+    assert GATE.accepts(seen(3, 0, 47))[0] is False
     assert "above" in GATE.accepts(seen(6, 4, 40))[1]
     assert GATE.accepts(Pairs())[0] is False
 
@@ -173,10 +173,10 @@ def test_graded_values_keep_the_rates(total: int, spread: float) -> None:
         full, dropped, asked = np.array([raced(row) for row in drawn.tolist()]).T
         lost, accepted = np.mean(full * dropped), np.mean(full * (1 - dropped))
         rates[difference] = (accepted, lost, np.mean(full), np.mean(asked) / total)
-    assert rates[-0.05][0] <= 0.01 + noise(0.01, 300)
+    assert rates[-0.05][0] <= 0.02 + noise(0.02, 300)
     assert rates[0.0][0] <= GATE.accept + noise(GATE.accept, 300)
     assert rates[0.1][1] <= GATE.lost * rates[0.1][2] + noise(0.05, 300)
-    assert rates[-0.05][3] < 0.5
+    assert rates[-0.05][3] < 0.55
 
 
 def test_gate_and_verdict_use_one_test() -> None:

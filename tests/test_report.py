@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.compare import compare
-from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers import Proposal
-from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome, select
+from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
+from autoprompt_assets.engine.records import Best, Decision, Iteration, Scored
 from autoprompt_assets.engine.report import Report, Row, render
 from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, Mark, draw
+from tests.report_support import (
+    SPEND,
+    dropped,
+    first,
+    outcome_of,
+    parse,
+    report_of,
+    room,
+    rows_of,
+    scored,
+    step,
+    story,
+    summary,
+)
 
-SPEND = Spend(150, 30_000, 9_000, 0.0123)
-FIRST = "Name the shape."
-VOID = {"meta", "line", "circle", "polyline", "br"}
 HOSTILE = [
     "<script>alert(1)</script>",
     "</pre></details></main><img src=x onerror=alert(1)>",
@@ -36,97 +43,34 @@ HOSTILE = [
 ]
 
 
-class Page(HTMLParser):
-    """The parsed page: its elements in order, its texts, and what is still open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.stack: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert tag in VOID or self.stack.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def of_class(self, name: str) -> int:
-        return sum(name in (attrs.get("class") or "").split() for _, attrs in self.tags)
-
-
-def parse(html: str) -> Page:
-    page = Page()
-    page.feed(html)
-    page.close()
-    assert not page.stack
-    return page
-
-
-def summary(correct: int, rows: int = 150) -> Summary:
-    return Summary.of({"correct": correct, "wrong": rows - correct}, SPEND)
-
-
-def scored(instruction: str, correct: int, *demos: Demo) -> Scored:
-    proposal = Proposal(Candidate(instruction, demos), (Candidate(FIRST).id,), "written")
-    return Scored(proposal, summary(correct), True)
-
-
-def step(number: int, *tried: Scored, answers: Sequence[str] = ()) -> Iteration:
-    return Iteration(number, "scored", "", tried, tuple(answers), SPEND)
-
-
-def outcome_of(wins: int, losses: int, same: int = 60) -> TestOutcome:
-    before = [0.0] * wins + [1.0] * (losses + same)
-    after = [1.0] * wins + [0.0] * losses + [1.0] * same
-    comparison = compare(zip(before, after, strict=True))
-    rows = len(before)
-    return TestOutcome(summary(losses + same, rows), summary(wins + same, rows), comparison)
-
-
-def rows_of(wins: int, losses: int) -> list[Row]:
-    lost = [Row("l", f"lost {i}", "A", "A", None, "correct", "truncated") for i in range(losses)]
-    won = [Row(f"w{i}", f"won {i}", "(B)", "(C)", "(B)", "wrong", "correct") for i in range(wins)]
-    same = [
-        Row("s1", "same right", "(A)", "(A)", "(A)", "correct", "correct"),
-        Row("s2", "same wrong", "(A)", "(B)", "(C)", "wrong", "wrong"),
-        Row("s3", "not measured", "(A)", None, "(A)", "error", "correct"),
-    ]
-    return lost + won + same
-
-
 @pytest.fixture
 def report() -> Report:
-    baseline = Scored(Proposal(Candidate(FIRST), (), "the first prompt"), summary(60), True)
+    best = scored(Candidate("Count the vertices.", (Demo("M 0,0", "(A)"),)), 96, "accepted")
     iterations = [
         step(1, scored("Think.", 70), scored("Think twice.", 66), answers=["I say [[Think.]]"]),
         Iteration(2, "unusable", "no usable answer: it is empty", (), ("",), SPEND),
-        step(3, scored("Count the vertices.", 96, Demo("M 0,0", "(A)"))),
+        step(3, best),
     ]
-    names = ("geometric-shapes", "Name the shape.", "0123456789ab", "0123456789abcdef")
-    sizes, roles = {"train": 50, "test": 100}, {"target": "gpt-4.1-mini at openai"}
-    best, outcome, rows = select(baseline, iterations), outcome_of(32, 4), rows_of(32, 4)
-    run = (sizes, roles, "choice", "opro")
-    return Report(*names, *run, baseline, iterations, best, outcome, rows, SPEND)
+    return report_of(first(), iterations, outcome_of(32, 4), rows_of(32, 4))
 
 
 def with_text(report: Report, text: str) -> Report:
     """`report` with `text` in every place that holds someone's text."""
     candidate = Candidate(text, (Demo(text, text),), {"stop": text})
-    best = Scored(Proposal(candidate, (text,), text), summary(140), True)
-    stopped = Iteration(2, "stopped", text, (), (text,), SPEND)
-    iterations = [step(1, best, answers=[text]), stopped]
+    proposal = Proposal(candidate, (text,), text)
+    best = Scored(proposal, summary(140), True, "accepted", text, 0.9)
+    early = Scored(replace(proposal, parents=()), summary(1, 8), True, "dropped", text, 0.3)
+    stopped = Iteration(2, "stopped", text, (early,), (text,), SPEND)
+    rejected = (Rejected(proposal, text),)
+    tried = Iteration(1, "scored", "", (best,), (text,), SPEND, text, rejected)
+    iterations = [tried, stopped]
+    room = replace(report.headroom, hopeless=True, reason=text)
     cells = (text, text, text, text, text)
     rows = [Row(*cells, "wrong", "correct"), Row(*cells, "correct", text)]
     names = ("experiment", "description", "search", "dataset_version", "grader", "strategy")
     texts: dict[str, Any] = dict.fromkeys(names, text)
     report = replace(report, **texts, sizes={text: 1}, roles={text: text})
-    return replace(report, iterations=iterations, best=Best(1, best), rows=rows)
+    return replace(report, iterations=iterations, best=Best(1, best), rows=rows, headroom=room)
 
 
 def visible(text: str) -> str:
@@ -192,12 +136,15 @@ def test_no_row_in_common_is_said(report: Report) -> None:
 def test_baseline_may_be_the_best(report: Report) -> None:
     same = replace(report, best=Best(0, report.baseline), outcome=outcome_of(0, 0), rows=[])
     text = parse(render(same)).text
-    assert "No prompt that was tried scored higher than the first one" in text
+    assert (
+        "No prompt that was tried was shown to be better than the first one on validation" in text
+    )
     assert "None: the best prompt is the baseline." in text
 
 
 def test_gap_between_validation_and_test_is_shown(report: Report) -> None:
     # Best: 96/150 on validation, 92/96 on test; baseline: 60/150 and 64/96.
+    assert "Validation minus test −31.8 points for the best prompt" in parse(render(report)).said
     said = "validation minus test is −31.8 points for the best prompt and −26.7 points for the"
     assert said in parse(render(report)).text
 
@@ -224,14 +171,14 @@ def test_stopped_and_unusable_iterations_are_shown(report: Report) -> None:
         Iteration(7, "unusable", "no usable answer: it is empty", (), (), Spend()),
     ]
     page = parse(render(replace(report, iterations=[*report.iterations, *more])))
-    text = " ".join(page.text.split())
+    text = page.said
     assert "Iteration 2: unusable, no usable answer: it is empty" in text
     assert f"Iterations 4 to 5: stopped, {reason} (1 prompt scored before it)" in text
     assert "Iteration 7: unusable" in text
 
 
 def test_prompts_tried_show_what_a_reader_needs(report: Report) -> None:
-    text = " ".join(parse(render(report)).text.split())
+    text = parse(render(report)).said
     for said in ("96/150", "96 correct, 54 wrong", "with 1 demo", "I say [[Think.]]"):
         assert said in text
 
@@ -258,18 +205,31 @@ def test_chart_has_a_dot_for_each_candidate(report: Report) -> None:
     assert "A hollow dot could not be chosen" in page.text
 
 
-def mark(iteration: int, score: float, *, selectable: bool = True, half: float = 0.05) -> Mark:
+def test_a_dropped_dot_is_small_and_stands_at_its_estimate(report: Report) -> None:
+    early = step(4, dropped("Guess.", 1, 8, 0.6))
+    page = parse(render(replace(report, iterations=[*report.iterations, early])))
+    dots = [attrs for _, attrs in page.tags if "dot" in (attrs.get("class") or "").split()]
+    assert [dot["class"] for dot in dots] == ["dot", "dot", "dot", "dot chosen", "dot dropped"]
+    assert page.of_class("whisker") == 4
+    assert float(dots[4]["r"] or 0) < float(dots[0]["r"] or 0)
+    assert "about 60.0% on all" in page.text
+    assert float(dots[3]["cy"] or 0) < float(dots[4]["cy"] or 0) < float(dots[0]["cy"] or 0)
+
+
+def mark(
+    iteration: int, score: float, decision: Decision = "survived", *, half: float = 0.05
+) -> Mark:
     interval = (max(score - half, 0), min(score + half, 1))
-    return Mark(iteration, score, interval, selectable, False, "")
+    return Mark(iteration, score, interval, True, False, "", decision)
 
 
-def test_chart_line_is_the_running_best() -> None:
-    marks = [mark(0, 0.5), mark(1, 0.4), mark(2, 0.7), mark(3, 0.9, selectable=False), mark(4, 0.7)]
-    chart = draw(marks)
+def test_chart_line_follows_who_was_accepted_and_no_other() -> None:
+    marks = [mark(0, 0.5), mark(1, 0.6), mark(2, 0.7, "accepted"), mark(3, 0.9, "dropped")]
+    chart = draw([*marks, mark(4, 0.8)])
     points = [tuple(map(float, point.split(","))) for point in chart.best_so_far.split()]
-    first, third = chart.dots[0], chart.dots[2]
-    rise = [(third.x, first.y), (third.x, third.y)]
-    assert points == [(first.x, first.y), *rise, (RIGHT, third.y)]
+    start, third = chart.dots[0], chart.dots[2]
+    rise = [(third.x, start.y), (third.x, third.y)]
+    assert points == [(start.x, start.y), *rise, (RIGHT, third.y)]
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 8, 16, 99, 1000])
@@ -287,3 +247,42 @@ def test_chart_stays_within_its_axes(iterations: int) -> None:
 def test_chart_zooms_in_on_close_scores() -> None:
     assert draw([mark(0, 0.82), mark(1, 0.84)]).y_ticks[0].text == "75%"
     assert [tick.text for tick in draw([mark(0, 1.0, half=0)]).y_ticks] == ["95%", "100%"]
+
+
+def test_headroom_is_shown_and_hopeless_is_said_plainly(report: Report) -> None:
+    said = parse(render(report)).said
+    assert "60.0 points: rows that any candidate could still win, 90 of 150" in said
+    assert "3 of 30 rows asked twice changed their grade" in said
+    assert "points is the least gain that 96 test rows can show" in said
+    assert "Hopeless from the start" not in said
+
+    said = parse(render(replace(report, headroom=room(right=148, test_rows=20)))).said
+    assert "Hopeless from the start: baseline is right on 148 of 150 rows" in said
+
+
+def test_both_intervals_of_the_test_are_shown_and_explained(report: Report) -> None:
+    said = parse(render(report)).said
+    assert "better: +29.2 points (95% interval +13.3 to +45.0)" in said
+    assert "Wins among rows that differ 88.9% of 36 (95% interval 73.9% to 96.9%)" in said
+    assert "Clopper and Pearson" in said
+    outcome = report.outcome
+    graded = replace(outcome, comparison=replace(outcome.comparison, won_ci95=None))
+    assert "Clopper" not in render(replace(report, outcome=graded))
+
+
+def test_prompts_tried_say_what_was_decided_and_on_how_many_rows(report: Report) -> None:
+    page = parse(render(replace(report, iterations=story())))
+    assert "dropped on the rows seen 40.7% (24.5% to 59.3%), 11/27" in page.said
+    assert "−15.0 points on 27 of 150 rows seen" in page.said
+    assert "27/150" in page.said
+    assert page.said.count("better on 34 and worse on 10 of 150 rows") == 2
+    assert "reflect: written" in page.said
+
+
+def test_rejected_prompts_are_listed_with_the_reason(report: Report) -> None:
+    said = parse(render(replace(report, iterations=story()))).said
+    rejected = said.split("Prompts rejected before any call was spent on them")[1]
+    assert "the instruction holds the text of 1 validation row" in rejected
+    assert "it was tried before" in rejected
+    assert "answer (F)." in rejected
+    assert "Prompts rejected" not in render(report)

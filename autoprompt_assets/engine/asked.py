@@ -27,8 +27,9 @@ class Asked:
     def request(
         self, messages: tuple[Message, ...], replicate: int = 0, **parameters: Any
     ) -> Request:
-        """The request that puts `messages` to this role."""
+        """The request that puts `messages` to this role; a parameter of `None` is left out."""
         settings = {**self._settings, **parameters}
+        settings = {name: value for name, value in settings.items() if value is not None}
         return Request(
             self.role, self.endpoint, self.model, messages, settings, self.form, replicate
         )

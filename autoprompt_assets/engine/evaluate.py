@@ -40,6 +40,20 @@ class Progress(Protocol):
         """
 
 
+class Race(Protocol):
+    """Decides after complete batches whether an evaluation goes on."""
+
+    @property
+    def looks(self) -> Sequence[int]:
+        """After how many rows it is asked, ascending."""
+
+    def add(self, rows: Sequence[RowResult]) -> None:
+        """The next rows, in their order."""
+
+    def ends(self) -> bool:
+        """True where the evaluation ends here; no row beyond was started."""
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """Evaluates candidates of one search.
@@ -54,6 +68,8 @@ class Evaluator:
     concurrency: int
     unmeasured: float
     progress: Progress
+    replicate: int = 0
+    """Which repeat of the same question to the target model is asked."""
 
     async def evaluate(
         self,
@@ -62,10 +78,11 @@ class Evaluator:
         label: str,
         budget: Budget,
         keep: Callable[[Sequence[RowResult]], None],
+        race: Race | None = None,
     ) -> Totals:
         """Ask about every row and grade the answers; `keep` is handed the rows in their order.
 
-        A failed row does not stop the others.
+        A failed row does not stop the others; `race` may, where it looks.
 
         Raises:
             BudgetSpent: the next batch could cost more than `budget` leaves.
@@ -76,11 +93,12 @@ class Evaluator:
         try:
             async with asyncio.TaskGroup() as group:
                 pipeline = _Pipeline(self, candidate, group, told, keep)
-                totals = await pipeline.run(rows, budget)
+                totals = await pipeline.run(rows, budget, race)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        share = totals.summary().unmeasured_share
-        if share > self.unmeasured and totals.transient:
+        summary = totals.summary()
+        # Of all rows: one failure among the first few of a race must not end the run.
+        if totals.transient and summary.rows - summary.measured > self.unmeasured * rows.count:
             raise UnmeasuredRows(totals.unmeasured_line(label, self.unmeasured))
         return totals
 
@@ -88,7 +106,7 @@ class Evaluator:
         """What the target model is asked about `example`."""
         target = self.models.target
         messages = candidate.messages(example.input, as_choice=target.form is not None)
-        return target.request(messages, **candidate.parameters)
+        return target.request(messages, self.replicate, **candidate.parameters)
 
     async def ask(self, example: Example, request: Request) -> RowResult:
         """One row that the journal does not know, from its question to its grade."""
@@ -167,16 +185,27 @@ class _Pipeline:
         self._most_open = 2 * evaluator.concurrency + BATCH
         self._moved = asyncio.Event()
         self._totals = Totals()
+        self._race: Race | None = None
 
-    async def run(self, rows: SplitRows, budget: Budget) -> Totals:
-        for examples in batches(rows.read(), BATCH):
+    async def run(self, rows: SplitRows, budget: Budget, race: Race | None) -> Totals:
+        self._race, looks = race, race.looks if race else ()
+        seen = 0
+        for examples in batches(rows.read(), BATCH, looks):
             bound = await self._admit(examples, budget)
             await self._room()
             self._open += len(examples)
             self._batches.append(_Batch(self._group.create_task(self._batch(examples)), bound))
+            seen += len(examples)
+            if race and seen in looks:
+                await self._settle_all()
+                if race.ends():
+                    break
+        await self._settle_all()
+        return self._totals
+
+    async def _settle_all(self) -> None:
         while self._batches:
             await self._settle()
-        return self._totals
 
     async def _admit(self, examples: Sequence[Example], budget: Budget) -> Spend:
         """Wait until the batch's worst case fits beside what is charged and what is under way.
@@ -211,6 +240,8 @@ class _Pipeline:
         self._batches.popleft()
         self._totals.add(rows)
         self._keep(rows)
+        if self._race:
+            self._race.add(rows)
 
     async def _batch(self, examples: Sequence[Example]) -> list[RowResult]:
         evaluator = self._evaluator
@@ -250,10 +281,17 @@ class _Pipeline:
         return row
 
 
-def batches(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
-    """`examples` in lists of `size`, the last one shorter."""
-    iterator = iter(examples)
-    while batch := list(islice(iterator, size)):
+def batches(
+    examples: Iterable[Example], size: int, ends: Sequence[int] = ()
+) -> Iterator[list[Example]]:
+    """`examples` in lists of at most `size`, none of which goes beyond one of `ends`."""
+    iterator, seen = iter(examples), 0
+    while True:
+        left = next((end - seen for end in ends if end > seen), size)
+        batch = list(islice(iterator, min(size, left)))
+        if not batch:
+            return
+        seen += len(batch)
         yield batch
 
 

@@ -8,53 +8,77 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.dataset import Split
 from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers import Proposal, Trial
+from autoprompt_assets.engine.optimizers.base import Proposal, Rejected, Trial
 
 Status = Literal["scored", "unusable", "stopped"]
+Decision = Literal["baseline", "accepted", "survived", "dropped"]
+"""`accepted`: better than the best so far, by evidence, and the best from then on. `survived`: seen
+on all validation rows without that. `dropped`: the race ended it before."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A proposal with its evaluation on validation. Not `selectable`: too many unmeasured rows."""
+    """A proposal with its evaluation on the validation rows that it saw, and what was decided.
+
+    Not `selectable`: too many unmeasured rows. `estimate` is the score, or where the candidate was
+    dropped, that of the best so far plus their difference on the rows that both saw.
+    """
 
     proposal: Proposal
     summary: Summary
     selectable: bool
+    decision: Decision
+    why: str
+    estimate: float
 
     @property
     def candidate(self) -> Candidate:
         """The candidate that was scored."""
         return self.proposal.candidate
 
-    def trial(self) -> Trial:
-        """What the optimizer is told."""
-        return Trial(self.proposal, self.summary.score if self.selectable else None)
+    def trial(self, values: Mapping[str, float]) -> Trial:
+        """What the optimizer is told; `values` are its grades by example id."""
+        return Trial(
+            self.proposal,
+            self.estimate if self.selectable else None,
+            values,
+            accepted=self.decision in ("baseline", "accepted"),
+            dropped=self.decision == "dropped",
+        )
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """One ask-and-tell step. `answers` are the optimizer model's own words."""
+    """One ask-and-tell step of `strategy`. `answers` are the optimizer model's own words;
+    `rejected` are candidates that no call was spent on.
+    """
 
     iteration: int
     status: Status
     reason: str
-    scored: tuple[Scored, ...]
-    answers: tuple[str, ...]
-    spend: Spend
+    scored: tuple[Scored, ...] = ()
+    answers: tuple[str, ...] = ()
+    spend: Spend = field(default_factory=Spend)
+    strategy: str = ""
+    rejected: tuple[Rejected, ...] = ()
 
     @property
     def best(self) -> Scored | None:
-        """The step's best selectable candidate."""
+        """The candidate that the step accepted last, or else the one that came closest."""
         able = [scored for scored in self.scored if scored.selectable]
-        return max(able, key=lambda scored: scored.summary.score) if able else None
+        accepted = [scored for scored in able if scored.decision == "accepted"]
+        if accepted:
+            return accepted[-1]
+        return max(able, key=lambda scored: scored.estimate) if able else None
 
 
 @dataclass(frozen=True)
@@ -95,10 +119,19 @@ class Records(Protocol):
     def open_evaluation(self, candidate: Candidate, split: Split) -> AbstractContextManager[Sink]:
         """A place for an evaluation that begins."""
 
+    def read_values(self, candidate: Candidate, split: Split) -> Iterator[tuple[str, float | None]]:
+        """A stored evaluation's example ids and values, row by row."""
+
     def read_pairs(
         self, first: Candidate, second: Candidate, split: Split
     ) -> Iterator[tuple[float | None, float | None]]:
         """Two stored evaluations' values, row by row."""
+
+    def read_headroom(self) -> tuple[Headroom, Spend] | None:
+        """What could be won and shown, and what measuring that was charged; or `None`."""
+
+    def write_headroom(self, found: Headroom, spend: Spend) -> None:
+        """Store that."""
 
     def read_iteration(self, iteration: int) -> Iteration | None:
         """A stored iteration, or `None`."""
@@ -117,23 +150,44 @@ def read_summary(data: Mapping[str, Any]) -> Summary:
     return Summary.of(dict(data["outcomes"]), Spend(**data["spend"]))
 
 
+def proposal_json(proposal: Proposal) -> dict[str, Any]:
+    """Plain JSON that `read_proposal` reads back."""
+    return {
+        "id": proposal.candidate.id,
+        "candidate": proposal.candidate.as_json(),
+        "parents": list(proposal.parents),
+        "note": proposal.note,
+    }
+
+
+def read_proposal(data: Mapping[str, Any]) -> Proposal:
+    """The proposal that `proposal_json` gave."""
+    candidate = Candidate.from_json(data["candidate"])
+    return Proposal(candidate, tuple(data["parents"]), data["note"])
+
+
 def scored_json(scored: Scored) -> dict[str, Any]:
     """Plain JSON that `read_scored` reads back."""
     return {
-        "id": scored.candidate.id,
-        "candidate": scored.candidate.as_json(),
-        "parents": list(scored.proposal.parents),
-        "note": scored.proposal.note,
+        **proposal_json(scored.proposal),
         "validation": summary_json(scored.summary),
         "selectable": scored.selectable,
+        "decision": scored.decision,
+        "why": scored.why,
+        "estimate": scored.estimate,
     }
 
 
 def read_scored(data: Mapping[str, Any]) -> Scored:
     """The scored proposal that `scored_json` gave."""
-    candidate = Candidate.from_json(data["candidate"])
-    proposal = Proposal(candidate, tuple(data["parents"]), data["note"])
-    return Scored(proposal, read_summary(data["validation"]), data["selectable"])
+    return Scored(
+        read_proposal(data),
+        read_summary(data["validation"]),
+        data["selectable"],
+        data["decision"],
+        data["why"],
+        data["estimate"],
+    )
 
 
 def iteration_json(iteration: Iteration) -> dict[str, Any]:
@@ -142,7 +196,11 @@ def iteration_json(iteration: Iteration) -> dict[str, Any]:
         "iteration": iteration.iteration,
         "status": iteration.status,
         "reason": iteration.reason,
+        "strategy": iteration.strategy,
         "candidates": [scored_json(scored) for scored in iteration.scored],
+        "rejected": [
+            {**proposal_json(one.proposal), "reason": one.reason} for one in iteration.rejected
+        ],
         "answers": list(iteration.answers),
         "spend": asdict(iteration.spend),
     }
@@ -157,14 +215,16 @@ def read_iteration(data: Mapping[str, Any]) -> Iteration:
         tuple(read_scored(scored) for scored in data["candidates"]),
         tuple(data["answers"]),
         Spend(**data["spend"]),
+        data["strategy"],
+        tuple(Rejected(read_proposal(one), one["reason"]) for one in data["rejected"]),
     )
 
 
 def select(baseline: Scored, iterations: Sequence[Iteration]) -> Best:
-    """The best selectable candidate on validation; of equals the earliest, baseline first."""
+    """The candidate that was accepted last: each was better than the one before, by evidence."""
     best = Best(0, baseline)
     for step in iterations:
         for scored in step.scored:
-            if scored.selectable and scored.summary.score > best.scored.summary.score:
+            if scored.decision == "accepted":
                 best = Best(step.iteration, scored)
     return best

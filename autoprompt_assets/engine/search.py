@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 
-from autoprompt_assets.engine.asked import Models
-from autoprompt_assets.engine.bounds import calls_bound
-from autoprompt_assets.engine.budget import UNLIMITED, Budget, BudgetSpent
+from autoprompt_assets.engine.budget import Budget, BudgetSpent
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import compare, same
-from autoprompt_assets.engine.dataset import SplitRows
-from autoprompt_assets.engine.errors import InputError, MissingInput, UnmeasuredRows
+from autoprompt_assets.engine.dataset import Example, SplitRows
+from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.evaluation import Summary, Totals, charged
+from autoprompt_assets.engine.evaluation import RowResult
+from autoprompt_assets.engine.headroom import Headroom, headroom
+from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.llm import CallError
-from autoprompt_assets.engine.optimizers import Optimizer, Proposal, Proposals, Question
-from autoprompt_assets.engine.records import Iteration, Records, Scored, Status, TestOutcome
+from autoprompt_assets.engine.optimizers.base import Judge, Optimizer, Proposal
+from autoprompt_assets.engine.records import Iteration, Records, Scored, TestOutcome
+from autoprompt_assets.engine.scoring import Scoring
 from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.step import Step
 
 
 @dataclass
 class Search:
     """One experiment's search. What has ended is read from `records`, never done again.
 
-    `reserve` is the test comparison's worst case, set aside from the budget first.
+    `reserve` is the test comparison's worst case, set aside from the budget first. `train` are the
+    rows that a strategy may have a candidate tried on, by id.
     """
 
     spec: ExperimentSpec
     evaluator: Evaluator
     records: Records
     reserve: Spend
+    train: Mapping[str, Example]
+    judge: Judge
 
-    @property
-    def _models(self) -> Models:
-        return self.evaluator.models
+    @cached_property
+    def first(self) -> Candidate:
+        """The first prompt."""
+        return Candidate(self.spec.roles.target.prompt)
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        """How candidates of this search are scored."""
+        return Scoring(self.evaluator, self.records, self.first, self.spec.unmeasured)
 
     async def baseline(self, validation: SplitRows) -> Scored:
         """The first prompt's score on validation.
@@ -44,28 +56,56 @@ class Search:
             InputError: the budget cannot pay for it and the test comparison.
             UnmeasuredRows: too many rows have no grade.
         """
-        proposal = Proposal(Candidate(self.spec.roles.target.prompt), (), "the first prompt")
+        proposal = Proposal(self.first, (), "the first prompt")
         try:
-            budget = self._budget(Spend())
-            summary = await self._score(proposal.candidate, validation, "baseline", budget)
+            budget = self.budget(Spend())
+            summary = await self.scoring.score(self.first, validation, "baseline", budget)
         except BudgetSpent as stop:
             raise InputError(
                 "budget: the next rows of the baseline, with the test comparison at its worst, "
                 f"may take {stop}; raise it. What was answered is kept"
             ) from None
-        if summary.unmeasured_share > self.spec.unmeasured:
-            raise UnmeasuredRows(_share_line("baseline", summary, self.spec.unmeasured))
-        return Scored(proposal, summary, selectable=True)
+        return Scored(proposal, summary, True, "baseline", "", summary.score)
+
+    async def headroom(
+        self, baseline: Scored, validation: SplitRows, test_rows: int
+    ) -> tuple[Headroom, Spend]:
+        """What could be won and shown, and what the repeated rows were charged; stored.
+
+        The first prompt is asked again on the first rows of validation, as far as the budget goes.
+
+        Raises:
+            UnmeasuredRows: calls failed for reasons that may pass; run it again.
+        """
+        stored = self.records.read_headroom()
+        if stored is not None:
+            self.evaluator.calls.counts.replayed += stored[1].calls
+            return stored
+        before = dict(self.records.read_values(self.first, "validation"))
+        asked = min(self.spec.headroom.rows, validation.count)
+        again: list[RowResult] = []
+
+        def keep(rows: Sequence[RowResult]) -> None:
+            again.extend(rows)
+
+        part = SplitRows("validation", asked, lambda: islice(validation.read(), asked))
+        repeated = replace(self.evaluator, replicate=1)
+        spend = Spend()
+        try:
+            budget = self.budget(baseline.summary.spend)
+            totals = await repeated.evaluate(self.first, part, "headroom", budget, keep)
+            spend = totals.spend
+        except BudgetSpent as stop:
+            spend = stop.spend
+        pairs = [(before[row.example.id], row.grade.value) for row in again]
+        found = headroom(before.values(), pairs, test_rows)
+        self.records.write_headroom(found, spend)
+        return found, spend
 
     async def iterate(
-        self,
-        iteration: int,
-        baseline: Scored,
-        earlier: Sequence[Iteration],
-        optimizer: Optimizer,
-        validation: SplitRows,
+        self, iteration: int, history: History, optimizer: Optimizer, validation: SplitRows
     ) -> Iteration:
-        """One ask-and-tell step, stored. `optimizer` has been told all of `earlier`.
+        """One ask-and-tell step, stored. `optimizer` has been told all of `history`.
 
         Raises:
             UnmeasuredRows: calls failed for reasons that may pass; run it again.
@@ -74,108 +114,35 @@ class Search:
         if stored is not None:
             self.evaluator.calls.counts.replayed += stored.spend.calls
             return stored
-        stop = self._stop_before(iteration, baseline, earlier)
+        stop = self._stop_before(iteration, history)
         if stop:
-            ended = Iteration(iteration, "stopped", stop, (), (), Spend())
+            ended = Iteration(iteration, "stopped", stop)
         else:
-            spent = baseline.summary.spend
-            for step in earlier:
-                spent = spent.plus(step.spend)
-            ended = await self._step(iteration, spent, optimizer, validation)
+            ended = await Step(self, iteration, history, validation).run(optimizer)
         self.records.write_iteration(ended)
         return ended
 
-    def _stop_before(self, iteration: int, baseline: Scored, earlier: Sequence[Iteration]) -> str:
+    def _stop_before(self, iteration: int, history: History) -> str:
         limit = self.spec.optimizer.iterations
         if iteration > limit:
             return f"the experiment asks for {limit} iterations"
-        if earlier and earlier[-1].status == "stopped":
-            return earlier[-1].reason
-        scores = [baseline.summary.score]
-        scores += [step.best.summary.score for step in earlier if step.best]
-        return "every validation row is right" if max(scores) >= 1.0 else ""
+        if history.iterations and history.iterations[-1].status == "stopped":
+            return history.iterations[-1].reason
+        if self.spec.headroom.stop and history.headroom.hopeless:
+            return history.headroom.reason
+        best = history.best.scored
+        return "every validation row is right" if best.summary.score >= 1.0 else ""
 
-    async def _step(
-        self, iteration: int, spent: Spend, optimizer: Optimizer, validation: SplitRows
-    ) -> Iteration:
-        answers: list[str] = []
-        scored: list[Scored] = []
-        spend = Spend()
-        try:
-            asked = optimizer.ask(answers)
-            while isinstance(asked, Question):
-                answer, cost = await self._answer(asked, self._budget(spent.plus(spend)))
-                answers.append(answer)
-                spend = spend.plus(cost)
-                asked = optimizer.ask(answers)
-            for proposal in asked.proposals:
-                budget = self._budget(spent.plus(spend))
-                label = _label(iteration, asked, proposal)
-                summary = await self._score(proposal.candidate, validation, label, budget)
-                spend = spend.plus(summary.spend)
-                able = summary.unmeasured_share <= self.spec.unmeasured
-                scored.append(Scored(proposal, summary, able))
-        except BudgetSpent as stop:
-            return Iteration(
-                iteration,
-                "stopped",
-                f"the budget does not cover the next step: {stop}",
-                tuple(scored),
-                tuple(answers),
-                spend.plus(stop.spend),
-            )
-        status: Status = "scored" if scored else "unusable"
-        return Iteration(iteration, status, asked.reason, tuple(scored), tuple(answers), spend)
-
-    def _budget(self, spent: Spend) -> Budget:
+    def budget(self, spent: Spend) -> Budget:
+        """What is left after `spent`."""
         return Budget(self.spec.budget, spent, self.reserve)
-
-    async def _answer(self, question: Question, budget: Budget) -> tuple[str, Spend]:
-        role = self._models.optimizer
-        assert role is not None
-        size = sum(len(message["content"].encode()) for message in question.messages)
-        over = budget.refusal(calls_bound(role, 1, size))
-        if over:
-            raise BudgetSpent(over, Spend())
-        try:
-            request = role.request(question.messages, question.replicate)
-            completion = await self.evaluator.calls.complete(request)
-        except CallError as error:
-            if error.fatal or not error.transient:
-                raise
-            raise UnmeasuredRows(
-                f"the optimizer model gave no answer ({type(error).__name__}: {error}); run again"
-            ) from None
-        return completion.text or "", charged(completion)
-
-    async def _score(
-        self, candidate: Candidate, rows: SplitRows, label: str, budget: Budget = UNLIMITED
-    ) -> Summary:
-        stored = self.records.read_summary(candidate, rows.split)
-        if stored is not None:
-            self.evaluator.calls.counts.replayed += stored.spend.calls
-            return stored
-        with self.records.open_evaluation(candidate, rows.split) as sink:
-            totals = await self.evaluator.evaluate(candidate, rows, label, budget, sink.add)
-            self._refuse_unusable(candidate, rows, totals, label)
-            summary = totals.summary()
-            sink.finish(summary)
-        return summary
-
-    def _refuse_unusable(
-        self, candidate: Candidate, rows: SplitRows, totals: Totals, label: str
-    ) -> None:
-        first = candidate.id == Candidate(self.spec.roles.target.prompt).id
-        share = totals.summary().unmeasured_share
-        if (first or rows.split == "test") and share > self.spec.unmeasured:
-            raise UnmeasuredRows(totals.unmeasured_line(label, self.spec.unmeasured))
 
     async def test(self, baseline: Candidate, best: Candidate, test: SplitRows) -> TestOutcome:
         """Both candidates on the sealed rows, paired. Its cost was set aside from the start."""
-        before = await self._score(baseline, test, "test: baseline")
+        before = await self.scoring.score(baseline, test, "test: baseline")
         if baseline.id == best.id:
             return TestOutcome(before, before, same(before.measured))
-        after = await self._score(best, test, "test: best")
+        after = await self.scoring.score(best, test, "test: best")
         return TestOutcome(before, after, compare(self.records.read_pairs(baseline, best, "test")))
 
 
@@ -192,17 +159,3 @@ def require_iterations(records: Records, first: int, command: str) -> list[Itera
             raise MissingInput(f"iteration {number:03d} has not been materialized; run: {command}")
         earlier.append(stored)
     return earlier
-
-
-def _label(iteration: int, asked: Proposals, proposal: Proposal) -> str:
-    if len(asked.proposals) == 1:
-        return f"iteration {iteration:03d}"
-    return f"iteration {iteration:03d} {asked.proposals.index(proposal) + 1}/{len(asked.proposals)}"
-
-
-def _share_line(label: str, summary: Summary, allowed: float) -> str:
-    missing = summary.rows - summary.measured
-    return (
-        f"{label}: {missing} of {summary.rows} rows have no grade, more than the {allowed:.1%} "
-        "that `unmeasured` allows"
-    )

@@ -10,20 +10,25 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from autoprompt_assets.engine.spec_values import Location, Number, VariableName, WebAddress, Whole
-
-RESERVED_EXTRA = (
-    *("model", "messages", "temperature", "max_tokens", "response_format", "stream"),
-    *("n", "api_key"),
+from autoprompt_assets.engine.spec_strategies import (
+    AutoSpec,
+    DemosSpec,
+    GepaSpec,
+    MiproSpec,
+    OproSpec,
+    OptimizerSpec,
 )
-
-
-class Frozen(BaseModel):
-    """The base of every part of an experiment file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from autoprompt_assets.engine.spec_values import (
+    RESERVED_EXTRA,
+    Frozen,
+    Location,
+    Number,
+    VariableName,
+    WebAddress,
+    Whole,
+)
 
 
 class SplitSpec(Frozen):
@@ -95,7 +100,7 @@ class RoleSpec(Frozen):
     """Seconds that one attempt may take."""
     deadline: Number | None = Field(None, gt=0)
     """Seconds that one call may take with all its attempts; three times `timeout` if left out."""
-    extra: dict[str, JsonValue] = {}
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
     """Further request fields, sent as they are: `reasoning_effort`, `top_p`, `seed`, …"""
     choices: tuple[str, ...] = ()
     """The only answers allowed: sent as a JSON-schema enum, decoded and checked."""
@@ -212,39 +217,13 @@ GraderSpec = Annotated[
 ]
 
 
-class _Strategy(Frozen):
-    # From 100 upstream partitions on, Dagster no longer tells what is stale downstream of them.
-    iterations: Whole = Field(3, ge=1, le=99)
-    candidates: Whole = Field(1, ge=1, le=50)
-    """Candidates per iteration."""
-    seed: Whole = 0
+class HeadroomSpec(Frozen):
+    """What is measured before a search starts: is there anything to win, and could it be shown?"""
 
-
-class OproSpec(_Strategy):
-    """The optimizer model sees the prompts tried with their scores and writes a new one."""
-
-    strategy: Literal["opro"]
-    attempts: Whole = Field(3, ge=1, le=10)
-    """Questions for one candidate before the iteration is recorded as unusable."""
-
-
-class DemosSpec(_Strategy):
-    """Few-shot demos from train rows, and wordings from a list; asks no model."""
-
-    strategy: Literal["demos"]
-    demos: Whole = Field(8, ge=1, le=64)
-    """The most demos that a candidate may show."""
-    wordings: tuple[str, ...] = ()
-
-
-class RescoreSpec(_Strategy):
-    """The candidates of an earlier search again, under this file's grader."""
-
-    strategy: Literal["rescore"]
-    search: str = Field(pattern=r"^[0-9a-f]{12}$")
-
-
-OptimizerSpec = Annotated[OproSpec | DemosSpec | RescoreSpec, Field(discriminator="strategy")]
+    rows: Whole = Field(20, ge=0)
+    """Validation rows on which the first prompt is asked a second time; 0 asks none."""
+    stop: bool = False
+    """End a search without hope before its first iteration; else it is only said."""
 
 
 class BudgetSpec(Frozen):
@@ -262,8 +241,9 @@ class ExperimentSpec(Frozen):
     dataset: DatasetSpec
     roles: RolesSpec
     grader: GraderSpec
-    optimizer: OptimizerSpec
-    endpoints: dict[str, EndpointSpec] = {}
+    optimizer: OptimizerSpec = AutoSpec()
+    headroom: HeadroomSpec = HeadroomSpec()
+    endpoints: dict[str, EndpointSpec] = Field(default_factory=dict)
     concurrency: Whole = Field(10, ge=1, le=10_000)
     budget: BudgetSpec = BudgetSpec()
     unmeasured: Number = Field(0.02, ge=0, lt=1)
@@ -287,13 +267,36 @@ class ExperimentSpec(Frozen):
                 yield "grader.kind is 'model' and roles.review is missing; add it"
             elif "{response}" not in roles.review.prompt:
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
-        if isinstance(self.optimizer, OproSpec):
-            if roles.optimizer is None:
-                yield "optimizer 'opro' needs roles.optimizer; add it, or use 'demos'"
-            elif "{prompt_scores_str}" not in roles.optimizer.prompt:
-                yield "roles.optimizer.prompt lacks {prompt_scores_str}; add it"
-        if isinstance(self.optimizer, DemosSpec) and self.dataset.split.train == 0:
-            yield "dataset.split.train is 0; raise it, optimizer 'demos' takes demos from there"
+        yield from self._lacking_for_strategy()
+
+    def _lacking_for_strategy(self) -> Iterator[str]:
+        strategy, writer = self.optimizer, self.roles.optimizer
+        name = strategy.strategy
+        if isinstance(strategy, OproSpec | GepaSpec) and writer is None:
+            yield f"optimizer {name!r} needs roles.optimizer; add it, or use 'demos'"
+        if (
+            isinstance(strategy, OproSpec | AutoSpec)
+            and writer is not None
+            and writer.prompt.strip()
+            and "{prompt_scores_str}" not in writer.prompt
+        ):
+            yield "roles.optimizer.prompt lacks {prompt_scores_str}; add it, or leave it out"
+        needs_rows = {
+            DemosSpec: "takes demos from there",
+            MiproSpec: "takes demos from there",
+            GepaSpec: "learns from there what goes wrong",
+        }.get(type(strategy))
+        if isinstance(strategy, AutoSpec) and writer is None:
+            needs_rows = "takes demos from there where there is no roles.optimizer"
+        if needs_rows and self.dataset.split.train == 0:
+            yield f"dataset.split.train is 0; raise it, optimizer {name!r} {needs_rows}"
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _strategy_may_be_left_out(cls, optimizer: object) -> object:
+        if isinstance(optimizer, dict) and "strategy" not in optimizer:
+            return {"strategy": "auto", **optimizer}
+        return optimizer
 
     def _unlimited(self) -> Iterator[str]:
         if self.budget.tokens is None and self.budget.usd is None:

@@ -45,7 +45,7 @@ MENDS = {
     "recursion_loop": "holds itself; write it out",
 }
 TAGS = {"exact", "choice", "contains", "number", "regex", "json", "model"}
-TAGS |= {"opro", "demos", "rescore"}
+TAGS |= {"opro", "gepa", "mipro", "demos", "auto", "rescore"}
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,12 +1,24 @@
-"""Kinds of values in an experiment file that need a check of their own."""
+"""What every part of an experiment file is made of, and values that need a check of their own."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticKnownError
+
+RESERVED_EXTRA = (
+    *("model", "messages", "temperature", "max_tokens", "response_format", "stream"),
+    *("n", "api_key"),
+)
+"""Request fields with a place of their own, or that the project sets itself."""
+
+
+class Frozen(BaseModel):
+    """The base of every part of an experiment file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _no_switch(value: Any) -> Any:

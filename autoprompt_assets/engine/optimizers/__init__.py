@@ -6,34 +6,78 @@ resumes it. Its randomness is a hash of (seed, step, purpose).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers.base import (
-    Optimizer,
-    Proposal,
-    Proposals,
-    Question,
-    Trial,
-)
+from autoprompt_assets.engine.optimizers.auto import Auto
+from autoprompt_assets.engine.optimizers.base import Judge, Optimizer
 from autoprompt_assets.engine.optimizers.demos import Demos
+from autoprompt_assets.engine.optimizers.gepa import Gepa
+from autoprompt_assets.engine.optimizers.mipro import Mipro
 from autoprompt_assets.engine.optimizers.opro import Opro
 from autoprompt_assets.engine.optimizers.rescore import Rescore
-from autoprompt_assets.engine.spec import DemosSpec, ExperimentSpec, OproSpec, RescoreSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_strategies import (
+    AutoSpec,
+    DemosSpec,
+    GepaSpec,
+    MiproSpec,
+    OproSpec,
+    RescoreSpec,
+)
 
-__all__ = ["Optimizer", "Proposal", "Proposals", "Question", "Trial", "make_optimizer"]
+__all__ = ["make_optimizer"]
 
 
 def make_optimizer(
-    spec: ExperimentSpec, train: Sequence[Example], earlier: Sequence[Sequence[Candidate]] = ()
+    spec: ExperimentSpec,
+    train: Sequence[Example],
+    judge: Judge,
+    earlier: Sequence[Sequence[Candidate]] = (),
 ) -> Optimizer:
     """The strategy that `spec` names. `earlier` are the candidates of the search to re-score."""
+    first = spec.roles.target.prompt
     match spec.optimizer:
         case OproSpec():
-            assert spec.roles.optimizer is not None
-            return Opro(spec.optimizer, spec.roles.optimizer.prompt)
+            return _opro(spec, spec.optimizer, train, judge)
+        case GepaSpec():
+            return Gepa(spec.optimizer, first, train, judge)
         case DemosSpec():
-            return Demos(spec.optimizer, spec.roles.target.prompt, train)
+            return Demos(spec.optimizer, first, train, judge)
+        case MiproSpec():
+            return _mipro(spec, spec.optimizer, train, judge)
+        case AutoSpec():
+            return Auto(dict(_parts(spec, spec.optimizer, train, judge)))
         case RescoreSpec():
             return Rescore(earlier)
+
+
+def _parts(
+    spec: ExperimentSpec, auto: AutoSpec, train: Sequence[Example], judge: Judge
+) -> Iterator[tuple[str, Optimizer]]:
+    """The strategies that the roles and the rows allow."""
+    first = spec.roles.target.prompt
+    if spec.roles.optimizer is not None:
+        yield "gepa", Gepa(auto, first, train, judge)
+    if train:
+        yield "demos", Demos(auto, first, train, judge)
+        yield "mipro", _mipro(spec, auto, train, judge)
+    if spec.roles.optimizer is not None:
+        yield "opro", _opro(spec, auto, train, judge)
+
+
+def _opro(
+    spec: ExperimentSpec, opro: OproSpec | AutoSpec, train: Sequence[Example], judge: Judge
+) -> Opro:
+    assert spec.roles.optimizer is not None
+    return Opro(opro, spec.roles.optimizer.prompt, train, judge)
+
+
+def _mipro(
+    spec: ExperimentSpec, mipro: MiproSpec | AutoSpec, train: Sequence[Example], judge: Judge
+) -> Mipro:
+    target = spec.roles.target
+    own = {**target.extra, "temperature": target.temperature, "max_tokens": target.max_tokens}
+    writes = spec.roles.optimizer is not None
+    return Mipro(mipro, target.prompt, train, judge, writes, own)

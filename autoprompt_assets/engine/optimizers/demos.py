@@ -6,29 +6,50 @@ whose second half varies the best candidate so far.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Trial
-from autoprompt_assets.engine.spec import DemosSpec
+from autoprompt_assets.engine.optimizers.base import (
+    Judge,
+    Proposal,
+    Proposals,
+    Reply,
+    Step,
+    Trial,
+    incumbent,
+)
+from autoprompt_assets.engine.optimizers.drawing import balanced, demo_of
+from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec
 
 TRIES = 50
+EXPLORED = 6
+"""Steps at most, however many there will be: what is known of the best is worth more by then."""
 
 
 class Demos:
-    """Explores for half of the iterations, then changes one thing of the best at a time."""
+    """Explores for half of the iterations or six, then changes one thing of the best at a time."""
 
-    def __init__(self, spec: DemosSpec, instruction: str, train: Sequence[Example]) -> None:
+    def __init__(
+        self,
+        spec: DemosSpec | AutoSpec,
+        instruction: str,
+        train: Sequence[Example],
+        judge: Judge | None = None,
+    ) -> None:
         self._spec = spec
-        self._wordings = tuple(dict.fromkeys((instruction, *spec.wordings)))
+        # Judged once: else each would be proposed, and refused, again and again.
+        usable = [w for w in spec.wordings if not (judge and judge.problem(Candidate(w), ()))]
+        self._wordings = tuple(dict.fromkeys((instruction, *usable)))
         self._train = {example.id: example for example in train}
-        self._by_demo = {_demo(example): example.id for example in train}
+        self._by_demo = {demo_of(example): example.id for example in train}
         self._trials: list[Trial] = []
         self._step = 0
 
-    def ask(self, answers: Sequence[str]) -> Proposals:
+    def ask(self, replies: Sequence[Reply]) -> Proposals:
         """New candidates, none of them tried before."""
         tried = {trial.proposal.candidate.id for trial in self._trials}
         made: list[Proposal] = []
@@ -39,78 +60,76 @@ class Demos:
                     tried.add(proposal.candidate.id)
                     made.append(proposal)
                     break
-        return Proposals(tuple(made), "" if made else "every candidate was tried before")
+        reason = "" if made else "every candidate was tried before"
+        return Proposals(tuple(made), reason, strategy="demos")
 
-    def tell(self, trials: Sequence[Trial]) -> None:
+    def tell(self, step: Step) -> None:
         """Trials move the best so far; each call ends a step."""
-        self._trials.extend(trials)
+        self._trials.extend(step.trials)
         self._step += 1
 
     def _propose(self, place: tuple[int, int, int]) -> Proposal:
         best = self._best()
-        exploring = self._step <= (self._spec.iterations + 1) // 2
+        exploring = self._step <= min(EXPLORED, (self._spec.iterations + 1) // 2)
         if exploring or best is None or not best.candidate.demos:
             return self._explore(place)
         return self._vary(best, place)
 
     def _best(self) -> Proposal | None:
-        scored = [trial for trial in self._trials if trial.score is not None]
-        return max(scored, key=lambda trial: trial.score or 0.0).proposal if scored else None
+        best = incumbent(self._trials)
+        return best.proposal if best else None
 
     def _explore(self, place: tuple[int, int, int]) -> Proposal:
-        wordings = sorted(self._wordings, key=lambda text: self._draw("wording", *place, text))
+        wordings = sorted(self._known(), key=lambda text: self._draw("wording", *place, text))
         size = self._size(place)
-        chosen = self._balanced(size, place)
-        demos = tuple(_demo(self._train[key]) for key in chosen)
-        return Proposal(Candidate(wordings[0], demos), (), f"{len(demos)} demos drawn")
+        chosen = balanced(self._train, size, lambda what, key: self._draw(what, *place, key))
+        demos = tuple(demo_of(self._train[key]) for key in chosen)
+        return Proposal(
+            Candidate(wordings[0], demos, self._parameters()), (), f"{len(demos)} demos drawn"
+        )
+
+    def _known(self) -> list[str]:
+        """The wordings, and under `auto` what another strategy has found."""
+        best = self._best()
+        found = [best.candidate.instruction] if best else []
+        return list(dict.fromkeys((*found, *self._wordings)))
+
+    def _parameters(self) -> Mapping[str, Any]:
+        best = self._best()
+        return best.candidate.parameters if best else {}
 
     def _size(self, place: tuple[int, int, int]) -> int:
         least = max(1, self._spec.demos // 2)
         return least + int(self._draw("size", *place) * (self._spec.demos - least + 1))
 
-    def _balanced(self, size: int, place: tuple[int, int, int]) -> list[str]:
-        """`size` train rows, as evenly over the targets as they allow, in a drawn order."""
-        order = sorted(self._train, key=lambda key: self._draw("demo", *place, key))
-        rank: dict[str, int] = {}
-        seen: dict[str, int] = {}
-        for key in order:
-            target = self._train[key].target
-            rank[key] = seen[target] = seen.get(target, -1) + 1
-        chosen = sorted(order, key=lambda key: rank[key])[:size]
-        return sorted(chosen, key=lambda key: self._draw("order", *place, key))
-
     def _vary(self, best: Proposal, place: tuple[int, int, int]) -> Proposal:
         parent = best.candidate
         demos = list(parent.demos)
-        others = [wording for wording in self._wordings if wording != parent.instruction]
+        others = [wording for wording in self._known() if wording != parent.instruction]
         if others and self._draw("move", *place) < 0.3:
             wording = min(others, key=lambda text: self._draw("wording", *place, text))
-            return Proposal(Candidate(wording, parent.demos), (parent.id,), "wording changed")
+            return Proposal(
+                Candidate(wording, parent.demos, parent.parameters), (parent.id,), "wording changed"
+            )
         index = int(self._draw("index", *place) * len(demos))
         fresh = self._fresh(demos, place)
         if fresh is None:
             demos.insert(0, demos.pop(index))
-            return Proposal(
-                Candidate(parent.instruction, tuple(demos)), (parent.id,), "demos moved"
-            )
+            return Proposal(replace(parent, demos=tuple(demos)), (parent.id,), "demos moved")
         if len(demos) < self._spec.demos and self._draw("grow", *place) < 0.5:
             demos.insert(index, fresh)
             note = "one demo added"
         else:
             demos[index] = fresh
             note = "one demo changed"
-        return Proposal(Candidate(parent.instruction, tuple(demos)), (parent.id,), note)
+        return Proposal(replace(parent, demos=tuple(demos)), (parent.id,), note)
 
     def _fresh(self, demos: Sequence[Demo], place: tuple[int, int, int]) -> Demo | None:
         used = {self._by_demo.get(demo) for demo in demos}
         free = [key for key in self._train if key not in used]
         if not free:
             return None
-        return _demo(self._train[min(free, key=lambda key: self._draw("fresh", *place, key))])
+        return demo_of(self._train[min(free, key=lambda key: self._draw("fresh", *place, key))])
 
     def _draw(self, purpose: str, *parts: object) -> float:
         return uniform(self._spec.seed, purpose, *parts)
-
-
-def _demo(example: Example) -> Demo:
-    return Demo(example.input, example.target)

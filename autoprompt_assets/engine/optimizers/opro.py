@@ -1,75 +1,144 @@
 """OPRO: the optimizer model sees prompts with their scores and writes a new one.
 
-Source: Yang et al., "Large Language Models as Optimizers", arXiv 2309.03409.
+Source: Yang et al., "Large Language Models as Optimizers", arXiv 2309.03409: the best prompts so
+far in ascending order of score, exemplars of the task drawn anew at each step, and several
+proposals a step.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from autoprompt_assets.engine.candidate import Candidate, Message, fill
-from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Question, Trial
-from autoprompt_assets.engine.spec import OproSpec
-
-_BRACKETS = re.compile(r"\[\[(.*?)\]\](?!\])", re.DOTALL)
-_AGAIN = (
-    "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.lint import names
+from autoprompt_assets.engine.optimizers.base import (
+    Judge,
+    Proposal,
+    Proposals,
+    Question,
+    Reply,
+    Step,
+    Trial,
+    incumbent,
 )
+from autoprompt_assets.engine.optimizers.texts import row_text, rules, tagged
+from autoprompt_assets.engine.optimizers.writing import Drafts, Task, write
+from autoprompt_assets.engine.spec_strategies import AutoSpec, OproSpec
+
+_HISTORY = """\
+Below are prompts for a language model, each followed by the score that it reached on one task, \
+from the worst to the best. A score of 1.00 says that every answer was right.
+
+<PROMPTS>
+{prompt_scores_str}
+</PROMPTS>
+"""
+_EXEMPLARS = """
+These are inputs of the task, each with the answer that is wanted:
+
+<EXAMPLES>
+{examples}
+</EXAMPLES>
+"""
+_TASK = """
+Write a new prompt that reaches a higher score than all of them. First think: what do the best \
+ones say that the others lack, and what does none of them say that the task needs? Then start from \
+the best, keep what helps, leave out what does not, and say something new. It must differ from \
+every prompt above in more than its wording.
+
+{rules}
+"""
 
 
 class Opro:
-    """The history in ascending order of score, and a new prompt in `[[...]]`."""
+    """The history in ascending order of score, and a new prompt in `[[...]]`.
 
-    def __init__(self, spec: OproSpec, prompt: str) -> None:
-        self._spec, self._prompt = spec, prompt
+    `prompt` is the user's meta-prompt, with `{prompt_scores_str}` and, if exemplars are wanted,
+    `{examples}`; the built-in one is used where it is empty. A new instruction keeps the demos and
+    the parameters of the candidate to be beaten.
+    """
+
+    def __init__(
+        self, spec: OproSpec | AutoSpec, prompt: str, train: Sequence[Example], judge: Judge
+    ) -> None:
+        self._spec, self._prompt, self._judge = spec, prompt, judge
+        self._train = sorted(train, key=lambda example: example.id)
         self._trials: list[Trial] = []
+        self._step = 0
 
-    def ask(self, answers: Sequence[str]) -> Question | Proposals:
+    def ask(self, replies: Sequence[Reply]) -> Question | Proposals:
         """One conversation per candidate, of at most `attempts` questions."""
-        left = list(answers)
-        made: list[Proposal] = []
-        problem = ""
-        for replicate in range(self._spec.candidates):
-            messages: list[Message] = [{"role": "system", "content": self._question()}]
-            for _ in range(self._spec.attempts):
-                if not left:
-                    return Question(tuple(messages), replicate)
-                answer = left.pop(0)
-                instruction, problem = self._read(answer, made)
-                if instruction:
-                    parents = tuple(trial.proposal.candidate.id for trial in self._ranked()[-1:])
-                    made.append(
-                        Proposal(Candidate(instruction), parents, "written from the history")
-                    )
-                    break
-                again = fill(_AGAIN, problem=problem)
-                messages += [
-                    {"role": "assistant", "content": answer},
-                    {"role": "user", "content": again},
-                ]
-        return Proposals(tuple(made), "" if made else f"no usable answer: {problem}")
+        drafts, used = Drafts(), 0
+        messages: tuple[Message, ...] = ({"role": "system", "content": self._question()},)
+        tried = [trial.candidate for trial in self._trials]
+        for slot in range(self._spec.candidates):
+            known = names([*tried, *(made.candidate for made in drafts.proposals)])
+            # After a step that added nothing the words are the same: then it must be a new draw.
+            replicate = max(0, self._step - 1) * self._spec.candidates + slot
+            task = Task(messages, self._proposal, known, replicate)
+            written = write(task, self._judge, self._spec.attempts, replies[used:])
+            if isinstance(written, Question):
+                return written
+            used += written.used
+            drafts.add(written)
+        return drafts.result("opro")
 
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """Trials join the history that the next question shows."""
-        self._trials.extend(trials)
+    def tell(self, step: Step) -> None:
+        """Trials join the history that the next question shows; each call ends a step."""
+        self._trials.extend(step.trials)
+        self._step += 1
 
-    def _read(self, answer: str, made: Sequence[Proposal]) -> tuple[str, str]:
-        found = _BRACKETS.findall(answer)
-        instruction = found[-1].strip() if found else ""
-        if not instruction:
-            return "", "it holds no prompt in [[...]]" if not found else "the prompt is empty"
-        known = [trial.proposal for trial in self._trials] + list(made)
-        if any(Candidate(instruction).id == proposal.candidate.id for proposal in known):
-            return "", "that prompt was tried before"
-        return instruction, ""
+    def _proposal(self, instruction: str) -> Proposal:
+        best = incumbent(self._trials)
+        shown = self._ranked()[-1:]
+        parents = [trial.candidate.id for trial in ([best] if best else []) + shown]
+        candidate = Candidate(instruction)
+        if best is not None:
+            candidate = Candidate(instruction, best.candidate.demos, best.candidate.parameters)
+        return Proposal(candidate, tuple(dict.fromkeys(parents)), "written from the history")
 
     def _ranked(self) -> list[Trial]:
-        scored = [trial for trial in self._trials if trial.score is not None]
-        return sorted(scored, key=lambda trial: trial.score or 0.0)
+        """The best distinct instructions, the best last; of equals, the one tried later."""
+        best: dict[str, Trial] = {}
+        for trial in self._trials:
+            if trial.score is None:
+                continue
+            held = best.get(trial.candidate.instruction)
+            if held is None or _support(trial) > _support(held):
+                best[trial.candidate.instruction] = trial
+        ranked = sorted(best.values(), key=lambda trial: trial.score or 0.0)
+        return ranked[-self._spec.history :]
 
     def _question(self) -> str:
-        history = "\n".join(
-            f"{trial.proposal.candidate.instruction}: {trial.score:.2f}" for trial in self._ranked()
-        )
-        return fill(self._prompt, prompt_scores_str=history)
+        history = [f"{one.candidate.instruction}: {one.score:.2f}" for one in self._ranked()]
+        apart = "\n\n" if any("\n" in line for line in history) else "\n"
+        exemplars = self._exemplars()
+        shown = {"prompt_scores_str": apart.join(history), "examples": "\n".join(exemplars)}
+        if self._prompt.strip():
+            return fill(self._prompt, **shown)
+        template = _HISTORY + (_EXEMPLARS if exemplars else "") + _TASK
+        return fill(template, **shown, rules=self._rules())
+
+    def _rules(self) -> str:
+        first = self._trials[0].candidate.instruction if self._trials else ""
+        return rules(first, self._spec.keep, self._spec.longest)
+
+    def _exemplars(self) -> list[str]:
+        """Train rows drawn for this step."""
+        left, drawn = len(self._train), dict[int, int]()
+        for place in range(min(self._spec.exemplars, left)):
+            at = place + int(self._draw("exemplar", self._step, place) * (left - place))
+            # Fisher and Yates' shuffle, as far as it is needed, without a copy of the rows.
+            drawn[place], drawn[at] = drawn.get(at, at), drawn.get(place, place)
+        chosen = [self._train[drawn[place]] for place in range(min(self._spec.exemplars, left))]
+        return [tagged("example", row_text(example)) for example in chosen]
+
+    def _draw(self, purpose: str, *parts: object) -> float:
+        return uniform(self._spec.seed, "opro", purpose, *parts)
+
+
+def _support(trial: Trial) -> tuple[bool, float]:
+    """A score on all rows says more than an estimate."""
+    return not trial.dropped, trial.score or 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Trial
+from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Reply, Step
 
 
 class Rescore:
@@ -15,13 +15,15 @@ class Rescore:
         self._earlier = earlier
         self._step = 0
 
-    def ask(self, answers: Sequence[str]) -> Proposals:
+    def ask(self, replies: Sequence[Reply]) -> Proposals:
         """The earlier search's candidates of this step."""
-        step = self._step - 1
-        candidates = self._earlier[step] if 0 <= step < len(self._earlier) else ()
+        place = self._step - 1
+        candidates = self._earlier[place] if 0 <= place < len(self._earlier) else ()
         proposals = tuple(Proposal(candidate, (), "as before") for candidate in candidates)
-        return Proposals(proposals, "" if proposals else "the earlier search had none here")
+        return Proposals(
+            proposals, "" if proposals else "the earlier search had none here", (), "rescore"
+        )
 
-    def tell(self, trials: Sequence[Trial]) -> None:
+    def tell(self, step: Step) -> None:
         """Each call ends a step."""
         self._step += 1

@@ -5,8 +5,6 @@ Every text of a model, a dataset or a user is escaped by the template engine.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,14 +14,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from autoprompt_assets.engine.compare import LEVEL, Comparison
+from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.optimizers.base import Rejected
+from autoprompt_assets.engine.racing import Gate
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
+from autoprompt_assets.engine.report import words
 from autoprompt_assets.engine.report.chart import Mark, draw
+from autoprompt_assets.engine.report.lineage import Entry, entries, tree
 
 __all__ = ["Report", "Row", "render"]
 
-PREVIEW = 90
 UNMEASURED = frozenset({"error", "unreviewed"})
 
 # A browser drops or replaces these, and a lone surrogate cannot be written as UTF-8.
@@ -61,20 +62,12 @@ class Report:
     grader: str
     strategy: str
     baseline: Scored
+    headroom: Headroom
     iterations: Sequence[Iteration]
     best: Best
     outcome: TestOutcome
     rows: Iterable[Row]
     spend: Spend
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One scored candidate and the iteration that it came from (0 is the baseline)."""
-
-    iteration: int
-    scored: Scored
-    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -87,19 +80,25 @@ class Disagreements:
 
 def render(report: Report) -> str:
     """The report as one HTML document."""
-    tried = _tried(report)
+    tried = entries(report.baseline, report.iterations, report.best)
+    comparison = report.outcome.comparison
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             report=report,
-            verdict=_verdict(report),
-            comparison=report.outcome.comparison,
+            verdict=words.verdict(report.best, comparison),
+            comparison=comparison,
+            won=words.won(comparison),
+            optimism=words.optimism(report.best, report.outcome),
+            gate=Gate(),
             tried=tried,
+            lineage=tree(tried),
+            rejected=_rejected(report.iterations),
             chart=draw([_mark(one) for one in tried]),
             ended=_ended(report.iterations),
             disagreements=_disagreements(report.rows),
-            cost=_cost(report.spend),
+            cost=words.cost(report.spend),
         )
     )
 
@@ -114,7 +113,13 @@ def _environment() -> Environment:
         finalize=_visible,
     )
     environment.filters.update(
-        percent=_percent, points=_points, p=_p_value, preview=_preview, parameters=_parameters
+        percent=words.percent,
+        points=words.points,
+        p=words.p_value,
+        preview=words.preview,
+        parameters=words.parameters,
+        gained=words.gained,
+        count=words.count,
     )
     return environment
 
@@ -126,26 +131,27 @@ def _visible(value: Any) -> Any:
     return value.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
 
 
-def _tried(report: Report) -> list[Tried]:
-    scored = [(0, report.baseline)]
-    scored += [(step.iteration, one) for step in report.iterations for one in step.scored]
-    chosen = (report.best.iteration, report.best.scored.candidate.id)
-    return [
-        Tried(iteration, one, (iteration, one.candidate.id) == chosen) for iteration, one in scored
-    ]
-
-
-def _mark(tried: Tried) -> Mark:
-    summary, proposal = tried.scored.summary, tried.scored.proposal
-    low, high = summary.ci95
-    label = (
-        f"iteration {tried.iteration}, {proposal.candidate.id}: {_percent(summary.score)} "
-        f"({_percent(low)} to {_percent(high)})"
-    )
+def _mark(entry: Entry) -> Mark:
+    """A dropped candidate stands at its estimate; the interval of its own rows says little."""
+    scored, proposal = entry.scored, entry.scored.proposal
+    low, high = scored.summary.ci95
+    dropped = scored.decision == "dropped"
+    label = f"iteration {entry.iteration}, {proposal.candidate.id}, {scored.decision}: "
+    if dropped:
+        label += f"{words.gained(entry)}, about {words.percent(scored.estimate)} on all"
+    else:
+        label += f"{words.percent(scored.summary.score)} "
+        label += f"({words.percent(low)} to {words.percent(high)})"
     label += f", {proposal.note}" if proposal.note else ""
+    at = scored.estimate if dropped else scored.summary.score
+    interval = (at, at) if dropped else (low, high)
     return Mark(
-        tried.iteration, summary.score, summary.ci95, tried.scored.selectable, tried.chosen, label
+        entry.iteration, at, interval, scored.selectable, entry.chosen, label, scored.decision
     )
+
+
+def _rejected(iterations: Sequence[Iteration]) -> list[tuple[int, str, Rejected]]:
+    return [(step.iteration, step.strategy, one) for step in iterations for one in step.rejected]
 
 
 def _ended(iterations: Sequence[Iteration]) -> list[tuple[str, str, str, int]]:
@@ -172,68 +178,3 @@ def _disagreements(rows: Iterable[Row]) -> Disagreements:
             elif "correct" == row.baseline_outcome != row.best_outcome:
                 losses.append(row)
     return Disagreements(wins, losses)
-
-
-def _verdict(report: Report) -> str:
-    comparison = report.outcome.comparison
-    if report.best.iteration == 0:
-        return (
-            "No prompt that was tried scored higher than the first one on validation, "
-            "so the first prompt stays."
-        )
-    if not comparison.rows:
-        return "No difference was shown: no sealed test row was measured with both prompts."
-    found = {
-        "better": "The best prompt is better",
-        "worse": "The best prompt is worse",
-        "not shown": "No difference was shown",
-    }[comparison.verdict]
-    return f"{found}: {_measured(comparison)}."
-
-
-def _measured(comparison: Comparison) -> str:
-    low, high = comparison.ci95
-    rows = f"{comparison.rows:,} sealed test row{'s' if comparison.rows != 1 else ''}"
-    return (
-        f"{_points(comparison.difference)} points on {rows} "
-        f"(95% interval {_points(low)} to {_points(high)}, {_p_value(comparison.p_value)})"
-    )
-
-
-def _cost(spend: Spend) -> str:
-    if spend.calls and spend.unpriced == spend.calls:
-        return "not known: no call has a known price"
-    cost = f"${spend.usd:,.2f}" if spend.usd >= 1 or not spend.usd else f"${spend.usd:.4f}"
-    if not spend.unpriced:
-        return cost
-    calls = f"{spend.unpriced:,} call{'s' if spend.unpriced != 1 else ''}"
-    return f"{cost}, and {calls} whose price is not known"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f}%"
-
-
-def _points(difference: float) -> str:
-    rounded = round(difference * 100, 1)
-    return "0.0" if not rounded else f"{rounded:+.1f}".replace("-", "−")
-
-
-def _p_value(p: float) -> str:
-    if p >= 0.9995:
-        return "p = 1"
-    if p < 1e-6:
-        return "p < 0.000001"
-    # Near the level, two digits would not say on which side it is.
-    near = abs(p - LEVEL) < LEVEL / 50
-    significant = 1 if p < 0.001 else 3 if near else 2
-    return f"p = {p:.{significant - 1 - math.floor(math.log10(p))}f}"
-
-
-def _preview(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= PREVIEW else f"{line[: PREVIEW - 1]}…"
-
-
-def _parameters(parameters: Mapping[str, Any]) -> str:
-    return json.dumps(dict(parameters), ensure_ascii=False, sort_keys=True)

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoprompt_assets.engine.records import Decision
+
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 744, 26, 266
 
@@ -18,7 +20,10 @@ LABEL_ROOM = 40
 
 @dataclass(frozen=True)
 class Mark:
-    """One scored candidate as the chart is given it, in the order of the search."""
+    """One scored candidate as the chart is given it, in the order of the search.
+
+    A dropped one has its estimate for a score, and no interval beside it.
+    """
 
     iteration: int
     score: float
@@ -26,6 +31,12 @@ class Mark:
     selectable: bool
     chosen: bool
     label: str
+    decision: Decision
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it has seen a part of the rows only."""
+        return self.decision == "dropped"
 
 
 @dataclass(frozen=True)
@@ -127,11 +138,11 @@ def _dots(marks: Sequence[Mark], slot: float, floor: int, ceiling: int) -> tuple
 
 
 def _best_so_far(dots: Sequence[Dot]) -> str:
-    """The running best by the rule of selection: of equals the earliest stays."""
+    """The running best by the rule of selection: who was accepted last, whatever others score."""
     best = dots[0]
     points = [(best.x, best.y)]
     for dot in dots[1:]:
-        if dot.mark.selectable and dot.mark.score > best.mark.score:
+        if dot.mark.decision == "accepted":
             points += [(dot.x, best.y), (dot.x, dot.y)]
             best = dot
     points.append((float(RIGHT), best.y))

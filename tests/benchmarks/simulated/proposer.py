@@ -80,7 +80,8 @@ def propose(landscape: Landscape, messages: Sequence[Mapping[str, Any]], sample:
     key = (landscape.seed, content_hash(texts, 16), sample)
     blocks = find_blocks(landscape, asked)
     tried = {block.identity for block in find_blocks(landscape, "\n".join(texts))}
-    if len(tried) == 2 and _MERGE.search(asked):
+    # Of two that say the same, nothing can be merged, whatever was answered before.
+    if len(tried) == len({b.identity for b in blocks}) == 2 and _MERGE.search(asked):
         return _write(landscape, _union(*_last_two(blocks)))
     base = blocks[-1] if blocks else Block(0, 0)
     seen = find_rows(landscape, asked, blocks)

@@ -1,0 +1,60 @@
+"""What a search has done so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.headroom import Headroom
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.optimizers.base import Step, Trial
+from autoprompt_assets.engine.records import Best, Iteration, Scored, select
+
+
+@dataclass(frozen=True)
+class History:
+    """Baseline, headroom, and the iterations that ended, in order.
+
+    `repeats` is what it took to measure the headroom.
+    """
+
+    baseline: Scored
+    headroom: Headroom
+    repeats: Spend = field(default_factory=Spend)
+    iterations: tuple[Iteration, ...] = ()
+
+    def then(self, iteration: Iteration) -> History:
+        """With one iteration more."""
+        return replace(self, iterations=(*self.iterations, iteration))
+
+    @property
+    def best(self) -> Best:
+        """The candidate accepted last."""
+        return select(self.baseline, self.iterations)
+
+    @property
+    def tried(self) -> list[Candidate]:
+        """The candidates that were evaluated, the baseline first."""
+        scored = [one for step in self.iterations for one in step.scored]
+        return [one.candidate for one in (self.baseline, *scored)]
+
+    @property
+    def spend(self) -> Spend:
+        """What all of it is charged."""
+        spend = self.baseline.summary.spend.plus(self.repeats)
+        for step in self.iterations:
+            spend = spend.plus(step.spend)
+        return spend
+
+    def steps(self, values: Callable[[Candidate], Mapping[str, float]]) -> list[Step]:
+        """What a strategy is told, the baseline first; `values` are grades by example id."""
+
+        def told(scored: Scored) -> Trial:
+            return scored.trial(values(scored.candidate))
+
+        first = Step((told(self.baseline),), "", self.baseline.summary.spend.calls)
+        return [first] + [
+            Step(tuple(told(scored) for scored in step.scored), step.strategy, step.spend.calls)
+            for step in self.iterations
+        ]

@@ -1,0 +1,78 @@
+"""A portfolio: each step goes to the strategy that has gained most for its calls.
+
+As in a bandit with few pulls: a strategy's index is its gain per call, recent steps first, with a
+step of modest gain put before its own (a prior), so that those not tried yet are tried while those
+that were tried do not gain more, and one that stops gaining falls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from autoprompt_assets.engine.optimizers.base import (
+    Ask,
+    Optimizer,
+    Proposals,
+    Reply,
+    Step,
+    Trial,
+)
+
+PRIOR_GAIN = 0.04
+"""Score that a strategy's first step is thought to gain."""
+FADING = 0.7
+"""What a step counts after each later step of the same strategy."""
+LEAST_COST = 0.25
+"""What a step costs at least, in baselines: one that comes to nothing is cheap, and no bargain."""
+SURVIVED = 0.25
+"""What a gain counts that was seen on all rows and is no evidence yet."""
+
+
+class Auto:
+    """`parts` by name, in the order in which they are tried where nothing else decides.
+
+    All are told everything, so each builds on what the others have found.
+    """
+
+    def __init__(self, parts: Mapping[str, Optimizer]) -> None:
+        self._parts = parts
+        self._steps: list[tuple[str, float, int]] = []
+        self._best = 0.0
+        self._told = 0
+
+    def ask(self, replies: Sequence[Reply]) -> Ask:
+        """What the strategy whose turn it is asks; one that has nothing left is passed over."""
+        for name in sorted(self._parts, key=self._index, reverse=True):
+            begun = self._parts[name].ask(())
+            if not isinstance(begun, Proposals) or begun.proposals:
+                return self._parts[name].ask(replies) if replies else begun
+        return Proposals((), "no strategy has a candidate left")
+
+    def tell(self, step: Step) -> None:
+        """How a step did, whoever proposed it."""
+        for part in self._parts.values():
+            part.tell(step)
+        gain = sum(self._gain(trial) for trial in step.trials)
+        if self._told:
+            self._steps.append((step.strategy, gain, step.calls))
+        else:
+            self._unit = max(1, step.calls)
+        self._told += 1
+
+    def _gain(self, trial: Trial) -> float:
+        if trial.score is None or trial.dropped:
+            return 0.0
+        gain = max(0.0, trial.score - self._best)
+        if trial.accepted:
+            self._best = trial.score
+            return gain
+        return SURVIVED * gain
+
+    def _index(self, name: str) -> float:
+        gains, calls, weight = PRIOR_GAIN, float(self._unit), 1.0
+        for strategy, gain, cost in reversed(self._steps):
+            if strategy == name:
+                gains += weight * gain
+                calls += weight * max(cost, LEAST_COST * self._unit)
+                weight *= FADING
+        return gains / calls

@@ -1,0 +1,201 @@
+"""GEPA: the optimizer model sees what went wrong on train rows and rewrites a prompt.
+
+Source: Agrawal et al., "GEPA: Reflective Prompt Evolution Can Outperform Reinforcement Learning",
+arXiv 2507.19457: parents from the per-row Pareto front, reflection on a minibatch, merges. Its
+second trial of a child on the minibatch is left out: the race over validation drops as early.
+A request also shows what was written in place of its prompt before: without that, 270 steps on
+simulated landscapes had 73 repetitions refused; with it, 20.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.lint import names
+from autoprompt_assets.engine.optimizers.base import (
+    Ask,
+    Feedback,
+    Judge,
+    Probe,
+    Proposal,
+    Question,
+    Reply,
+    Step,
+    Trial,
+)
+from autoprompt_assets.engine.optimizers.lineage import Pair, best_pair, joined
+from autoprompt_assets.engine.optimizers.pareto import drawn, front
+from autoprompt_assets.engine.optimizers.reflection import merge, rewrite
+from autoprompt_assets.engine.optimizers.texts import rules
+from autoprompt_assets.engine.optimizers.writing import Drafts, Task, Written, write
+from autoprompt_assets.engine.spec_strategies import AutoSpec, GepaSpec
+
+ROUNDS = 3
+"""Minibatches that a parent is tried on for one reflection, until one holds a wrong answer."""
+MERGE_EVERY = 3
+"""A merge is tried at most once in so many steps."""
+
+
+@dataclass(frozen=True)
+class Reflection:
+    """What one proposal of a step goes on from: a parent, reflected on so many times before."""
+
+    parent: Candidate
+    earlier: int
+
+
+Plan = Sequence[Reflection | Pair]
+
+
+class Gepa:
+    """Draws a parent, tries it on train rows, and asks for a rewrite; now and then merges two.
+
+    What it decides follows from the steps told alone, so `tell` works out again what the step
+    before it had set out to do: how often a parent was reflected on, and which pairs were merged.
+    """
+
+    def __init__(
+        self, spec: GepaSpec | AutoSpec, first: str, train: Sequence[Example], judge: Judge
+    ) -> None:
+        self._spec, self._judge = spec, judge
+        self._first = Candidate(first)
+        self._train = train
+        self._trials: list[Trial] = []
+        self._steps = 0
+        self._reflected: Counter[str] = Counter()
+        self._merged: set[frozenset[str]] = set()
+        self._last_merge = -MERGE_EVERY
+        self._own_steps = 0
+        self._plan: Plan | None = None
+
+    def ask(self, replies: Sequence[Reply]) -> Ask:
+        """A probe and a conversation of at most `attempts` questions per candidate."""
+        drafts, left = Drafts(), list(replies)
+        tried = [trial.candidate for trial in self._trials]
+        for part in self._planned():
+            known = names([*tried, *(made.candidate for made in drafts.proposals)])
+            if isinstance(part, Pair):
+                made = self._merge(part, left, known)
+            else:
+                made = self._reflect(part, left, known)
+            if not isinstance(made, Written):
+                return made
+            drafts.add(made)
+            del left[: made.used]
+        return drafts.result("gepa")
+
+    def tell(self, step: Step) -> None:
+        """Trials may become parents; each call ends a step."""
+        if step.strategy == "gepa":
+            for part in self._planned():
+                if isinstance(part, Pair):
+                    self._merged.add(part.key)
+                    self._last_merge = self._own_steps
+                else:
+                    self._reflected[part.parent.id] += 1
+            self._own_steps += 1
+        self._trials.extend(step.trials)
+        self._steps += 1
+        self._plan = None
+
+    def _planned(self) -> Plan:
+        if self._plan is None:
+            self._plan = self._make_plan()
+        return self._plan
+
+    def _make_plan(self) -> Plan:
+        members = front(self._trials)
+        plan: list[Reflection | Pair] = []
+        if self._own_steps - self._last_merge >= MERGE_EVERY:
+            pair = best_pair([member.trial for member in members], self._trials, self._merged)
+            plan += [pair] if pair else []
+        planned: Counter[str] = Counter()
+        for slot in range(len(plan), self._spec.candidates):
+            chosen = drawn(members, uniform(self._spec.seed, "gepa", "parent", self._steps, slot))
+            parent = chosen.candidate if chosen else self._first
+            plan.append(Reflection(parent, self._reflected[parent.id] + planned[parent.id]))
+            planned[parent.id] += 1
+        return plan
+
+    def _reflect(
+        self, part: Reflection, replies: Sequence[Reply], known: frozenset[str]
+    ) -> Ask | Written:
+        feedback: list[Feedback] = []
+        used, parent = 0, part.parent
+        for rows in self._rounds(part):
+            if used == len(replies):
+                return Probe(parent, rows)
+            reply = replies[used]
+            assert isinstance(reply, tuple)
+            feedback, used = [*feedback, *reply], used + 1
+            if any(one.value is not None and one.value < 1 for one in reply):
+                break
+        messages = rewrite(parent, feedback, self._children(parent), self._rules)
+        task = Task(messages, partial(_rewritten, parent), known, part.earlier)
+        return self._written(task, replies, used)
+
+    def _children(self, parent: Candidate) -> list[tuple[str, float]]:
+        """What was written in place of the parent's instruction, and what it changed in score."""
+        own = next((one.score for one in self._trials if one.candidate.id == parent.id), None)
+        return [
+            (one.candidate.instruction, one.score - own)
+            for one in self._trials
+            if parent.id in one.proposal.parents
+            and one.candidate.instruction != parent.instruction
+            and one.score is not None
+            and own is not None
+        ]
+
+    def _merge(self, part: Pair, replies: Sequence[Reply], known: frozenset[str]) -> Ask | Written:
+        high, low = part.high.candidate, part.low.candidate
+        if high.instruction == low.instruction:
+            return Written(_merged(part, high.instruction), (), 0)
+        messages = merge(high, low, part.wins, self._rules)
+        return self._written(Task(messages, partial(_merged, part), known), replies, 0)
+
+    def _written(self, task: Task, replies: Sequence[Reply], used: int) -> Question | Written:
+        made = write(task, self._judge, self._spec.attempts, replies[used:])
+        if isinstance(made, Question):
+            return made
+        return Written(made.proposal, made.rejected, used + made.used, made.problem)
+
+    def _rounds(self, part: Reflection) -> list[tuple[str, ...]]:
+        """The minibatches of one reflection: the next rows in the order, none of them twice.
+
+        Each parent has a place of its own where it starts, or all first reflections would look at
+        the same rows. A further reflection starts where the one before would have gone on had its
+        first minibatch been enough.
+        """
+        order, size = self._order, self._spec.minibatch
+        if not order:
+            return []
+        start = int(uniform(self._spec.seed, "gepa", "start", part.parent.id) * len(order))
+        start += part.earlier * size
+        most = min(len(order), ROUNDS * size)
+        rows = [order[(start + place) % len(order)] for place in range(most)]
+        return [tuple(rows[at : at + size]) for at in range(0, most, size)]
+
+    @cached_property
+    def _order(self) -> list[str]:
+        keys = (example.id for example in self._train)
+        return sorted(keys, key=lambda key: uniform(self._spec.seed, "gepa", "row", key))
+
+    @property
+    def _rules(self) -> str:
+        return rules(self._first.instruction, self._spec.keep, self._spec.longest)
+
+
+def _rewritten(parent: Candidate, instruction: str) -> Proposal:
+    candidate = Candidate(instruction, parent.demos, parent.parameters)
+    return Proposal(candidate, (parent.id,), "rewritten after what went wrong on train rows")
+
+
+def _merged(pair: Pair, instruction: str) -> Proposal:
+    parents = (pair.high.candidate.id, pair.low.candidate.id)
+    return Proposal(joined(pair, instruction), parents, "merged from two")

@@ -1,0 +1,278 @@
+"""Instructions, demo sets and request parameters, searched together.
+
+Source: Opsahl-Ong et al., "Optimizing Instructions and Demonstrations for Multi-Stage Language
+Model Programs", arXiv 2406.11695 (MIPROv2), with Optuna's TPE as there. Other than there,
+
+* every second place of a step is given to a new instruction until `spec.instructions` are written,
+  and each is proposed in the step that asked for it, beside the demos and parameters to be beaten.
+  So nothing that was written is lost when a search is resumed, and the later ones start from the
+  best prompt so far;
+* request parameters are axes of the same space;
+* instructions and accepted demo sets of other strategies join it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autoprompt_assets.engine.candidate import Candidate, Demo, Message, fill
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.lint import names
+from autoprompt_assets.engine.optimizers.base import (
+    Judge,
+    Proposal,
+    Proposals,
+    Question,
+    Rejected,
+    Reply,
+    Step,
+    Trial,
+    incumbent,
+)
+from autoprompt_assets.engine.optimizers.drawing import balanced, demo_sets
+from autoprompt_assets.engine.optimizers.space import Point, Space, with_own
+from autoprompt_assets.engine.optimizers.tpe import suggestions
+from autoprompt_assets.engine.spec_strategies import AutoSpec, MiproSpec
+
+NAME = "mipro"
+TRIES = 32
+"""Draws for one place of a step before any untried point will do."""
+POOL = 12
+"""Instructions that TPE chooses from; with more, what is known of each is too little."""
+PRIOR_ROWS = 16
+"""A dropped trial's difference counts half after so many rows."""
+SHOWN_ROWS = 6
+"""Train rows in a question."""
+TIPS = (
+    ("form", "Say exactly in which form the answer is to be given."),
+    ("hard cases", "Think of the cases that are hard to decide, and say how to decide them."),
+    ("short", "Be brief: say all that matters in few words."),
+    ("meaning", "Say what each possible answer stands for, and what tells it from the others."),
+    ("steps", "Say how to go about it, one step after the other."),
+    ("detail", "Describe the task in more detail, from what the rows have in common."),
+    ("expert", "Say what an expert in this field would look at first."),
+    ("care", "Say what is at stake, and what to check before answering."),
+)
+
+_QUESTION = """\
+A language model is given a prompt, and then one input at a time. Write a better prompt for it.
+
+Some inputs, each with its target:
+
+{rows}
+
+{prompts}
+
+Tip: {tip}
+
+The new prompt must hold for every input of this kind, so do not repeat the inputs above. Keep \
+what the prompt says about the form of the answer, and placeholders in braces, if there are any. \
+Write the new prompt inside [[ and ]], and nothing after it."""
+_AGAIN = (
+    "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
+)
+_BRACKETS = re.compile(r"\[\[(.*?)\]\](?!\])", re.DOTALL)
+
+
+class Mipro:
+    """Draws points of the space by TPE, and has new instructions written in between.
+
+    `first` is the first prompt, `own` the target role's own request fields: a parameter's value
+    that is equal to the role's is no value of its own. `writes`: there is an optimizer model.
+    """
+
+    def __init__(
+        self,
+        spec: MiproSpec | AutoSpec,
+        first: str,
+        train: Sequence[Example],
+        judge: Judge,
+        writes: bool,
+        own: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._spec, self._first, self._judge, self._writes = spec, first, judge, writes
+        self._train = {example.id: example for example in train}
+        self._drawn = demo_sets(train, spec.demo_sets, spec.demos, spec.seed)
+        self._parameters = with_own(spec.parameters, own or {})
+        self._refused: list[Rejected] = []
+        self._given = [first]
+        for wording in dict.fromkeys(spec.wordings):
+            problem = judge.problem(Candidate(wording), names(map(Candidate, self._given)))
+            if problem:
+                self._refused.append(Rejected(Proposal(Candidate(wording), (), "given"), problem))
+            else:
+                self._given.append(wording)
+        self._trials: list[Trial] = []
+        self._step = self._turn = 0
+
+    def ask(self, replies: Sequence[Reply]) -> Question | Proposals:
+        """The step's candidates; each written instruction is asked for in a conversation."""
+        left = list(replies)
+        made: list[Proposal] = []
+        rejected = list(self._refused) if self._turn == 0 else []
+        for slot in range(self._spec.candidates):
+            tip = self._tip(slot)
+            written = self._write(tip, left, made, rejected) if tip else None
+            if isinstance(written, Question):
+                return written
+            proposal = written or self._combine(slot, made)
+            if proposal is not None:
+                made.append(proposal)
+        reason = "" if made else "every combination was tried before"
+        return Proposals(tuple(made), reason, tuple(rejected), NAME)
+
+    def tell(self, step: Step) -> None:
+        """Trials are what TPE learns from; each call ends a step, whoever's it was."""
+        self._trials.extend(step.trials)
+        self._step += 1
+        self._turn += step.strategy == NAME
+
+    def _tip(self, slot: int) -> tuple[str, str] | None:
+        """What the question of this place is about; `None` where nothing is to be written."""
+        number, odd = divmod(self._turn * self._spec.candidates + slot, 2)
+        if odd or not self._writes or number >= self._spec.instructions:
+            return None
+        return TIPS[number % len(TIPS)]
+
+    def _write(
+        self,
+        tip: tuple[str, str],
+        left: list[Reply],
+        made: Sequence[Proposal],
+        rejected: list[Rejected],
+    ) -> Question | Proposal | None:
+        """A new instruction with the demos and parameters to be beaten, or the next question."""
+        messages: list[Message] = [{"role": "user", "content": self._question(tip)}]
+        for _ in range(self._spec.attempts):
+            if not left:
+                return Question(tuple(messages))
+            answer = left.pop(0)
+            assert isinstance(answer, str)
+            found = _BRACKETS.findall(answer)
+            problem = "it holds no prompt in [[...]]"
+            if found:
+                proposal = self._fresh(found[-1].strip(), tip, made)
+                known = names(map(Candidate, self._space(made).instructions))
+                problem = self._judge.problem(Candidate(proposal.candidate.instruction), known)
+                if not problem:
+                    return proposal
+                rejected.append(Rejected(proposal, problem))
+            messages += [
+                # Servers refuse a turn without text.
+                {"role": "assistant", "content": answer if answer.strip() else "(no answer)"},
+                {"role": "user", "content": fill(_AGAIN, problem=problem)},
+            ]
+        return None
+
+    def _fresh(self, text: str, tip: tuple[str, str], made: Sequence[Proposal]) -> Proposal:
+        best = self._best()
+        candidate = Candidate(text, best.demos, best.parameters)
+        space = self._space([*made, Proposal(candidate)])
+        point = space.point(candidate)
+        note = f"written with the tip {tip[0]!r}"
+        return Proposal(candidate, (best.id,), f"{note}: {space.words(point)}" if point else note)
+
+    def _question(self, tip: tuple[str, str]) -> str:
+        place = (self._spec.seed, self._step, tip[0])
+        chosen = balanced(self._train, SHOWN_ROWS, lambda what, key: uniform(*place, what, key))
+        examples = [self._train[key] for key in chosen]
+        rows = "\n\n".join(f"Input: {one.input}\nTarget: {one.target}" for one in examples)
+        best = self._best().instruction
+        prompts = f"The first prompt:\n\n{self._first}"
+        if best != self._first:
+            prompts += f"\n\nThe best prompt so far:\n\n{best}"
+        return fill(_QUESTION, rows=rows, prompts=prompts, tip=tip[1])
+
+    def _combine(self, slot: int, made: Sequence[Proposal]) -> Proposal | None:
+        """A point that was not tried: as TPE draws it, or else the next one from a drawn place."""
+        space = self._space()
+        known = [*(trial.candidate for trial in self._trials), *(one.candidate for one in made)]
+        tried = {point for point in map(space.point, known) if point}
+        if len(tried) == space.size:
+            return None
+        place = (self._spec.seed, self._step, slot)
+        drawn = suggestions(self._axes(space), self._told(space), _seed("tpe", *place))
+        for _ in range(TRIES):
+            point = next(drawn)
+            if point not in tried:
+                return self._proposal(space, point)
+        number = int(uniform("rest", *place) * space.size)
+        while space.at(number) in tried:
+            number = (number + 1) % space.size
+        return self._proposal(space, space.at(number))
+
+    def _proposal(self, space: Space, point: Point) -> Proposal:
+        candidate = space.candidate(point)
+        return Proposal(candidate, self._parents(candidate), space.words(point))
+
+    def _parents(self, candidate: Candidate) -> tuple[str, ...]:
+        """The best trials with the same instruction and with the same demos, or the incumbent."""
+        ranked = sorted(self._trials, key=_score, reverse=True)
+        worded = [one for one in ranked if one.candidate.instruction == candidate.instruction]
+        shown = [
+            one for one in ranked if candidate.demos and one.candidate.demos == candidate.demos
+        ]
+        found = [one.candidate.id for one in (*worded[:1], *shown[:1])]
+        return tuple(dict.fromkeys(found or [self._best().id]))
+
+    def _best(self) -> Candidate:
+        best = incumbent(self._trials)
+        return best.candidate if best else Candidate(self._first)
+
+    def _space(self, made: Sequence[Proposal] = ()) -> Space:
+        """The space as it is known, and with what was written in this step."""
+        candidates = [trial.candidate for trial in self._trials]
+        candidates += [proposal.candidate for proposal in made]
+        instructions = dict.fromkeys((*self._given, *(one.instruction for one in candidates)))
+        accepted = (trial.candidate.demos for trial in self._trials if trial.accepted)
+        none: tuple[Demo, ...] = ()
+        sets = dict.fromkeys((none, *self._drawn, *accepted))
+        return Space(tuple(instructions), tuple(sets), self._parameters)
+
+    def _axes(self, space: Space) -> list[Sequence[int]]:
+        """All of the space, or of its instructions the ones that did best."""
+        axes: list[Sequence[int]] = [range(size) for size in space.sizes]
+        if len(space.instructions) > POOL:
+            # The incumbent's first: its score may lie below that of one that was no better by
+            # evidence. What was given and never tried has its chance before what did badly.
+            texts = [self._best().instruction, self._first]
+            ranked = sorted(self._trials, key=_score, reverse=True)
+            seen = {trial.candidate.instruction for trial in ranked}
+            texts += [text for text in self._given if text not in seen]
+            texts += [trial.candidate.instruction for trial in ranked]
+            kept = list(dict.fromkeys(texts))[:POOL]
+            axes[0] = sorted(space.instructions.index(text) for text in kept)
+        return axes
+
+    def _told(self, space: Space) -> list[tuple[Point, float]]:
+        """Every trial in the space with its score.
+
+        A dropped one's is an estimate from the few rows on which it did badly, so its difference
+        from who it was to beat is shrunk as if it had been none on `PRIOR_ROWS` rows before. One
+        that cannot be selected is as bad as the worst, so TPE leaves alone what it was made of.
+        """
+        worst = min((trial.score for trial in self._trials if trial.score is not None), default=0.0)
+        told: list[tuple[Point, float]] = []
+        beaten: float | None = None
+        for trial in self._trials:
+            score = worst if trial.score is None else trial.score
+            if trial.dropped and trial.score is not None and beaten is not None:
+                rows = len(trial.values)
+                score = beaten + (score - beaten) * rows / (rows + PRIOR_ROWS)
+            if trial.accepted:
+                beaten = score
+            point = space.point(trial.candidate)
+            if point:
+                told.append((point, score))
+        return told
+
+
+def _score(trial: Trial) -> float:
+    return float("-inf") if trial.score is None else trial.score
+
+
+def _seed(*parts: object) -> int:
+    return int(uniform(*parts) * 2**32)

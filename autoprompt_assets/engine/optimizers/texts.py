@@ -1,0 +1,75 @@
+"""The text of requests to the optimizer model: what is shown, how it is set apart, what is asked.
+
+Models wrote much of what is shown, so it is data: templates are filled by `candidate.fill`, which
+fills no value again, and what is shown stands between tags that it does not itself close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.lint import SHORTEST_LIMIT, TIMES_FIRST, placeholders
+
+INPUT_LIMIT = 1500
+"""Characters of a row's input that a request shows."""
+ANSWER_LIMIT = 800
+"""Characters that it shows of a model's answer, and of a target."""
+REASON_LIMIT = 400
+"""Characters that it shows of why an answer counts as it does."""
+MARK_LIMIT = 40
+"""Characters that the mark of a cut takes, at most."""
+ROW_LIMIT = INPUT_LIMIT + 2 * ANSWER_LIMIT + REASON_LIMIT + 4 * MARK_LIMIT + 200
+"""Characters that one row takes in a request, tags included."""
+
+IN_BRACKETS = "Write it inside [[ and ]], and nothing after it."
+
+
+def cut(text: str, limit: int) -> str:
+    """`text`, its middle replaced by a mark where it has more than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    head = (limit + 1) // 2
+    tail = len(text) - (limit - head)
+    return f"{text[:head]} […{tail - head:,} characters left out…] {text[tail:]}"
+
+
+def tagged(tag: str, text: str) -> str:
+    """`text` on lines of its own between `<tag>` and `</tag>`.
+
+    Where the text itself holds the closing tag, the tag gets a number that makes it another one.
+    """
+    name, number = tag, 1
+    while f"</{name}>" in text:
+        number += 1
+        name = f"{tag}-{number}"
+    return f"<{name}>\n{text}\n</{name}>"
+
+
+def row_text(example: Example) -> str:
+    """A train row and the answer that is wanted."""
+    shown = tagged("input", cut(example.input, INPUT_LIMIT))
+    return f"{shown}\n{tagged('target', cut(example.target, ANSWER_LIMIT))}"
+
+
+def rules(first: str, keep: Sequence[str], longest: int | None) -> str:
+    """What every new prompt must respect, as lines of a list; the judge holds it to the same.
+
+    `first` is the first prompt, `keep` and `longest` are the spec's.
+    """
+    lines = [
+        "It is used as it stands, for inputs of the same kind that are not shown here. Say what "
+        "holds in general, and copy none of the inputs shown, nor their answers.",
+        "Keep what the present prompts say of the form of the answer: answers are read by it.",
+    ]
+    names = sorted(placeholders(first))
+    if names:
+        shown = ", ".join(f"{{{name}}}" for name in names)
+        lines.append(f"Keep {shown} as it stands: text is put there. Add no other such name.")
+    else:
+        lines.append("The input follows it by itself: it needs no placeholder.")
+    lines += [f"It must hold this text, letter by letter:\n{tagged('keep', text)}" for text in keep]
+    limit = max(SHORTEST_LIMIT, TIMES_FIRST * len(first)) if longest is None else longest
+    lines.append(f"It may have {max(limit, len(first)):,} characters at most.")
+    lines.append(IN_BRACKETS)
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,141 @@
+"""How a strategy has the optimizer model write an instruction: a conversation that is bounded.
+
+The model answers in `[[...]]`. What cannot be used is told to it and asked again, until `attempts`
+questions were asked. All strategies that ask a model ask it so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from autoprompt_assets.engine.candidate import Message, fill
+from autoprompt_assets.engine.optimizers.base import (
+    Judge,
+    Proposal,
+    Proposals,
+    Question,
+    Rejected,
+    Reply,
+)
+
+AGAIN = (
+    "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
+)
+NO_ANSWER = "(no answer)"
+"""Stands for an empty answer in a conversation: servers refuse a turn without text."""
+
+_SHORTEST = re.compile(r"\[\[(.*?)\]\](?!\])", re.DOTALL)
+_BRACKET = re.compile(r"[\[\]]")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One instruction to be written.
+
+    `make` turns the instruction into the proposal that is judged. `known` are the names of the
+    candidates proposed before, as `lint.names` gives them. `replicate` tells apart tasks that are
+    put in the same words.
+    """
+
+    messages: tuple[Message, ...]
+    make: Callable[[str], Proposal]
+    known: Collection[str] = ()
+    replicate: int = 0
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of a task: a proposal that the judge lets pass, or none and the last `problem`.
+
+    `rejected` are the instructions that were refused on the way. `used` counts replies.
+    """
+
+    proposal: Proposal | None
+    rejected: tuple[Rejected, ...]
+    used: int
+    problem: str = ""
+
+
+def write(task: Task, judge: Judge, attempts: int, replies: Sequence[Reply]) -> Question | Written:
+    """The conversation as far as `replies` go: the next question, or what came of it.
+
+    `replies` are those to this task, the first ones, and may go on with replies to later ones. A
+    pure function of its arguments, as far as `make` and `judge` are.
+    """
+    messages, problem = list(task.messages), "it was not asked for"
+    rejected: list[Rejected] = []
+    for attempt in range(attempts):
+        if attempt == len(replies):
+            return Question(tuple(messages), task.replicate)
+        reply = replies[attempt]
+        assert isinstance(reply, str)
+        instruction = read_instruction(reply)
+        if instruction is None:
+            problem = "it holds no prompt in [[...]]"
+        elif not instruction:
+            problem = "the prompt is empty"
+        else:
+            proposal = task.make(instruction)
+            problem = judge.problem(proposal.candidate, task.known)
+            if not problem:
+                return Written(proposal, tuple(rejected), attempt + 1)
+            rejected.append(Rejected(proposal, problem))
+        messages += [
+            {"role": "assistant", "content": reply if reply.strip() else NO_ANSWER},
+            {"role": "user", "content": fill(AGAIN, problem=problem)},
+        ]
+    return Written(None, tuple(rejected), attempts, problem)
+
+
+@dataclass
+class Drafts:
+    """What a step has written so far."""
+
+    proposals: list[Proposal] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    problem: str = ""
+
+    def add(self, written: Written) -> None:
+        """The outcome of the step's next task."""
+        self.rejected.extend(written.rejected)
+        if written.proposal is None:
+            self.problem = written.problem
+        else:
+            self.proposals.append(written.proposal)
+
+    def result(self, strategy: str) -> Proposals:
+        """The step's proposals; without any, the last problem is the reason."""
+        reason = "" if self.proposals else f"no usable answer: {self.problem}"
+        return Proposals(tuple(self.proposals), reason, tuple(self.rejected), strategy)
+
+
+def read_instruction(answer: str) -> str | None:
+    """The text of the last `[[...]]`, `None` where there is none.
+
+    Brackets inside are part of it where they are balanced, `[[Answer as [[x]], or [].]]`; else it
+    ends at the next `]]`.
+    """
+    found, at = None, answer.find("[[")
+    while at >= 0:
+        end = _balanced(answer, at)
+        if end is None:
+            shortest = _SHORTEST.match(answer, at)
+            end = shortest.end() if shortest else None
+        if end is None:
+            break
+        found = answer[at + 2 : end - 2].strip()
+        at = answer.find("[[", end)
+    return found
+
+
+def _balanced(text: str, start: int) -> int | None:
+    """Where the `[[` at `start` is closed by a `]]`, if brackets between are balanced."""
+    depth = 0
+    for match in _BRACKET.finditer(text, start):
+        depth += 1 if match[0] == "[" else -1
+        if depth == 0:
+            end = match.end()
+            return end if text[end - 2] == "]" and end - start >= 4 else None
+    return None

@@ -1,0 +1,113 @@
+"""How the report says its figures, in words. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from autoprompt_assets.engine.compare import LEVEL, Comparison
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.records import Best, TestOutcome
+from autoprompt_assets.engine.report.lineage import Entry
+
+PREVIEW = 90
+
+
+def verdict(best: Best, comparison: Comparison) -> str:
+    """The sealed test's answer as one sentence."""
+    if best.iteration == 0:
+        return (
+            "No prompt that was tried was shown to be better than the first one on validation, "
+            "so the first prompt stays."
+        )
+    if not comparison.rows:
+        return "No difference was shown: no sealed test row was measured with both prompts."
+    found = {
+        "better": "The best prompt is better",
+        "worse": "The best prompt is worse",
+        "not shown": "No difference was shown",
+    }[comparison.verdict]
+    low, high = comparison.ci95
+    rows = f"{comparison.rows:,} sealed test row{'s' if comparison.rows != 1 else ''}"
+    return (
+        f"{found}: {points(comparison.difference)} points on {rows} "
+        f"(95% interval {points(low)} to {points(high)}, {p_value(comparison.p_value)})."
+    )
+
+
+def optimism(best: Best, outcome: TestOutcome) -> float | None:
+    """Validation minus test score of the best prompt; `None` where a side has no measured row."""
+    validation, test = best.scored.summary, outcome.best
+    return validation.score - test.score if validation.measured and test.measured else None
+
+
+def won(comparison: Comparison) -> str:
+    """The share of wins among the rows that differ; empty where no row can be a win or a loss."""
+    differ = comparison.wins + comparison.losses
+    if comparison.won_ci95 is None or not differ:
+        return ""
+    low, high = comparison.won_ci95
+    return (
+        f"{percent(comparison.wins / differ)} of {differ} "
+        f"(95% interval {percent(low)} to {percent(high)})"
+    )
+
+
+def gained(entry: Entry) -> str:
+    """How a dropped candidate stood against the best so far; empty for any other."""
+    if entry.gain is None:
+        return ""
+    seen = f"{entry.scored.summary.rows:,} of {entry.rows:,} rows seen"
+    return f"{points(entry.gain)} points{entry.bound} on {seen}"
+
+
+def cost(spend: Spend) -> str:
+    """What the calls cost, and for how many that is not known."""
+    if spend.calls and spend.unpriced == spend.calls:
+        return "not known: no call has a known price"
+    cost = f"${spend.usd:,.2f}" if spend.usd >= 1 or not spend.usd else f"${spend.usd:.4f}"
+    if not spend.unpriced:
+        return cost
+    calls = f"{spend.unpriced:,} call{'s' if spend.unpriced != 1 else ''}"
+    return f"{cost}, and {calls} whose price is not known"
+
+
+def percent(share: float) -> str:
+    """A share."""
+    return f"{share * 100:.1f}%"
+
+
+def points(difference: float) -> str:
+    """A difference of two shares, with its sign."""
+    rounded = round(difference * 100, 1)
+    return "0.0" if not rounded else f"{rounded:+.1f}".replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """With as many digits as matter."""
+    if p >= 0.9995:
+        return "p = 1"
+    if p < 1e-6:
+        return "p < 0.000001"
+    # Near the level, two digits would not say on which side it is.
+    near = abs(p - LEVEL) < LEVEL / 50
+    significant = 1 if p < 0.001 else 3 if near else 2
+    return f"p = {p:.{significant - 1 - math.floor(math.log10(p))}f}"
+
+
+def preview(text: str) -> str:
+    """The beginning of a text, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= PREVIEW else f"{line[: PREVIEW - 1]}…"
+
+
+def parameters(parameters: Mapping[str, Any]) -> str:
+    """Request parameters as JSON."""
+    return json.dumps(dict(parameters), ensure_ascii=False, sort_keys=True)
+
+
+def count(number: float) -> str:
+    """A number of rows, which graded values can make a fraction."""
+    return f"{number:,.1f}".removesuffix(".0")
