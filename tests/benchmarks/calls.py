@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.benchmarks.environment import peers_python, pinned
+from tests.benchmarks import environment
+from tests.benchmarks.markdown import table
 from tests.benchmarks.measure import Figures, launch
 from tests.benchmarks.server import Stats, serving, stats_of
 
@@ -27,11 +28,11 @@ SATURATED = 64
 RATE = 200.0
 DASH = "–"
 CLIENTS = {
-    "plain-aiohttp": f"plain aiohttp {pinned('aiohttp')}",
+    "plain-aiohttp": f"plain aiohttp {environment.CLIENTS.pinned('aiohttp')}",
     "autoprompt": "autoprompt",
-    "openai-aiohttp": f"openai {pinned('openai')}, aiohttp backend",
-    "openai-default": f"openai {pinned('openai')}, default backend",
-    "litellm": f"litellm {pinned('litellm')}",
+    "openai-aiohttp": f"openai {environment.CLIENTS.pinned('openai')}, aiohttp backend",
+    "openai-default": f"openai {environment.CLIENTS.pinned('openai')}, default backend",
+    "litellm": f"litellm {environment.CLIENTS.pinned('litellm')}",
 }
 
 
@@ -58,7 +59,9 @@ def client(name: str, base_url: str, calls: int, concurrency: int, warmup: int) 
         cold = () if warmup else ("--cold",)
         return subject("live", base_url, calls, concurrency, *cold)
     module, options = "tests.benchmarks.peers", ("--calls", calls, "--concurrency", concurrency)
-    return launch(peers_python(), module, name, base_url, *options, "--warmup", warmup)
+    return launch(
+        environment.CLIENTS.python(), module, name, base_url, *options, "--warmup", warmup
+    )
 
 
 def subject(what: str, base_url: str, rows: int, concurrency: int, *more: str) -> Figures | None:
@@ -72,19 +75,6 @@ def answered(name: str, base_url: str, calls: int, concurrency: int, warmup: int
     if figures is not None and figures.failed:
         sys.exit(f"{name}: {figures.failed} of {figures.calls} calls failed: nothing is measured")
     return figures
-
-
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown that is aligned, so that it reads as text, too; the first column is words."""
-    lines = [header, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    texts = [
-        " | ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(cells))
-        for cells in (list(zip(line, widths, strict=True)) for line in lines)
-    ]
-    rule = " | ".join("-" * (w - 1) + (":" if i else "-") for i, w in enumerate(widths))
-    body = "\n".join(f"| {text} |" for text in (texts[0], rule, *texts[1:]))
-    return f"**{title}**\n\n{body}\n"
 
 
 def saturation(sizes: Sizes) -> str:
@@ -211,7 +201,7 @@ def main() -> None:
     unknown = set(chosen.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
-    peers_python()  # its set-up is no part of the time below
+    environment.CLIENTS.python()  # its set-up is no part of the time below
     started = time.perf_counter()
     cores = os.cpu_count()
     print(f"{cores} cores, Python {platform.python_version()}, {platform.system()}\n", flush=True)

@@ -1,0 +1,139 @@
+"""One search of the product's own, over HTTP and with a real journal, as a curve."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
+
+from autoprompt_assets.engine.calls import Calls
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Example, Split, SplitRows
+from autoprompt_assets.engine.evaluate import Evaluator
+from autoprompt_assets.engine.graders import make_grader
+from autoprompt_assets.engine.history import History
+from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.journal import Journal, Spend
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.optimizers import make_optimizer
+from autoprompt_assets.engine.optimizers.base import Optimizer
+from autoprompt_assets.engine.records import Scored
+from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.spec import ExperimentSpec
+from resources.llm import LLMResource
+from resources.store import ExperimentStore
+from tests.benchmarks.proof.curves import Curve
+from tests.benchmarks.subject import Quiet
+
+SEARCH = "0123456789ab"
+MOST_ITERATIONS = 99
+"""As many as an experiment file may ask for."""
+
+Rows = Mapping[Split, list[Example]]
+Measure = Callable[[Search, Candidate], Awaitable[float]]
+"""What a candidate is worth in truth; it costs the search nothing."""
+
+
+def example(text: str, target: str, split: Split) -> Example:
+    return Example(content_hash([text, target], 16), content_hash(text, 16), text, target, split)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is searched, on which rows, and where its journal is kept.
+
+    `by_score`: the best is the one with the highest validation score, as in the tutorial, and not
+    the one that was accepted last.
+    """
+
+    spec: ExperimentSpec
+    rows: Rows
+    journal: Path
+    by_score: bool = False
+
+    def split(self, name: Split) -> SplitRows:
+        return SplitRows(name, len(self.rows[name]), lambda: self.rows[name])
+
+    @property
+    def lint(self) -> Lint:
+        return Lint(self.spec.roles.target.prompt, self.rows["train"], self.spec.grader)
+
+
+async def searched(subject: Subject, folder: Path, budget: int, measure: Measure) -> Curve:
+    """Iterations until `budget` calls are spent, then the sealed test. `folder` takes the files.
+
+    Calls are what the search is charged: replayed ones count, too, as they do in its own budget.
+    """
+    async with _connected(subject, folder) as search:
+        validation = subject.split("validation")
+        baseline = await search.baseline(validation)
+        room, repeats = await search.headroom(baseline, validation, len(subject.rows["test"]))
+        history = History(baseline, room, repeats)
+        best, steps = baseline, [(0, await measure(search, baseline.candidate))]
+        values = Values(search)
+        for number in range(1, MOST_ITERATIONS + 1):
+            if history.spend.calls >= budget:
+                break
+            optimizer = _told(subject, history, values)
+            ended = await search.iterate(number, history, optimizer, validation)
+            history = history.then(ended)
+            chosen = _best(best, history, subject.by_score)
+            if chosen.candidate.id != best.candidate.id:
+                best = chosen
+                steps.append((history.spend.calls, await measure(search, best.candidate)))
+            if ended.status == "stopped":
+                break
+        outcome = await search.test(baseline.candidate, best.candidate, subject.split("test"))
+    calls, scores = zip(*steps, strict=True)
+    return Curve(calls, scores, outcome.comparison.verdict, history.spend.calls)
+
+
+class Values:
+    """Grades by example id, read once: a stored evaluation does not change."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._known: dict[str, dict[str, float]] = {}
+
+    def __call__(self, candidate: Candidate) -> Mapping[str, float]:
+        if candidate.id not in self._known:
+            read = self._search.records.read_values(candidate, "validation")
+            self._known[candidate.id] = dict(_measured(read))
+        return self._known[candidate.id]
+
+
+@asynccontextmanager
+async def _connected(subject: Subject, folder: Path) -> AsyncIterator[Search]:
+    spec, llm = subject.spec, LLMResource()
+    records = ExperimentStore(UPath(folder), "proof").search(SEARCH)
+    async with AsyncExitStack() as stack:
+        journal = Journal(f"sqlite:///{subject.journal}", "proof", SEARCH)
+        await stack.enter_async_context(journal)
+        client = await stack.enter_async_context(llm.connect(spec))
+        calls = await stack.enter_async_context(Calls(client, journal))
+        models, grader = llm.models(spec), make_grader(spec)
+        evaluator = Evaluator(calls, models, grader, spec.concurrency, spec.unmeasured, Quiet())
+        train = {one.id: one for one in subject.rows["train"]}
+        yield Search(spec, evaluator, records, Spend(), train, subject.lint)
+
+
+def _told(subject: Subject, history: History, values: Values) -> Optimizer:
+    """A fresh strategy, told all that happened: the product's runs resume in this way."""
+    made = make_optimizer(subject.spec, subject.rows["train"], subject.lint)
+    for step in history.steps(values):
+        made.tell(step)
+    return made
+
+
+def _measured(read: Iterable[tuple[str, float | None]]) -> Iterable[tuple[str, float]]:
+    return ((key, value) for key, value in read if value is not None)
+
+
+def _best(before: Scored, history: History, by_score: bool) -> Scored:
+    if not by_score:
+        return history.best.scored
+    latest = history.iterations[-1].scored
+    return max((before, *latest), key=lambda scored: scored.summary.score)
