@@ -189,7 +189,7 @@ def best_prompt(
     llm: LLMResource,
     store: StoreResource,
 ) -> dg.MaterializeResult[None]:
-    """The candidate that was accepted last; no model is asked."""
+    """The candidate with the highest score on all validation rows; no model is asked."""
     require_home(context)
     name = context.partition_key
     with reported():

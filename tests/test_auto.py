@@ -148,11 +148,11 @@ def test_roles_and_rows_decide_who_takes_part(
     assert spec.optimizer.strategy == "auto"
     auto = make_optimizer(spec, train, Unjudged())
     auto.tell(BASELINE)
-    turns = []
-    for _ in names:
+    turns: list[str] = []
+    for _ in range(3 * len(names)):
         replies: list[Reply] = []
         while not isinstance(asked := auto.ask(replies), Proposals):
             replies.append(() if isinstance(asked, Probe) else "[[Say it well.]]")
         turns.append(asked.strategy)
         auto.tell(Step((), asked.strategy, 50))
-    assert turns == names
+    assert list(dict.fromkeys(turns)) == names

@@ -110,8 +110,9 @@ def test_the_way_to_the_chosen_prompt_is_marked() -> None:
     assert page.of_class("path") == len(path) == 6
 
 
-def test_the_first_prompt_is_the_way_where_nothing_was_accepted() -> None:
-    assert [node.on_path for node in grown(step(1, scored("A", 61)))] == [True, False]
+def test_the_first_prompt_is_the_way_where_nothing_scored_higher() -> None:
+    assert [node.on_path for node in grown(step(1, scored("A", 59)))] == [True, False]
+    assert [node.on_path for node in grown(step(1, scored("A", 61)))] == [True, True]
 
 
 def test_a_dropped_candidate_shows_its_difference_from_the_best_of_its_time() -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Reply, Step
-from tests.benchmarks.proof import embedded, jobs, ours, searching, suite, tables
+from tests.benchmarks.proof import embedded, jobs, ours, suite, tables
 from tests.benchmarks.proof.curves import (
     Bootstrap,
     Curve,
@@ -94,33 +91,6 @@ def test_a_search_of_ours_gives_a_curve() -> None:
     assert curve.spent >= JOB.budget
     assert curve.verdict in ("better", "worse", "not shown")
     assert set(ledger) == {"sim-target"}, "demos ask no optimizer model"
-
-
-class OneByOne:
-    """Adds one sentence after another to the first prompt, whatever comes of it."""
-
-    def __init__(self, task: Task) -> None:
-        self._task, self._told = task, 0
-
-    def ask(self, replies: Sequence[Reply]) -> Proposals:
-        instruction = self._task.landscape.write(range(self._told))
-        return Proposals((Proposal(Candidate(instruction)),), strategy="opro")
-
-    def tell(self, step: Step) -> None:
-        self._told += 1
-
-
-def test_the_tutorials_best_is_the_highest_score_whatever_its_evidence(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    task, method = Task("additive", 0, 12, 20, 20), METHODS["opro-full"]
-    monkeypatch.setattr(searching, "make_optimizer", lambda *_: OneByOne(task))
-    with SimulatedServer() as server:
-        url = server.base_url(task.name, task.seed)
-        raised = run(task, url, method.settings, 160, by_score=True)
-        proven = run(task, url, method.settings, 160)
-    assert raised.spent == proven.spent == 160, "all rows of each, as nothing is raced"
-    assert len(raised.calls) > len(proven.calls)
 
 
 def test_a_killed_suite_goes_on_after_the_lines_it_kept(

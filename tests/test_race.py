@@ -71,10 +71,13 @@ def test_a_dropped_candidate_is_asked_about_the_rows_that_it_saw_and_no_other(
             assert one["validation"]["rows"] == ROWS
 
 
-def test_the_best_prompt_is_the_one_accepted_last(raced: Undisturbed) -> None:
-    accepted = [one for one in candidates(raced.records) if one["decision"] == "accepted"]
+def test_the_best_prompt_is_the_one_with_the_highest_score_on_all_rows(raced: Undisturbed) -> None:
+    found = candidates(raced.records)
+    accepted = [one for one in found if one["decision"] == "accepted"]
     assert accepted
-    assert raced.outcome["best_candidate"] == accepted[-1]["candidate"]
+    whole = [one for one in found if one["decision"] != "dropped"]
+    best = max(whole, key=lambda one: one["validation"]["score"])
+    assert raced.outcome["best_candidate"] == best["candidate"]
     counted = raced.outcome["candidates"]
     assert counted["accepted"] == len(accepted)
     assert counted["dropped"] > 0

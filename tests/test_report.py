@@ -136,9 +136,7 @@ def test_no_row_in_common_is_said(report: Report) -> None:
 def test_baseline_may_be_the_best(report: Report) -> None:
     same = replace(report, best=Best(0, report.baseline), outcome=outcome_of(0, 0), rows=[])
     text = parse(render(same)).text
-    assert (
-        "No prompt that was tried was shown to be better than the first one on validation" in text
-    )
+    assert "No prompt that was tried scored higher than the first one on all validation" in text
     assert "None: the best prompt is the baseline." in text
 
 
@@ -223,13 +221,13 @@ def mark(
     return Mark(iteration, score, interval, True, False, "", decision)
 
 
-def test_chart_line_follows_who_was_accepted_and_no_other() -> None:
-    marks = [mark(0, 0.5), mark(1, 0.6), mark(2, 0.7, "accepted"), mark(3, 0.9, "dropped")]
-    chart = draw([*marks, mark(4, 0.8)])
+def test_chart_line_follows_the_highest_score_on_all_rows() -> None:
+    marks = [mark(0, 0.5), mark(1, 0.4), mark(2, 0.7, "accepted"), mark(3, 0.9, "dropped")]
+    chart = draw([*marks, mark(4, 0.8), mark(5, 0.75)])
     points = [tuple(map(float, point.split(","))) for point in chart.best_so_far.split()]
-    start, third = chart.dots[0], chart.dots[2]
-    rise = [(third.x, start.y), (third.x, third.y)]
-    assert points == [(start.x, start.y), *rise, (RIGHT, third.y)]
+    start, third, fifth = chart.dots[0], chart.dots[2], chart.dots[4]
+    rises = [(third.x, start.y), (third.x, third.y), (fifth.x, third.y), (fifth.x, fifth.y)]
+    assert points == [(start.x, start.y), *rises, (RIGHT, fifth.y)]
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 8, 16, 99, 1000])

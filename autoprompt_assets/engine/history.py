@@ -30,8 +30,15 @@ class History:
 
     @property
     def best(self) -> Best:
-        """The candidate accepted last."""
+        """The candidate that would be tested now."""
         return select(self.baseline, self.iterations)
+
+    @property
+    def incumbent(self) -> Scored:
+        """The candidate that is to be beaten: the one accepted last."""
+        scored = [one for step in self.iterations for one in step.scored]
+        accepted = [one for one in scored if one.decision == "accepted"]
+        return accepted[-1] if accepted else self.baseline
 
     @property
     def tried(self) -> list[Candidate]:

@@ -89,7 +89,7 @@ class Step:
     async def _compete(self, asked: Proposals) -> None:
         """Each in its turn: one that is accepted is the one to beat for those after it."""
         known = set(names(self.history.tried))
-        best = self.history.best.scored
+        best = self.history.incumbent
         scoring = self.search.scoring
         run = scoring.contest if self.search.spec.optimizer.race else scoring.whole
         for place, proposal in enumerate(asked.proposals):

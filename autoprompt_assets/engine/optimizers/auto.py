@@ -18,10 +18,11 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
 )
 
+PRIOR_GAINS = {"gepa": 0.06, "demos": 0.04, "mipro": 0.03, "opro": 0.02}
+"""Score that a strategy's first step is thought to gain: what was wrong tells more than a score."""
 PRIOR_GAIN = 0.04
-"""Score that a strategy's first step is thought to gain."""
 FADING = 0.7
-"""What a step counts after each later step of the same strategy."""
+"""What a gain counts after each later step of the same strategy; its cost counts for ever."""
 LEAST_COST = 0.25
 """What a step costs at least, in baselines: one that comes to nothing is cheap, and no bargain."""
 SURVIVED = 0.25
@@ -69,10 +70,10 @@ class Auto:
         return SURVIVED * gain
 
     def _index(self, name: str) -> float:
-        gains, calls, weight = PRIOR_GAIN, float(self._unit), 1.0
+        gains, calls, weight = PRIOR_GAINS.get(name, PRIOR_GAIN), float(self._unit), 1.0
         for strategy, gain, cost in reversed(self._steps):
             if strategy == name:
                 gains += weight * gain
-                calls += weight * max(cost, LEAST_COST * self._unit)
+                calls += max(cost, LEAST_COST * self._unit)
                 weight *= FADING
         return gains / calls

@@ -43,7 +43,7 @@ class Demos:
         self._spec = spec
         # Judged once: else each would be proposed, and refused, again and again.
         usable = [w for w in spec.wordings if not (judge and judge.problem(Candidate(w), ()))]
-        self._wordings = tuple(dict.fromkeys((instruction, *usable)))
+        self._first, self._wordings = instruction, tuple(dict.fromkeys(usable))
         self._train = {example.id: example for example in train}
         self._by_demo = {demo_of(example): example.id for example in train}
         self._trials: list[Trial] = []
@@ -89,10 +89,10 @@ class Demos:
         )
 
     def _known(self) -> list[str]:
-        """The wordings, and under `auto` what another strategy has found."""
+        """What is to be beaten, and the wordings; the first prompt only until it is beaten."""
         best = self._best()
-        found = [best.candidate.instruction] if best else []
-        return list(dict.fromkeys((*found, *self._wordings)))
+        found = best.candidate.instruction if best else self._first
+        return list(dict.fromkeys((found, *self._wordings)))
 
     def _parameters(self) -> Mapping[str, Any]:
         best = self._best()

@@ -138,11 +138,11 @@ def _dots(marks: Sequence[Mark], slot: float, floor: int, ceiling: int) -> tuple
 
 
 def _best_so_far(dots: Sequence[Dot]) -> str:
-    """The running best by the rule of selection: who was accepted last, whatever others score."""
+    """The running best by the rule of selection: the highest score on all rows."""
     best = dots[0]
     points = [(best.x, best.y)]
     for dot in dots[1:]:
-        if dot.mark.decision == "accepted":
+        if dot.mark.selectable and not dot.mark.dropped and dot.mark.score > best.mark.score:
             points += [(dot.x, best.y), (dot.x, dot.y)]
             best = dot
     points.append((float(RIGHT), best.y))

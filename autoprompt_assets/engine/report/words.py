@@ -19,7 +19,7 @@ def verdict(best: Best, comparison: Comparison) -> str:
     """The sealed test's answer as one sentence."""
     if best.iteration == 0:
         return (
-            "No prompt that was tried was shown to be better than the first one on validation, "
+            "No prompt that was tried scored higher than the first one on all validation rows, "
             "so the first prompt stays."
         )
     if not comparison.rows:

@@ -40,17 +40,16 @@ _OURS = (
 
 @dataclass(frozen=True)
 class Method:
-    """A strategy of ours with its settings, or a peer. See `searching.Subject` for `by_score`."""
+    """A strategy of ours with its settings, or a peer."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    by_score: bool = False
     peer: str = ""
 
 
 METHODS = {
     "auto": Method({"strategy": "auto"}),
-    # The tutorial's: all rows of each candidate, all of the history, the highest score is the best.
-    "opro-full": Method({"strategy": "opro", "race": False, "history": 1000}, by_score=True),
+    # The tutorial's: all rows of each candidate, and all of the history.
+    "opro-full": Method({"strategy": "opro", "race": False, "history": 1000}),
     "opro": Method({"strategy": "opro"}),
     "gepa": Method({"strategy": "gepa"}),
     "mipro": Method({"strategy": "mipro"}),
@@ -95,7 +94,7 @@ class Job:
         task = ours.Task(self.task, self.seed, *self.splits)
         if method.peer:
             return _peer(method.peer, task, base_url, self.budget)
-        return ours.run(task, base_url, method.settings, self.budget, method.by_score)
+        return ours.run(task, base_url, method.settings, self.budget)
 
 
 def _peer(peer: str, task: ours.Task, base_url: str, budget: int) -> Curve:

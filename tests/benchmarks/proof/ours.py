@@ -86,15 +86,13 @@ def spec_of(task: Task, base_url: str, optimizer: Mapping[str, Any]) -> Experime
     )
 
 
-def run(
-    task: Task, base_url: str, optimizer: Mapping[str, Any], budget: int, by_score: bool = False
-) -> Curve:
-    """One search until `budget` calls are spent, and its verdict. See `Subject` for `by_score`."""
+def run(task: Task, base_url: str, optimizer: Mapping[str, Any], budget: int) -> Curve:
+    """One search until `budget` calls are spent, and its verdict."""
 
     async def measure(search: Search, candidate: Candidate) -> float:
         return task.true_score(candidate)
 
     with tempfile.TemporaryDirectory() as made:
         folder, spec = Path(made), spec_of(task, base_url, optimizer)
-        subject = Subject(spec, task.rows(), folder / "journal.db", by_score)
+        subject = Subject(spec, task.rows(), folder / "journal.db")
         return asyncio.run(searched(subject, folder, budget, measure))

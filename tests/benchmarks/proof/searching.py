@@ -20,7 +20,6 @@ from autoprompt_assets.engine.journal import Journal, Spend
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import Optimizer
-from autoprompt_assets.engine.records import Scored
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
@@ -43,16 +42,11 @@ def example(text: str, target: str, split: Split) -> Example:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is searched, on which rows, and where its journal is kept.
-
-    `by_score`: the best is the one with the highest validation score, as in the tutorial, and not
-    the one that was accepted last.
-    """
+    """What is searched, on which rows, and where its journal is kept."""
 
     spec: ExperimentSpec
     rows: Rows
     journal: Path
-    by_score: bool = False
 
     def split(self, name: Split) -> SplitRows:
         return SplitRows(name, len(self.rows[name]), lambda: self.rows[name])
@@ -80,7 +74,7 @@ async def searched(subject: Subject, folder: Path, budget: int, measure: Measure
             optimizer = _told(subject, history, values)
             ended = await search.iterate(number, history, optimizer, validation)
             history = history.then(ended)
-            chosen = _best(best, history, subject.by_score)
+            chosen = history.best.scored
             if chosen.candidate.id != best.candidate.id:
                 best = chosen
                 steps.append((history.spend.calls, await measure(search, best.candidate)))
@@ -130,10 +124,3 @@ def _told(subject: Subject, history: History, values: Values) -> Optimizer:
 
 def _measured(read: Iterable[tuple[str, float | None]]) -> Iterable[tuple[str, float]]:
     return ((key, value) for key, value in read if value is not None)
-
-
-def _best(before: Scored, history: History, by_score: bool) -> Scored:
-    if not by_score:
-        return history.best.scored
-    latest = history.iterations[-1].scored
-    return max((before, *latest), key=lambda scored: scored.summary.score)

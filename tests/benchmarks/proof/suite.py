@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def first_seed(self) -> int:
-        return 0 if self.tuning else 100
+        return 0 if self.tuning else 200
 
     def simulated(self, methods: Iterable[str]) -> list[Job]:
         """Seeds outermost, so that a suite that is cut off has whole seeds."""
