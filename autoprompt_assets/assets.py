@@ -75,8 +75,8 @@ def baseline_score(
         with session.opened(progress) as desk:
             (baseline, room), counts = desk.do(measured(session, desk))
         session.records.write_baseline(baseline)
-    for line in room.lines()[3:]:
-        context.log.warning(line)
+    for line in room.lines():
+        progress.notice(line)
     return dg.MaterializeResult(
         metadata={
             "search": session.search_id,

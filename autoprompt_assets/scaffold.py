@@ -72,9 +72,8 @@ optimizer:
   candidates: 1
   # Texts that every prompt must hold, for example a field's name: ["answer"]
   keep: []
-  # Instructions of yours to try, and request fields to tune: {{temperature: [0, 0.7]}}
-  wordings: []
-  parameters: {{}}
+  # auto, mipro and demos take wordings, instructions of yours to try; auto and mipro take
+  # parameters, request fields to tune, for example {{temperature: [0, 0.7]}}. See README.md.
 
 # Before the search the first prompt is asked twice on these validation rows: how much is noise?
 # stop: true ends a search that could show no gain.

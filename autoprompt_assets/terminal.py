@@ -13,6 +13,7 @@ from rich.text import Text
 
 from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.report import CONTROLS
 from autoprompt_assets.progress import LogProgress, Tally
 from autoprompt_assets.runner import Outcome
 
@@ -100,13 +101,14 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         "not shown": "keep your prompt: no difference was shown on the sealed rows",
     }[comparison.verdict]
     if not best.iteration:
-        advice = "keep your prompt: nothing that was tried was shown to be better on validation"
+        advice = "keep your prompt: nothing that was tried scored higher on all validation rows"
         if not outcome.candidates["evaluated"]:
             advice = "keep your prompt: no other was scored"
     if outcome.stopped:
         advice += f"\nthe search stopped early: {outcome.stopped}"
     verdict.append(f"\n{advice}")
-    prompt = Panel(Text(best.scored.candidate.text()), title="best prompt", title_align="left")
+    text = best.scored.candidate.text().translate(CONTROLS)
+    prompt = Panel(Text(text), title="best prompt", title_align="left")
     out.print(Group(table, verdict, prompt, Text(_counts(outcome)), Text(_cost(outcome))))
     out.print(Text(f"report: {outcome.report}"), soft_wrap=True)
 

@@ -16,6 +16,10 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.llm import Completion, Request
 from resources.endpoints import Endpoint
 
+SHORTEST_KEY = 8
+"""Characters from which on a key is one: `none` or `EMPTY`, which servers without keys are given,
+are words that a model may write."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -124,7 +128,7 @@ class Reader:
         return self._masked(text if text.isascii() else text.encode("utf-8", "replace").decode())
 
     def _masked(self, text: str) -> str:
-        return text.replace(self.key, "***") if self.key else text
+        return text.replace(self.key, "***") if len(self.key) >= SHORTEST_KEY else text
 
 
 def is_about_length(text: str) -> bool:

@@ -56,7 +56,23 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "a field of another section": (spec_text(seed="1"), ["seed: no such field; use budget"]),
     "a field of another strategy": (
         spec_text(optimizer="{strategy: opro, wordings: [a]}"),
-        ["optimizer.wordings: no such field"],
+        ["optimizer.wordings: optimizer 'opro' does not take it; take it out"],
+    ),
+    "a temperature that is none": (
+        spec_text(optimizer="{parameters: {temperature: [0, hot]}}"),
+        ["optimizer.parameters: 'temperature' has a value that is not from 0 to 2; mend it"],
+    ),
+    "a text to keep that the first prompt lacks": (
+        spec_text(optimizer="{keep: [zzz]}"),
+        ["roles.target.prompt lacks 'zzz', which optimizer.keep asks for; add it"],
+    ),
+    "an empty text to keep": (
+        spec_text(optimizer="{keep: ['']}"),
+        ["optimizer.keep holds an empty text; take it out"],
+    ),
+    "a limit below the first prompt": (
+        spec_text(optimizer="{longest: 1}"),
+        ["optimizer.longest = 1 is less than the first prompt has, "],
     ),
     "a text for a section": (spec_text(dataset="rows.csv"), ['dataset = "rows.csv": is not a map']),
     "a text for the grader": (spec_text(grader="choice"), ['grader = "choice": is not a mapping']),

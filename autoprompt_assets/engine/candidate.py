@@ -72,9 +72,12 @@ class Candidate:
         return fill(self.instruction, input=text) if "{input}" in self.instruction else text
 
     def text(self) -> str:
-        """The prompt as a person reads it: the instruction, then the demos."""
+        """The prompt as a person reads it: the instruction, the demos, the request fields."""
         parts = [self.instruction]
         parts += [f"Input: {demo.input}\nAnswer: {demo.answer}" for demo in self.demos]
+        if self.parameters:
+            fields = json.dumps(dict(self.parameters), ensure_ascii=False, sort_keys=True)
+            parts.append(f"(Request parameters: {fields})")
         return "\n\n".join(parts)
 
 

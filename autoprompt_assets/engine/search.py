@@ -23,6 +23,9 @@ from autoprompt_assets.engine.scoring import Scoring
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.step import Step
 
+UNREAD = 0.5
+"""The share of unreadable answers above which it is said aloud."""
+
 
 @dataclass
 class Search:
@@ -65,6 +68,13 @@ class Search:
                 "budget: the next rows of the baseline, with the test comparison at its worst, "
                 f"may take {stop}; raise it. What was answered is kept"
             ) from None
+        unread = summary.outcomes.get("unparsable", 0)
+        if unread > UNREAD * summary.rows:
+            self.evaluator.progress.notice(
+                f"{unread} of {summary.rows} answers to the first prompt cannot be read as what "
+                "was asked for: does the endpoint heed response_format? If not, take "
+                "roles.target.choices out; else look at the answers, and at the grader"
+            )
         return Scored(proposal, summary, True, "baseline", "", summary.score)
 
     async def headroom(

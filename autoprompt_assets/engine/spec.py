@@ -267,7 +267,21 @@ class ExperimentSpec(Frozen):
                 yield "grader.kind is 'model' and roles.review is missing; add it"
             elif "{response}" not in roles.review.prompt:
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
+        yield from self._lacking_in_first_prompt()
         yield from self._lacking_for_strategy()
+
+    def _lacking_in_first_prompt(self) -> Iterator[str]:
+        prompt, optimizer = self.roles.target.prompt, self.optimizer
+        for text in optimizer.keep:
+            if not text.strip():
+                yield "optimizer.keep holds an empty text; take it out"
+            elif text not in prompt:
+                yield f"roles.target.prompt lacks {text!r}, which optimizer.keep asks for; add it"
+        if optimizer.longest is not None and optimizer.longest < len(prompt):
+            yield (
+                f"optimizer.longest = {optimizer.longest} is less than the first prompt has, "
+                f"{len(prompt)} characters; raise it"
+            )
 
     def _lacking_for_strategy(self) -> Iterator[str]:
         strategy, writer = self.optimizer, self.roles.optimizer

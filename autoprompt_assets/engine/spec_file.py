@@ -182,8 +182,9 @@ def _override(data: dict[str, Any], key: str, text: str) -> None:
 
 def _lines(path: Path, detail: ErrorDetails, overrides: Mapping[str, str]) -> list[str]:
     places = [str(part) for part in detail["loc"] if part != "[key]"]
+    kind = ""
     if len(places) > 1 and places[0] in ("grader", "optimizer") and places[1] in TAGS:
-        del places[1]
+        kind = places.pop(1)
     if "extra" in places:  # what pydantic adds below it are its own names of types
         del places[places.index("extra") + 2 :]
     field = ".".join(places)
@@ -191,7 +192,7 @@ def _lines(path: Path, detail: ErrorDetails, overrides: Mapping[str, str]) -> li
         problems = str(detail.get("ctx", {})["error"]).split("\n")
         said = [f"{field}: {problem}" if field else problem for problem in problems]
     else:
-        said = [_said(field, places, detail)]
+        said = [_said(field, places, detail, kind)]
     return [f"{_source(path, line, overrides)} {line}" for line in said]
 
 
@@ -202,9 +203,11 @@ def _source(path: Path, line: str, overrides: Mapping[str, str]) -> str:
     return "--set" if any(name.startswith(f"{key}.") for key in overrides) else f"{path}:"
 
 
-def _said(field: str, places: list[str], detail: ErrorDetails) -> str:
+def _said(field: str, places: list[str], detail: ErrorDetails, tag: str) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
+        if tag and places[-1] in _fields_at(ExperimentSpec, places[:-1]):
+            return f"{field}: {places[0]} {tag!r} does not take it; take it out"
         return f"{field}: no such field{_suggestion(places)}"
     if kind == "missing":
         return f"{field}: {MENDS[kind]}"
@@ -215,12 +218,12 @@ def _said(field: str, places: list[str], detail: ErrorDetails) -> str:
         said += " (YAML reads yes, no, on and off as true and false)"
     if kind not in ("union_tag_invalid", "union_tag_not_found"):
         return f"{field} = {shown(detail['input'])}: {said}"
-    tag = context["discriminator"].replace("'", "")
+    name = context["discriminator"].replace("'", "")
     said = said.replace("'", "")
-    given = detail["input"].get(tag) if isinstance(detail["input"], dict) else None
+    given = detail["input"].get(name) if isinstance(detail["input"], dict) else None
     if given is None:
-        return f"{field}.{tag}: is missing; add it"
-    return f"{field}.{tag} = {shown(given)}: {said}"
+        return f"{field}.{name}: is missing; add it"
+    return f"{field}.{name} = {shown(given)}: {said}"
 
 
 def _plain(value: object) -> object:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
 from autoprompt_assets.engine.spec_values import RESERVED_EXTRA, Frozen, Whole
+
+
+def _is_temperature(value: JsonValue) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (number and 0 <= float(str(value)) <= 2)
+
+
+def _is_count(value: JsonValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+_TUNABLE: dict[str, tuple[Callable[[JsonValue], bool], str]] = {
+    "temperature": (_is_temperature, "from 0 to 2"),
+    "max_tokens": (_is_count, "a whole number above 0"),
+}
 
 
 class _Strategy(Frozen):
@@ -63,15 +79,13 @@ class _Joint(_Shows):
         cls, parameters: dict[str, tuple[JsonValue, ...]]
     ) -> dict[str, tuple[JsonValue, ...]]:
         for key, values in parameters.items():
-            if key in RESERVED_EXTRA and key not in ("temperature", "max_tokens"):
+            if key in RESERVED_EXTRA and key not in _TUNABLE:
                 raise ValueError(f"{key!r} cannot be tuned; take it out")
             if not values:
                 raise ValueError(f"{key!r} has no values; give some, or take it out")
-            whole = all(type(value) is int and value > 0 for value in values)
-            if key == "max_tokens" and not whole:
-                raise ValueError(
-                    "'max_tokens' has a value that is no whole number above 0; mend it"
-                )
+            usable, wanted = _TUNABLE.get(key, (lambda value: True, ""))
+            if not all(map(usable, values)):
+                raise ValueError(f"{key!r} has a value that is not {wanted}; mend it")
         return parameters
 
 

@@ -23,12 +23,12 @@ from autoprompt_assets.engine.report import words
 from autoprompt_assets.engine.report.chart import Mark, draw
 from autoprompt_assets.engine.report.lineage import Entry, entries, tree
 
-__all__ = ["Report", "Row", "render"]
+__all__ = ["CONTROLS", "Report", "Row", "render"]
 
 UNMEASURED = frozenset({"error", "unreviewed"})
 
-# A browser drops or replaces these, and a lone surrogate cannot be written as UTF-8.
-_CONTROLS: dict[int, int] = {
+# Browsers drop or replace these, terminals obey them, and half a surrogate pair is no UTF-8.
+CONTROLS: dict[int, int] = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
@@ -128,7 +128,7 @@ def _visible(value: Any) -> Any:
     """`value` with control characters as pictures of themselves; the engine escapes it next."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return value.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
+    return value.replace("\r\n", "\n").replace("\r", "\n").translate(CONTROLS)
 
 
 def _mark(entry: Entry) -> Mark:
