@@ -119,3 +119,9 @@ def test_second_evaluation_asks_nothing(tmp_path: Path) -> None:
     again = Scripted(default="something else")
     assert evaluate(tmp_path, again, 5, 4) == first
     assert again.requests == []
+
+
+def test_a_prompt_for_people_says_its_request_fields() -> None:
+    tuned = Candidate("Say it.", (), {"temperature": 0.7})
+    assert tuned.text() == 'Say it.\n\n(Request parameters: {"temperature": 0.7})'
+    assert Candidate("Say it.").text() == "Say it."
