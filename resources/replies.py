@@ -16,9 +16,10 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.llm import Completion, Request
 from resources.endpoints import Endpoint
 
-SHORTEST_KEY = 8
-"""Characters from which on a key is one: `none` or `EMPTY`, which servers without keys are given,
-are words that a model may write."""
+NO_KEYS = frozenset({"none", "null", "empty", "dummy", "test", "no-key", "unused"})
+SHORTEST_KEY = 4
+"""What servers without keys are given is no secret, and a word that a model may write: one of
+these in any case, or less than so many characters. In errors it is masked all the same."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,12 @@ class Reader:
         """
         if not isinstance(text, str):
             return None
-        return self._masked(text if text.isascii() else text.encode("utf-8", "replace").decode())
+        text = text if text.isascii() else text.encode("utf-8", "replace").decode()
+        secret = len(self.key) >= SHORTEST_KEY and self.key.casefold() not in NO_KEYS
+        return self._masked(text) if secret else text
 
     def _masked(self, text: str) -> str:
-        return text.replace(self.key, "***") if len(self.key) >= SHORTEST_KEY else text
+        return text.replace(self.key, "***") if self.key else text
 
 
 def is_about_length(text: str) -> bool:

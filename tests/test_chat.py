@@ -244,15 +244,18 @@ def test_a_key_quoted_in_an_answer_is_masked(monkeypatch: pytest.MonkeyPatch) ->
     assert (found.text, found.reasoning) == ("you sent ***", "***")
 
 
-def test_a_word_that_stands_for_no_key_is_left_in_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
+@pytest.mark.parametrize(("key", "said"), [("none", "none of them"), ("o7Key", "*** of them")])
+def test_a_word_that_stands_for_no_key_is_left_in_answers_and_a_short_key_is_not(
+    key: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
     reply = {
         **REPLY,
-        "choices": [{"message": {"content": "none of them"}, "finish_reason": "stop"}],
+        "choices": [{"message": {"content": f"{key} of them"}, "finish_reason": "stop"}],
     }
     with scripted((200, json.dumps(reply), {})) as (url, _):
         monkeypatch.setenv("OPENAI_BASE_URL", url)
-        assert ask(spec_of()).text == "none of them"
+        assert ask(spec_of()).text == said
 
 
 def test_a_budget_in_dollars_is_refused_where_a_price_is_not_known() -> None:
