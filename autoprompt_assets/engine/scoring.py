@@ -52,6 +52,7 @@ class Scoring:
     records: Records
     first: Candidate
     unmeasured: float
+    raced: bool
     gate: Gate = GATE
 
     async def score(
@@ -85,17 +86,15 @@ class Scoring:
     async def contest(
         self, proposal: Proposal, incumbent: Scored, rows: SplitRows, label: str, budget: Budget
     ) -> Scored:
-        """Race a proposal against the incumbent and decide; see `racing.Gate`."""
-        values = self.records.read_values(incumbent.candidate, rows.split)
-        race = Race(values, rows.count, looks(rows.count), self.gate)
-        summary = await self.score(proposal.candidate, rows, label, budget, race)
-        return self.decided(proposal, incumbent, summary, rows)
+        """Race a proposal against the incumbent and decide; see `racing.Gate`.
 
-    async def whole(
-        self, proposal: Proposal, incumbent: Scored, rows: SplitRows, label: str, budget: Budget
-    ) -> Scored:
-        """As `contest`, on all rows whatever they show."""
-        summary = await self.score(proposal.candidate, rows, label, budget)
+        Without `raced` it sees all rows, whatever they show.
+        """
+        race = None
+        if self.raced:
+            values = self.records.read_values(incumbent.candidate, rows.split)
+            race = Race(values, rows.count, looks(rows.count), self.gate)
+        summary = await self.score(proposal.candidate, rows, label, budget, race)
         return self.decided(proposal, incumbent, summary, rows)
 
     def decided(

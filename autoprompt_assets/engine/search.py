@@ -50,7 +50,8 @@ class Search:
     @cached_property
     def scoring(self) -> Scoring:
         """How candidates of this search are scored."""
-        return Scoring(self.evaluator, self.records, self.first, self.spec.unmeasured)
+        raced = self.spec.optimizer.race
+        return Scoring(self.evaluator, self.records, self.first, self.spec.unmeasured, raced)
 
     async def baseline(self, validation: SplitRows) -> Scored:
         """The first prompt's score on validation.

@@ -90,8 +90,6 @@ class Step:
         """Each in its turn: one that is accepted is the one to beat for those after it."""
         known = set(names(self.history.tried))
         best = self.history.incumbent
-        scoring = self.search.scoring
-        run = scoring.contest if self.search.spec.optimizer.race else scoring.whole
         for place, proposal in enumerate(asked.proposals):
             problem = self.search.judge.problem(proposal.candidate, known)
             if problem:
@@ -101,7 +99,9 @@ class Step:
             label = f"iteration {self.number:03d}"
             if len(asked.proposals) > 1:
                 label += f" {place + 1}/{len(asked.proposals)}"
-            scored = await run(proposal, best, self.validation, label, self._budget())
+            scored = await self.search.scoring.contest(
+                proposal, best, self.validation, label, self._budget()
+            )
             self.spend = self.spend.plus(scored.summary.spend)
             self.scored.append(scored)
             if scored.decision == "accepted":
