@@ -78,6 +78,16 @@ def test_lock_that_passes_is_survived(file: Path) -> None:
     assert replay(url(file), *(question(str(n)) for n in range(20))) == [ANSWER] * 20
 
 
+def test_journal_opens_once_another_has_made_the_file(file: Path) -> None:
+    """The first who opens a new file writes to it before it keeps a write-ahead log."""
+    held = locked(file)
+    held.__enter__()
+    threading.Timer(0.6, held.__exit__, (None, None, None)).start()
+    began = time.monotonic()
+    assert replay(url(file), question("0")) == [None]
+    assert time.monotonic() - began >= 0.5
+
+
 # A damaged file
 
 ROWS = 200
