@@ -17,7 +17,8 @@ from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.graders import Grader, Rule
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.llm import LLM, CallError, Completion, Keep, Request, Role
-from autoprompt_assets.engine.spec import ExactGrader, RoleSpec
+from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.spec_graders import ExactGrader
 
 SEARCH = "0123456789ab"
 

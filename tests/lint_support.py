@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autoprompt_assets.engine import spec
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.spec_graders import (
+    ExactGrader,
+    GraderSpec,
+    JsonGrader,
+    ModelGrader,
+    RegexGrader,
+)
 
-EXACT = spec.ExactGrader(kind="exact")
-JUDGED = spec.ModelGrader(kind="model")
+EXACT = ExactGrader(kind="exact")
+JUDGED = ModelGrader(kind="model")
 ROWS = [
     ("Where is the source of the Amazon?", "place"),
     ("In which year were the first modern Olympic Games held?", "date"),
@@ -32,18 +38,18 @@ SENTIMENT = [
     (f"a long enough review with the number {n}", ("good", "bad")[n % 2]) for n in range(8)
 ]
 TAGS = "Think first, then write <answer>…</answer>."
-REGEX = spec.RegexGrader(kind="regex", pattern=r"(?i)\bFinal answer\*?\*?:\s*(\w+)")
-JSON = spec.JsonGrader(kind="json", field="verdict")
-CODE = spec.RegexGrader(kind="regex", pattern=r"```(?:sql)?\n(.*?)```")
+REGEX = RegexGrader(kind="regex", pattern=r"(?i)\bFinal answer\*?\*?:\s*(\w+)")
+JSON = JsonGrader(kind="json", field="verdict")
+CODE = RegexGrader(kind="regex", pattern=r"```(?:sql)?\n(.*?)```")
 
 
 def examples(rows: Sequence[tuple[str, str]] = ROWS) -> list[Example]:
     return [Example(f"{n}", f"{n}", *row, "train") for n, row in enumerate(rows)]
 
 
-def lint(first: str = FIRST, grader: spec.GraderSpec = JUDGED, **more: Any) -> Lint:
+def lint(first: str = FIRST, grader: GraderSpec = JUDGED, **more: Any) -> Lint:
     return Lint(first, examples(more.pop("rows", ROWS)), grader, **more)
 
 
-def problem(first: str, instruction: str, grader: spec.GraderSpec = JUDGED, **more: Any) -> str:
+def problem(first: str, instruction: str, grader: GraderSpec = JUDGED, **more: Any) -> str:
     return lint(first, grader, **more).problem(Candidate(instruction), ())

@@ -27,7 +27,7 @@ from autoprompt_assets.engine.optimizers.base import (
     incumbent,
 )
 from autoprompt_assets.engine.racing import Gate, looks
-from autoprompt_assets.engine.spec import ExactGrader
+from autoprompt_assets.engine.spec_graders import ExactGrader
 from tests.benchmarks.simulated.forms import write_prompt
 from tests.benchmarks.simulated.landscape import Landscape
 from tests.benchmarks.simulated.proposer import propose

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_assets.engine import spec
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.graders import Rule
+from autoprompt_assets.engine.spec_graders import (
+    ChoiceGrader,
+    ContainsGrader,
+    ExactGrader,
+    GraderSpec,
+    JsonGrader,
+    NumberGrader,
+    RegexGrader,
+)
 
 SHAPES = "This path draws a\nOptions:\n(A) circle\n(B) heptagon\n(C) hexagon\n(D) kite\n(I) sector"
 
 
-def outcome(rule: spec.GraderSpec, target: str, answer: str, question: str = SHAPES) -> str:
+def outcome(rule: GraderSpec, target: str, answer: str, question: str = SHAPES) -> str:
     example = Example("id", "input", question, target, "validation")
     return Rule(rule).grade(example, answer, None).outcome
 
@@ -66,7 +74,7 @@ UNSETTLED = [
 @pytest.mark.parametrize("answer", [*RIGHT.replace("\n", "|").strip("|").split("|"), *RIGHT_LONG])
 @pytest.mark.parametrize("target", ["(B)", "B", "heptagon", "(B) heptagon"])
 def test_choice_is_read_however_it_is_wrapped(answer: str, target: str) -> None:
-    rule = spec.ChoiceGrader(kind="choice")
+    rule = ChoiceGrader(kind="choice")
     assert outcome(rule, target, answer) == "correct"
     assert outcome(rule, "(C)", answer) == "wrong"
 
@@ -74,7 +82,7 @@ def test_choice_is_read_however_it_is_wrapped(answer: str, target: str) -> None:
 @pytest.mark.parametrize("answer", UNSETTLED)
 @pytest.mark.parametrize("target", ["(A)", "(B)", "(C)", "(I)"])
 def test_answer_that_settles_on_no_option_is_unparsable(answer: str, target: str) -> None:
-    assert outcome(spec.ChoiceGrader(kind="choice"), target, answer) == "unparsable"
+    assert outcome(ChoiceGrader(kind="choice"), target, answer) == "unparsable"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +101,7 @@ def test_answer_that_settles_on_no_option_is_unparsable(answer: str, target: str
     ],
 )
 def test_words_a_and_i_are_not_taken_for_options(answer: str, target: str, expected: str) -> None:
-    assert outcome(spec.ChoiceGrader(kind="choice"), target, answer) == expected
+    assert outcome(ChoiceGrader(kind="choice"), target, answer) == expected
 
 
 @pytest.mark.parametrize(
@@ -111,7 +119,7 @@ def test_words_a_and_i_are_not_taken_for_options(answer: str, target: str, expec
 def test_options_are_found_in_the_question(
     question: str, target: str, answer: str, expected: str
 ) -> None:
-    assert outcome(spec.ChoiceGrader(kind="choice"), target, answer, question) == expected
+    assert outcome(ChoiceGrader(kind="choice"), target, answer, question) == expected
 
 
 @pytest.mark.parametrize(
@@ -144,12 +152,12 @@ def test_options_are_found_in_the_question(
     ],
 )
 def test_last_number_of_the_answer_counts(target: str, answer: str, expected: str) -> None:
-    assert outcome(spec.NumberGrader(kind="number"), target, answer) == expected
+    assert outcome(NumberGrader(kind="number"), target, answer) == expected
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("3.1", "correct"), ("3.3", "wrong")])
 def test_number_may_be_off_by_the_tolerance(answer: str, expected: str) -> None:
-    assert outcome(spec.NumberGrader(kind="number", tolerance=0.1), "3", answer) == expected
+    assert outcome(NumberGrader(kind="number", tolerance=0.1), "3", answer) == expected
 
 
 @pytest.mark.parametrize(
@@ -169,7 +177,7 @@ def test_number_may_be_off_by_the_tolerance(answer: str, expected: str) -> None:
 def test_contains_wants_whole_words(
     target: str, answer: str, ignore_case: bool, expected: str
 ) -> None:
-    rule = spec.ContainsGrader(kind="contains", ignore_case=ignore_case)
+    rule = ContainsGrader(kind="contains", ignore_case=ignore_case)
     assert outcome(rule, target, answer) == expected
 
 
@@ -187,7 +195,7 @@ def test_contains_wants_whole_words(
 def test_exact_wants_the_whole_answer(
     target: str, answer: str, ignore_case: bool, expected: str
 ) -> None:
-    rule = spec.ExactGrader(kind="exact", ignore_case=ignore_case)
+    rule = ExactGrader(kind="exact", ignore_case=ignore_case)
     assert outcome(rule, target, answer) == expected
 
 
@@ -204,7 +212,7 @@ def test_exact_wants_the_whole_answer(
 def test_last_match_of_the_pattern_counts(
     pattern: str, target: str, answer: str, expected: str
 ) -> None:
-    assert outcome(spec.RegexGrader(kind="regex", pattern=pattern), target, answer) == expected
+    assert outcome(RegexGrader(kind="regex", pattern=pattern), target, answer) == expected
 
 
 @pytest.mark.parametrize(
@@ -233,4 +241,4 @@ def test_last_match_of_the_pattern_counts(
 def test_json_is_compared_by_value(
     field: str | None, target: str, answer: str, expected: str
 ) -> None:
-    assert outcome(spec.JsonGrader(kind="json", field=field), target, answer) == expected
+    assert outcome(JsonGrader(kind="json", field=field), target, answer) == expected

@@ -6,9 +6,14 @@ import time
 
 import pytest
 
-from autoprompt_assets.engine import spec
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.lint import alike, names, placeholders
+from autoprompt_assets.engine.spec_graders import (
+    ChoiceGrader,
+    ContainsGrader,
+    GraderSpec,
+    RegexGrader,
+)
 from tests.lint_support import (
     CODE,
     EXACT,
@@ -145,21 +150,21 @@ FIRSTS = [
     "ענה: {input} \u200f<answer>",
     "答案写在 \\boxed{} 里，亚马逊河的源头在哪个国家的山里？",
 ]
-GRADERS: list[spec.GraderSpec] = [
+GRADERS: list[GraderSpec] = [
     EXACT,
     JUDGED,
     REGEX,
     JSON,
     CODE,
-    spec.ContainsGrader(kind="contains"),
-    spec.ChoiceGrader(kind="choice"),
-    spec.RegexGrader(kind="regex", pattern=r"<result>(.*?)</result>|####"),
+    ContainsGrader(kind="contains"),
+    ChoiceGrader(kind="choice"),
+    RegexGrader(kind="regex", pattern=r"<result>(.*?)</result>|####"),
 ]
 
 
 @pytest.mark.parametrize("first", FIRSTS)
 @pytest.mark.parametrize("grader", GRADERS)
-def test_first_prompt_breaks_no_rule(first: str, grader: spec.GraderSpec) -> None:
+def test_first_prompt_breaks_no_rule(first: str, grader: GraderSpec) -> None:
     """Nor does it with something before and after, which takes the way through every rule."""
     rules = lint(first, grader, rows=[*ROWS, *SENTIMENT], keep=(first[:5],))
     for text in (first, f"{first}\n", f"Now. {first}", f"{first} Think hard.", f" {first} {first}"):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_assets.engine import spec
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.spec_graders import (
+    ChoiceGrader,
+    ContainsGrader,
+    GraderSpec,
+    RegexGrader,
+)
 from tests.lint_support import CODE, EXACT, JSON, JUDGED, REGEX, SENTIMENT, TAGS, lint, problem
 
 
@@ -22,8 +27,13 @@ from tests.lint_support import CODE, EXACT, JSON, JUDGED, REGEX, SENTIMENT, TAGS
         (JUDGED, "Use <thinking> tags, then <answer>.", "Only <answer>.", ""),
         (JUDGED, 'The path <path d="M 1"/> is drawn.', "A path is drawn.", ""),
         (JUDGED, "If a<b and c>d, say so.", "Compare.", ""),
-        (spec.RegexGrader(kind="regex", pattern="<pick>(.*?)</pick>"), "A <pick>", "Go", "<pick>"),
-        (spec.RegexGrader(kind="regex", pattern="(?P<pick>.)"), "A <pick>", "Go", ""),
+        (
+            RegexGrader(kind="regex", pattern="<pick>(.*?)</pick>"),
+            "A <pick>",
+            "Go",
+            "<pick>",
+        ),
+        (RegexGrader(kind="regex", pattern="(?P<pick>.)"), "A <pick>", "Go", ""),
         (JUDGED, r"End with \boxed{answer}.", "Box it.", r"\boxed{…}"),
         (JUDGED, r"End with \boxed{answer}.", r"$\boxed{7}$", ""),
         (JUDGED, r"End with \boxed{answer}.", "Give it boxed.", ""),
@@ -48,12 +58,12 @@ from tests.lint_support import CODE, EXACT, JSON, JUDGED, REGEX, SENTIMENT, TAGS
         (REGEX, "End with 'Final answer: X'.", "End with X.", "Final answer"),
         (REGEX, "End with 'Final answer: X'.", "End with 'final  answer:'", ""),
         (REGEX, "Answer.", "Answer again.", ""),
-        (spec.RegexGrader(kind="regex", pattern="(A|B)"), "A or B", "Go", ""),
-        (spec.RegexGrader(kind="regex", pattern="yes|no"), "yes or no", "Go", ""),
-        (spec.RegexGrader(kind="regex", pattern="[(]+"), "[(]+ or so", "Go", ""),
+        (RegexGrader(kind="regex", pattern="(A|B)"), "A or B", "Go", ""),
+        (RegexGrader(kind="regex", pattern="yes|no"), "yes or no", "Go", ""),
+        (RegexGrader(kind="regex", pattern="[(]+"), "[(]+ or so", "Go", ""),
     ],
 )
-def test_form_of_the_answer(grader: spec.GraderSpec, first: str, other: str, lost: str) -> None:
+def test_form_of_the_answer(grader: GraderSpec, first: str, other: str, lost: str) -> None:
     found = problem(first, other, grader)
     assert (f"it no longer asks for {lost}" in found) if lost else (found == "")
 
@@ -66,12 +76,17 @@ def test_form_of_the_answer(grader: spec.GraderSpec, first: str, other: str, los
         (EXACT, "Good or bad?", "good, or badly?", "the answer 'bad'"),
         (EXACT, "Is it good?", "Which mood has it?", ""),
         (JUDGED, "Good or bad?", "Which mood has it?", ""),
-        (spec.ChoiceGrader(kind="choice"), "Good or bad?", "Which mood has it?", ""),
-        (spec.ContainsGrader(kind="contains"), "Good or bad?", "Which mood?", "the answer 'bad'"),
+        (ChoiceGrader(kind="choice"), "Good or bad?", "Which mood has it?", ""),
+        (
+            ContainsGrader(kind="contains"),
+            "Good or bad?",
+            "Which mood?",
+            "the answer 'bad'",
+        ),
     ],
 )
 def test_answers_that_the_first_prompt_names(
-    grader: spec.GraderSpec, first: str, other: str, lost: str
+    grader: GraderSpec, first: str, other: str, lost: str
 ) -> None:
     found = problem(first, other, grader, rows=SENTIMENT)
     assert (f"it no longer asks for {lost}" in found) if lost else (found == "")

@@ -14,7 +14,7 @@ from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
-from autoprompt_assets.engine.spec import ExactGrader
+from autoprompt_assets.engine.spec_graders import ExactGrader
 from autoprompt_assets.engine.spec_strategies import MiproSpec
 from tests.benchmarks.simulated.landscape import landscape
 from tests.benchmarks.simulated.proposer import propose

@@ -11,10 +11,20 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Protocol, assert_never
 
-from autoprompt_assets.engine import spec
 from autoprompt_assets.engine.candidate import Message, fill
 from autoprompt_assets.engine.choice import bare, chosen_letter, fold, read_options, wanted_letter
 from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_graders import (
+    ChoiceGrader,
+    ContainsGrader,
+    ExactGrader,
+    GraderSpec,
+    JsonGrader,
+    ModelGrader,
+    NumberGrader,
+    RegexGrader,
+)
 
 Outcome = Literal[
     "correct", "wrong", "unparsable", "truncated", "empty", "refused", "unreviewed", "error"
@@ -60,7 +70,7 @@ class Grader(Protocol):
 class Rule:
     """A grader that needs no judge."""
 
-    def __init__(self, spec: spec.GraderSpec) -> None:
+    def __init__(self, spec: GraderSpec) -> None:
         self._spec = spec
 
     def review(self, example: Example, answer: str) -> None:
@@ -71,20 +81,20 @@ class Rule:
         """Compare `answer` with the example's target as the spec says."""
         rule = self._spec
         match rule:
-            case spec.ExactGrader():
+            case ExactGrader():
                 return _of(fold(answer, rule.ignore_case) == fold(example.target, rule.ignore_case))
-            case spec.ChoiceGrader():
+            case ChoiceGrader():
                 return grade_choice(example, answer)
-            case spec.ContainsGrader():
+            case ContainsGrader():
                 text, target = (fold(part, rule.ignore_case) for part in (answer, example.target))
                 return _of(re.search(rf"(?<!\w){re.escape(target)}(?!\w)", text) is not None)
-            case spec.NumberGrader():
+            case NumberGrader():
                 return grade_number(example.target, answer, rule.tolerance)
-            case spec.RegexGrader():
+            case RegexGrader():
                 return _grade_regex(rule, example.target, answer)
-            case spec.JsonGrader():
+            case JsonGrader():
                 return _grade_json(rule.field, example.target, answer)
-            case spec.ModelGrader():
+            case ModelGrader():
                 raise TypeError("the model grader is a Judge")
             case _:
                 assert_never(rule)
@@ -109,9 +119,9 @@ class Judge:
         return CORRECT if reading else WRONG
 
 
-def make_grader(experiment: spec.ExperimentSpec) -> Grader:
+def make_grader(experiment: ExperimentSpec) -> Grader:
     """The grader that `experiment` asks for."""
-    if isinstance(experiment.grader, spec.ModelGrader) and experiment.roles.review is not None:
+    if isinstance(experiment.grader, ModelGrader) and experiment.roles.review is not None:
         return Judge(experiment.roles.review.prompt)
     return Rule(experiment.grader)
 
@@ -175,7 +185,7 @@ def _number(text: str) -> float:
     return float(re.sub(r"[,$]", "", text))
 
 
-def _grade_regex(rule: spec.RegexGrader, target: str, answer: str) -> Grade:
+def _grade_regex(rule: RegexGrader, target: str, answer: str) -> Grade:
     flags = re.IGNORECASE if rule.ignore_case else 0
     matches = list(re.finditer(rule.pattern, answer, flags))
     if not matches:

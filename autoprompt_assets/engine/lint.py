@@ -33,7 +33,7 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint_format import Mark, marks
 from autoprompt_assets.engine.lint_leaks import Leaks, visible
-from autoprompt_assets.engine.spec import GraderSpec
+from autoprompt_assets.engine.spec_graders import GraderSpec
 
 SHORTEST_LIMIT = 4000
 """Characters that every instruction may have, unless `longest` says else."""

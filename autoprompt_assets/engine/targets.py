@@ -8,7 +8,8 @@ from autoprompt_assets.engine.choice import fold
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.graders import holds_number
-from autoprompt_assets.engine.spec import ExactGrader, ExperimentSpec, NumberGrader
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_graders import ExactGrader, NumberGrader
 
 
 def refuse_unanswerable(spec: ExperimentSpec, examples: Sequence[Example]) -> None:
