@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.bounds import test_bound
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
@@ -144,9 +145,7 @@ class Session:
         client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
         calls = await stack.enter_async_context(Calls(client, journal))
         evaluator = Evaluator(
-            calls,
-            self.models,
-            make_grader(self.spec),
+            Asker(calls, self.models, make_grader(self.spec)),
             self.spec.concurrency,
             self.spec.unmeasured,
             progress,

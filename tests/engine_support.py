@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from autoprompt_assets.engine.asked import Asked, Models
+from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.budget import UNLIMITED, Budget
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
@@ -102,9 +103,11 @@ async def evaluator(
 ) -> AsyncIterator[Evaluator]:
     async with journal_at(folder) as journal, Calls(llm, journal) as calls:
         yield Evaluator(
-            calls=calls,
-            models=Models(target or asked("target"), asked("review"), None),
-            grader=grader or Rule(ExactGrader(kind="exact")),
+            asker=Asker(
+                calls=calls,
+                models=Models(target or asked("target"), asked("review"), None),
+                grader=grader or Rule(ExactGrader(kind="exact")),
+            ),
             concurrency=concurrency,
             unmeasured=unmeasured,
             progress=NoProgress(),

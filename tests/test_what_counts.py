@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.asker import read_answer
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
-from autoprompt_assets.engine.evaluate import read_answer
 from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.graders import Grade, Grader, Judge, read_verdict
 from autoprompt_assets.engine.llm import (

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
 from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.asker import Answered, Asker
 from autoprompt_assets.engine.bounds import Extent, evaluation_bound
 from autoprompt_assets.engine.budget import Budget, BudgetSpent
 from autoprompt_assets.engine.calls import CallCounts, Calls
-from autoprompt_assets.engine.candidate import Candidate, read_choice
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Totals
-from autoprompt_assets.engine.graders import Grade, Grader, unparsable
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.llm import CallError, Completion, Request
 
 BATCH = 64
 """Rows that are admitted to the budget, and looked up in the journal, at once."""
@@ -62,14 +61,24 @@ class Evaluator:
     that, and the evaluator only keeps it supplied with rows.
     """
 
-    calls: Calls
-    models: Models
-    grader: Grader
+    asker: Asker
     concurrency: int
     unmeasured: float
     progress: Progress
-    replicate: int = 0
-    """Which repeat of the same question to the target model is asked."""
+
+    @property
+    def calls(self) -> Calls:
+        """The calls of the search, all roles'."""
+        return self.asker.calls
+
+    @property
+    def models(self) -> Models:
+        """The models of the search."""
+        return self.asker.models
+
+    def repeating(self, replicate: int) -> Evaluator:
+        """The same, asking the same questions once more: `replicate` tells the repeats apart."""
+        return replace(self, asker=replace(self.asker, replicate=replicate))
 
     async def evaluate(
         self,
@@ -101,62 +110,6 @@ class Evaluator:
         if totals.transient and summary.rows - summary.measured > self.unmeasured * rows.count:
             raise UnmeasuredRows(totals.unmeasured_line(label, self.unmeasured))
         return totals
-
-    def request(self, candidate: Candidate, example: Example) -> Request:
-        """What the target model is asked about `example`."""
-        target = self.models.target
-        messages = candidate.messages(example.input, as_choice=target.form is not None)
-        return target.request(messages, self.replicate, **candidate.parameters)
-
-    async def ask(self, example: Example, request: Request) -> RowResult:
-        """One row that the journal does not know, from its question to its grade."""
-        try:
-            completion = await self.calls.complete(request, looked_up=True)
-        except CallError as error:
-            if error.fatal:
-                raise
-            grade = Grade(None, "error", f"{type(error).__name__}: {error}")
-            return RowResult(example, None, grade, transient=error.transient)
-        read = self.read(example, completion)
-        return read if isinstance(read, RowResult) else await self.judge(read)
-
-    def read(self, example: Example, completion: Completion) -> RowResult | Answered:
-        """The row's result, or what the review model is to be asked about it."""
-        answer, grade = read_answer(completion, self.models.target.spec.choices)
-        if grade is not None:
-            return RowResult(example, completion, grade)
-        messages = self.grader.review(example, answer)
-        if messages is None or self.models.review is None:
-            return RowResult(example, completion, self.grader.grade(example, answer, None))
-        return Answered(example, completion, answer, self.models.review.request(messages))
-
-    async def judge(self, answered: Answered) -> RowResult:
-        """Ask the review model, and grade by what it says."""
-        try:
-            review = await self.calls.complete(answered.review)
-        except CallError as error:
-            if error.fatal:
-                raise
-            grade = Grade(None, "unreviewed", f"{type(error).__name__}: {error}")
-            return RowResult(
-                answered.example, answered.completion, grade, transient=error.transient
-            )
-        return self.judged(answered, review)
-
-    def judged(self, answered: Answered, review: Completion) -> RowResult:
-        """The row's result under the review model's verdict."""
-        grade = self.grader.grade(answered.example, answered.answer, review.text)
-        return RowResult(answered.example, answered.completion, grade, review)
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A row whose answer the review model is to judge."""
-
-    example: Example
-    completion: Completion
-    answer: str
-    review: Request
 
 
 @dataclass(frozen=True)
@@ -244,25 +197,25 @@ class _Pipeline:
             self._race.add(rows)
 
     async def _batch(self, examples: Sequence[Example]) -> list[RowResult]:
-        evaluator = self._evaluator
-        requests = [evaluator.request(self._candidate, example) for example in examples]
-        stored = await evaluator.calls.replay(requests)
+        asker = self._evaluator.asker
+        requests = [asker.request(self._candidate, example) for example in examples]
+        stored = await asker.calls.replay(requests)
         found: list[RowResult | Answered | None] = [
-            None if completion is None else evaluator.read(example, completion)
+            None if completion is None else asker.read(example, completion)
             for example, completion in zip(examples, stored, strict=True)
         ]
         answered = [one for one in found if isinstance(one, Answered)]
-        verdicts = iter(await evaluator.calls.replay([one.review for one in answered]))
+        verdicts = iter(await asker.calls.replay([one.review for one in answered]))
         work: list[RowResult | asyncio.Task[RowResult]] = []
         for one, example, request in zip(found, examples, requests, strict=True):
             if one is None:
-                work.append(self._live(evaluator.ask(example, request)))
+                work.append(self._live(asker.ask(example, request)))
             elif isinstance(one, Answered):
                 verdict = next(verdicts)
                 work.append(
-                    self._live(evaluator.judge(one))
+                    self._live(asker.judge(one))
                     if verdict is None
-                    else self._done(evaluator.judged(one, verdict))
+                    else self._done(asker.judged(one, verdict))
                 )
             else:
                 work.append(self._done(one))
@@ -293,20 +246,3 @@ def batches(
             return
         seen += len(batch)
         yield batch
-
-
-def read_answer(completion: Completion, choices: tuple[str, ...]) -> tuple[str, Grade | None]:
-    """The answer to grade, or the grade where there is no answer to read."""
-    text = (completion.text or "").strip()
-    if completion.refusal or completion.finish_reason == "content_filter":
-        return "", Grade(0.0, "refused", (completion.refusal or "content filter")[:200])
-    if completion.finish_reason == "length":
-        return "", Grade(0.0, "truncated", "max_tokens was reached")
-    if not text:
-        return "", Grade(0.0, "empty", "no content")
-    if not choices:
-        return text, None
-    choice = read_choice(text, choices)
-    if choice is None:
-        return "", unparsable("the answer is none of the choices")
-    return choice, None

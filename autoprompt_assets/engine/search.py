@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
@@ -100,7 +100,7 @@ class Search:
             again.extend(rows)
 
         part = SplitRows("validation", asked, lambda: islice(validation.read(), asked))
-        repeated = replace(self.evaluator, replicate=1)
+        repeated = self.evaluator.repeating(1)
         spend = Spend()
         try:
             budget = self.budget(baseline.summary.spend)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.budget import UNLIMITED
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
@@ -74,7 +75,7 @@ async def evaluate(spec: ExperimentSpec, folder: Path, source: SplitRows) -> Sum
         client = await stack.enter_async_context(llm.connect(spec))
         calls = await stack.enter_async_context(Calls(client, journal))
         subject = Evaluator(
-            calls, llm.models(spec), make_grader(spec), spec.concurrency, 1.0, Quiet()
+            Asker(calls, llm.models(spec), make_grader(spec)), spec.concurrency, 1.0, Quiet()
         )
         candidate = Candidate(INSTRUCTION)
         with store.open_evaluation(candidate, "validation") as sink:

@@ -13,11 +13,10 @@ Model Programs", arXiv 2406.11695 (MIPROv2), with Optuna's TPE as there. Other t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoprompt_assets.engine.candidate import Candidate, Demo, Message, fill
+from autoprompt_assets.engine.candidate import Candidate, Demo, fill
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
@@ -35,6 +34,7 @@ from autoprompt_assets.engine.optimizers.base import (
 from autoprompt_assets.engine.optimizers.drawing import balanced, demo_sets
 from autoprompt_assets.engine.optimizers.space import Point, Space, with_own
 from autoprompt_assets.engine.optimizers.tpe import suggestions
+from autoprompt_assets.engine.optimizers.writing import Task, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, MiproSpec
 
 NAME = "mipro"
@@ -71,10 +71,6 @@ Tip: {tip}
 The new prompt must hold for every input of this kind, so do not repeat the inputs above. Keep \
 what the prompt says about the form of the answer, and placeholders in braces, if there are any. \
 Write the new prompt inside [[ and ]], and nothing after it."""
-_AGAIN = (
-    "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
-)
-_BRACKETS = re.compile(r"\[\[(.*?)\]\](?!\])", re.DOTALL)
 
 
 class Mipro:
@@ -145,35 +141,26 @@ class Mipro:
         rejected: list[Rejected],
     ) -> Question | Proposal | None:
         """A new instruction with the demos and parameters to be beaten, or the next question."""
-        messages: list[Message] = [{"role": "user", "content": self._question(tip)}]
-        for _ in range(self._spec.attempts):
-            if not left:
-                return Question(tuple(messages))
-            answer = left.pop(0)
-            assert isinstance(answer, str)
-            found = _BRACKETS.findall(answer)
-            problem = "it holds no prompt in [[...]]"
-            if found:
-                proposal = self._fresh(found[-1].strip(), tip, made)
-                known = names(map(Candidate, self._space(made).instructions))
-                problem = self._judge.problem(Candidate(proposal.candidate.instruction), known)
-                if not problem:
-                    return proposal
-                rejected.append(Rejected(proposal, problem))
-            messages += [
-                # Servers refuse a turn without text.
-                {"role": "assistant", "content": answer if answer.strip() else "(no answer)"},
-                {"role": "user", "content": fill(_AGAIN, problem=problem)},
-            ]
-        return None
-
-    def _fresh(self, text: str, tip: tuple[str, str], made: Sequence[Proposal]) -> Proposal:
         best = self._best()
-        candidate = Candidate(text, best.demos, best.parameters)
+        task = Task(
+            ({"role": "user", "content": self._question(tip)},),
+            lambda text: Proposal(Candidate(text), (best.id,), f"written with the tip {tip[0]!r}"),
+            names(map(Candidate, self._space(made).instructions)),
+        )
+        written = write(task, self._judge, self._spec.attempts, left)
+        if isinstance(written, Question):
+            return written
+        del left[: written.used]
+        rejected.extend(written.rejected)
+        return self._equipped(written.proposal, best, made) if written.proposal else None
+
+    def _equipped(self, proposal: Proposal, best: Candidate, made: Sequence[Proposal]) -> Proposal:
+        """The new instruction with the demos and parameters of `best`."""
+        candidate = Candidate(proposal.candidate.instruction, best.demos, best.parameters)
         space = self._space([*made, Proposal(candidate)])
         point = space.point(candidate)
-        note = f"written with the tip {tip[0]!r}"
-        return Proposal(candidate, (best.id,), f"{note}: {space.words(point)}" if point else note)
+        note = f"{proposal.note}: {space.words(point)}" if point else proposal.note
+        return Proposal(candidate, proposal.parents, note)
 
     def _question(self, tip: tuple[str, str]) -> str:
         place = (self._spec.seed, self._step, tip[0])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example, Split, SplitRows
@@ -108,8 +109,8 @@ async def _connected(subject: Subject, folder: Path) -> AsyncIterator[Search]:
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(llm.connect(spec))
         calls = await stack.enter_async_context(Calls(client, journal))
-        models, grader = llm.models(spec), make_grader(spec)
-        evaluator = Evaluator(calls, models, grader, spec.concurrency, spec.unmeasured, Quiet())
+        asker = Asker(calls, llm.models(spec), make_grader(spec))
+        evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, Quiet())
         train = {one.id: one for one in subject.rows["train"]}
         yield Search(spec, evaluator, records, Spend(), train, subject.lint)
 
