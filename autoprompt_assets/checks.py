@@ -41,14 +41,19 @@ def few_rows_unmeasured(
     llm: LLMResource,
     store: StoreResource,
 ) -> dg.AssetCheckResult:
-    """No evaluation of the search has more rows without a grade than the spec allows."""
+    """No evaluation of the search has more rows without a grade than the spec allows.
+
+    The share is of all rows of the split, as where an evaluation is refused: a candidate that a
+    race dropped was asked few of them.
+    """
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
     shares: dict[str, float] = {}
     for split, candidate in session.records.evaluations():
         rows = session.records.evaluation(split, candidate).read("value")
         missing = [row["value"] is None for row in rows]
-        shares[f"{split} {candidate}"] = sum(missing) / max(1, len(missing))
+        split_rows = max(1, session.dataset.extents[split].rows)
+        shares[f"{split} {candidate}"] = sum(missing) / split_rows
     over = {key: share for key, share in shares.items() if share > session.spec.unmeasured}
     return dg.AssetCheckResult(
         passed=not over,

@@ -95,6 +95,23 @@ def test_an_evaluation_with_too_many_rows_without_a_grade_fails(graph: Graph) ->
     assert said(evaluation) == {"evaluations": 6, "largest share": 3 / 20}
 
 
+def test_rows_without_a_grade_are_a_share_of_the_split_however_few_were_asked(
+    graph: Graph,
+) -> None:
+    graph.project.add("alpha", SPEC + "unmeasured: 0.06\n")
+    graph.search("alpha")
+    path = sorted((folder(graph) / "evaluations").glob("validation-*.parquet"))[0]
+
+    def drop(rows: list[dict[str, Any]]) -> None:
+        del rows[5:]
+        rows[0]["value"] = None
+
+    rewrite(path, drop)
+    evaluation = check(graph, MEASURED)
+    assert evaluation.passed
+    assert said(evaluation) == {"evaluations": 6, "largest share": 1 / 20}
+
+
 def test_charges_beyond_the_budget_fail(graph: Graph) -> None:
     name = "alpha"
     graph.project.add(name, SPEC + "budget: {calls: 149}\n")

@@ -77,8 +77,9 @@ def test_smallest_gain_grows_with_noise_and_is_never_below_six_rows(rows: int) -
         ),
         (
             *(79, 1, 80),
-            "baseline is right on 79 of 80 rows: at most 1.2 points are left, and this test split "
-            "shows no gain below 7.5 points: raise dataset.split.test, or bring harder rows",
+            "baseline is right on 79 of 80 rows: at most 1.2 points are left, and 80 test rows "
+            "show a prompt that wins them all with a chance of 3.2%: raise dataset.split.test, or "
+            "bring harder rows",
         ),
         (
             *(80, 0, 5000),
@@ -93,8 +94,9 @@ def test_smallest_gain_grows_with_noise_and_is_never_below_six_rows(rows: int) -
         (1, 499, 6, ""),
         (
             *(20, 20, 6),
-            "baseline is right on 20 of 40 rows: at most 50.0 points are left, and this test split "
-            "shows no gain below 100.0 points: raise dataset.split.test, or bring harder rows",
+            "baseline is right on 20 of 40 rows: at most 50.0 points are left, and 6 test rows "
+            "show a prompt that wins them all with a chance of 2.2%: raise dataset.split.test, or "
+            "bring harder rows",
         ),
         (19, 1, 80, ""),
     ],

@@ -110,7 +110,7 @@ def headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom:
     floor = 100 * math.sqrt(squares / repeated / 2 / rows) if rows and repeated else None
     losses = math.floor(noise_ci95[0] / 2 * test_rows)
     chance = _chance(winnable, rows, test_rows, least_wins(losses))
-    reason = _hopeless((winnable, rows), test_rows, _gain(test_rows, losses), chance)
+    reason = _hopeless((winnable, rows), test_rows, losses, chance)
     return Headroom(
         rows=rows,
         winnable=winnable,
@@ -134,10 +134,7 @@ def smallest_gain(test_rows: int, noise: float) -> float | None:
     Counted against noise / 2 x rows losses, rounded up; without noise it is 6 / rows. `None` where
     the rows do not suffice (McNemar 1947, doi:10.1007/BF02295996).
     """
-    return _gain(test_rows, math.ceil(noise / 2 * test_rows - 1e-9))
-
-
-def _gain(test_rows: int, losses: int) -> float | None:
+    losses = math.ceil(noise / 2 * test_rows - 1e-9)
     wins = least_wins(losses)
     return (wins - losses) / test_rows if wins + losses <= test_rows else None
 
@@ -154,9 +151,7 @@ def least_wins(losses: int) -> int:
     return low
 
 
-def _hopeless(
-    validation: tuple[float, int], test_rows: int, smallest: float | None, chance: float
-) -> str:
+def _hopeless(validation: tuple[float, int], test_rows: int, losses: int, chance: float) -> str:
     winnable, rows = validation
     if not rows:
         return "no validation row has a grade: mend what kept them from one"
@@ -165,7 +160,7 @@ def _hopeless(
             f"test has {test_rows} rows and no gain can be shown with fewer than {LEAST_WINS}: "
             "raise dataset.split.test"
         )
-    if smallest is None:
+    if losses + least_wins(losses) > test_rows:
         return (
             f"the same prompt asked twice changes so many grades that {test_rows} test rows can "
             "show no gain: lower roles.target.temperature, or raise dataset.split.test"
@@ -178,8 +173,9 @@ def _hopeless(
     if chance < SLIGHT:
         return (
             f"baseline is right on {_count(rows - winnable)} of {rows} rows: at most "
-            f"{_points(winnable / rows)} are left, and this test split shows no gain below "
-            f"{_points(smallest)}: raise dataset.split.test, or bring harder rows"
+            f"{_points(winnable / rows)} are left, and {test_rows} test rows show a prompt that "
+            f"wins them all with a chance of {chance:.1%}: raise dataset.split.test, or bring "
+            "harder rows"
         )
     return ""
 

@@ -1,0 +1,97 @@
+"""One row: its question to the target model, the review model's verdict, and its grade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.calls import Calls
+from autoprompt_assets.engine.candidate import Candidate, read_choice
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.evaluation import RowResult
+from autoprompt_assets.engine.graders import Grade, Grader, unparsable
+from autoprompt_assets.engine.llm import CallError, Completion, Request
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A row whose answer the review model is to judge."""
+
+    example: Example
+    completion: Completion
+    answer: str
+    review: Request
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks the models of one search about rows, and grades what they answer."""
+
+    calls: Calls
+    models: Models
+    grader: Grader
+    replicate: int = 0
+    """Which repeat of the same question to the target model is asked."""
+
+    def request(self, candidate: Candidate, example: Example) -> Request:
+        """What the target model is asked about `example`."""
+        target = self.models.target
+        messages = candidate.messages(example.input, as_choice=target.form is not None)
+        return target.request(messages, self.replicate, **candidate.parameters)
+
+    async def ask(self, example: Example, request: Request) -> RowResult:
+        """One row that the journal does not know, from its question to its grade."""
+        try:
+            completion = await self.calls.complete(request, looked_up=True)
+        except CallError as error:
+            if error.fatal:
+                raise
+            grade = Grade(None, "error", f"{type(error).__name__}: {error}")
+            return RowResult(example, None, grade, transient=error.transient)
+        read = self.read(example, completion)
+        return read if isinstance(read, RowResult) else await self.judge(read)
+
+    def read(self, example: Example, completion: Completion) -> RowResult | Answered:
+        """The row's result, or what the review model is to be asked about it."""
+        answer, grade = read_answer(completion, self.models.target.spec.choices)
+        if grade is not None:
+            return RowResult(example, completion, grade)
+        messages = self.grader.review(example, answer)
+        if messages is None or self.models.review is None:
+            return RowResult(example, completion, self.grader.grade(example, answer, None))
+        return Answered(example, completion, answer, self.models.review.request(messages))
+
+    async def judge(self, answered: Answered) -> RowResult:
+        """Ask the review model, and grade by what it says."""
+        try:
+            review = await self.calls.complete(answered.review)
+        except CallError as error:
+            if error.fatal:
+                raise
+            grade = Grade(None, "unreviewed", f"{type(error).__name__}: {error}")
+            return RowResult(
+                answered.example, answered.completion, grade, transient=error.transient
+            )
+        return self.judged(answered, review)
+
+    def judged(self, answered: Answered, review: Completion) -> RowResult:
+        """The row's result under the review model's verdict."""
+        grade = self.grader.grade(answered.example, answered.answer, review.text)
+        return RowResult(answered.example, answered.completion, grade, review)
+
+
+def read_answer(completion: Completion, choices: tuple[str, ...]) -> tuple[str, Grade | None]:
+    """The answer to grade, or the grade where there is no answer to read."""
+    text = (completion.text or "").strip()
+    if completion.refusal or completion.finish_reason == "content_filter":
+        return "", Grade(0.0, "refused", (completion.refusal or "content filter")[:200])
+    if completion.finish_reason == "length":
+        return "", Grade(0.0, "truncated", "max_tokens was reached")
+    if not text:
+        return "", Grade(0.0, "empty", "no content")
+    if not choices:
+        return text, None
+    choice = read_choice(text, choices)
+    if choice is None:
+        return "", unparsable("the answer is none of the choices")
+    return choice, None
