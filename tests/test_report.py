@@ -284,3 +284,14 @@ def test_rejected_prompts_are_listed_with_the_reason(report: Report) -> None:
     assert "it was tried before" in rejected
     assert "answer (F)." in rejected
     assert "Prompts rejected" not in render(report)
+
+
+def test_of_a_text_without_end_that_was_not_tried_the_report_shows_the_beginning(
+    report: Report,
+) -> None:
+    endless = "word " * 200_000
+    refused = Rejected(Proposal(Candidate(endless)), "it is too long")
+    told = step(1, rejected=(refused,), answers=(f"[[{endless}]]",) * 5)
+    html = render(replace(report, iterations=[told]))
+    assert len(html.encode()) < 250_000
+    assert "… 980,000 more characters stand in the search" in html

@@ -117,6 +117,7 @@ def _environment() -> Environment:
         points=words.points,
         p=words.p_value,
         preview=words.preview,
+        shortened=words.shortened,
         parameters=words.parameters,
         gained=words.gained,
         count=words.count,

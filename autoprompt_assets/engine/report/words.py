@@ -13,6 +13,8 @@ from autoprompt_assets.engine.records import Best, TestOutcome
 from autoprompt_assets.engine.report.lineage import Entry
 
 PREVIEW = 90
+MOST_SHOWN = 20_000
+"""Characters of a text that no call was spent on."""
 
 
 def verdict(best: Best, comparison: Comparison) -> str:
@@ -101,6 +103,14 @@ def preview(text: str) -> str:
     """The beginning of a text, in one line."""
     line = " ".join(text.split())
     return line if len(line) <= PREVIEW else f"{line[: PREVIEW - 1]}…"
+
+
+def shortened(text: str) -> str:
+    """A text of which a model may have written any amount; the search's records hold it whole."""
+    left_out = len(text) - MOST_SHOWN
+    if left_out <= 0:
+        return text
+    return f"{text[:MOST_SHOWN]}\n… {left_out:,} more characters stand in the search's records"
 
 
 def parameters(parameters: Mapping[str, Any]) -> str:

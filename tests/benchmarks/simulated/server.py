@@ -177,7 +177,9 @@ class SimulatedServer:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tests.benchmarks.simulated.server"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self._process.stdout is not None
         self.root = self._process.stdout.readline().strip()
         if not self.root:
