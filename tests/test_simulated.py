@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo, choice_schema
+from tests.benchmarks.measure import ROOT
 from tests.benchmarks.simulated.landscape import Landscape, landscape
 from tests.benchmarks.simulated.reading import Reader, answer
 from tests.benchmarks.simulated.server import OPTIMIZER, TARGET, Model, SimulatedServer
@@ -248,5 +251,29 @@ def test_what_cannot_be_answered_is_refused(server: SimulatedServer) -> None:
 
 def test_server_ends_with_its_context() -> None:
     with SimulatedServer() as running:
-        pid = str(running.pid)
-    assert subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode == 1
+        assert runs(running.pid)
+    assert not runs(running.pid)
+
+
+def test_server_ends_when_who_started_it_is_killed() -> None:
+    script = (
+        "from tests.benchmarks.simulated.server import SimulatedServer\n"
+        "with SimulatedServer() as server:\n"
+        "    print(server.pid, flush=True)\n"
+        "    input()\n"
+    )
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        assert runs(pid)
+        starter.kill()
+    until = time.monotonic() + 20
+    while runs(pid):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    return subprocess.run(["ps", "-p", str(pid)], capture_output=True, check=False).returncode == 0

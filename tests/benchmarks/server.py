@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.server [--delay SECONDS] [--rate PER_SECOND] [--port PORT]
 
-It prints its base URL and serves until it is told to end. It reads just enough of HTTP/1.1 for the
+It prints its address and serves until it is told to end. It reads just enough of HTTP/1.1 for the
 clients that are measured here (keep-alive, bodies with a Content-Length, no pipelining): that costs
 a fifth of what `aiohttp.web.Server` costs (0.010 instead of 0.05 ms a request at saturation; uvloop
 would make it 0.009), so that the client, not the server, is what is measured.
@@ -18,15 +18,17 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.benchmarks.measure import ROOT
+
+MODULE = "tests.benchmarks.server"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 MARK = b"checksum"
 COMPLETION = (
@@ -154,30 +156,51 @@ class Connection(asyncio.Protocol):
         self.transport.write(answer)
 
 
-async def serve(service: Service, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
+async def serve(connection: Callable[[], asyncio.Protocol], chosen: argparse.Namespace) -> None:
+    """Print the address, and serve until SIGINT or SIGTERM, or until whoever started it is gone."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    server = await loop.create_server(lambda: Connection(service), "127.0.0.1", port, backlog=4096)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    if chosen.attached:
+
+        def wait() -> None:
+            sys.stdin.read()
+            loop.call_soon_threadsafe(ended.set)
+
+        threading.Thread(target=wait, daemon=True).start()
+    server = await loop.create_server(connection, "127.0.0.1", chosen.port, backlog=4096)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await ended.wait()
+
+
+def parser_of(module: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--attached", action="store_true", help="end when standard input ends")
+    return parser
+
+
+@contextmanager
+def started(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
+    """Address and process id of `module`'s server, which ends with the context or this process."""
+    command = [sys.executable, "-m", module, "--attached", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        try:
+            root = process.stdout.readline().strip()
+            if not root:
+                raise RuntimeError(f"{module} did not start")
+            yield root, process.pid
+        finally:
+            process.terminate()
 
 
 @contextmanager
 def serving(delay: float = 0.0, rate: float = 0.0) -> Iterator[str]:
     """The base URL of a server in a process of its own, which ends with the context."""
-    command = [sys.executable, "-m", "tests.benchmarks.server"]
-    command += ["--delay", str(delay), "--rate", str(rate)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            base_url = process.stdout.readline().strip()
-            if not base_url:
-                raise RuntimeError("the benchmark's server did not start")
-            yield base_url
-        finally:
-            process.terminate()
+    with started(MODULE, "--delay", str(delay), "--rate", str(rate)) as (root, _):
+        yield f"{root}/v1"
 
 
 def stats_of(base_url: str) -> Stats:
@@ -186,12 +209,12 @@ def stats_of(base_url: str) -> Stats:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.server")
+    parser = parser_of(MODULE)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before an answer")
     parser.add_argument("--rate", type=float, default=0.0, help="answers per second; 0: no limit")
-    parser.add_argument("--port", type=int, default=0)
     chosen = parser.parse_args()
-    asyncio.run(serve(Service(chosen.delay, chosen.rate), chosen.port))
+    service = Service(chosen.delay, chosen.rate)
+    asyncio.run(serve(lambda: Connection(service), chosen))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -176,8 +178,20 @@ def run_all(jobs: Sequence[Job], lines: Lines, processes: int) -> Iterator[tuple
 def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
     # Not forked: the embedded model and the journal have threads.
     context = multiprocessing.get_context("spawn")
-    workers = ProcessPoolExecutor(processes, mp_context=context)
+    workers = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
     try:
         yield workers
     finally:
         workers.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker waits for the next job for ever, also where the suite was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -14,12 +14,8 @@ is the n-th draw.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import signal
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping
@@ -27,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from autoprompt_assets.engine.identity import content_hash
-from tests.benchmarks.server import LENGTH, ROOT, response
+from tests.benchmarks.server import LENGTH, parser_of, response, serve, started
 from tests.benchmarks.simulated import forms
 from tests.benchmarks.simulated.landscape import Landscape, landscape
 from tests.benchmarks.simulated.proposer import propose
@@ -35,6 +31,7 @@ from tests.benchmarks.simulated.reading import Json, Reader, answer, content_of
 
 TARGET, OPTIMIZER = "sim-target", "sim-optimizer"
 SIDE_ANSWER = "Short cases, each of one topic, with one label."
+MODULE = "tests.benchmarks.simulated.server"
 CHAT, LEDGER = "v1/chat/completions", "ledger"
 Ledger = dict[str, dict[str, int]]
 
@@ -173,17 +170,11 @@ class Connection(asyncio.Protocol):
 
 
 class SimulatedServer:
-    """A server in a process of its own, from entry to exit."""
+    """A server in a process of its own, `pid`, from entry to exit."""
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.benchmarks.simulated.server"]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self.root = self._process.stdout.readline().strip()
-        if not self.root:
-            raise RuntimeError("the simulated server did not start")
+        self._started = started(MODULE)
+        self.root, self.pid = self._started.__enter__()
         return self
 
     def __exit__(
@@ -192,15 +183,7 @@ class SimulatedServer:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._process.terminate()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-    @property
-    def pid(self) -> int:
-        """The server's process, for who measures what it costs."""
-        return self._process.pid
+        self._started.__exit__(kind, error, at)
 
     def base_url(self, name: str, seed: int, run: str = "") -> str:
         """Where an OpenAI client reaches a landscape; `run` keeps accounts apart."""
@@ -215,20 +198,9 @@ class SimulatedServer:
         return found
 
 
-async def serve(port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    loop, ended, service = asyncio.get_running_loop(), asyncio.Event(), Service()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    server = await loop.create_server(lambda: Connection(service), "127.0.0.1", port, backlog=4096)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await ended.wait()
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.simulated.server")
-    parser.add_argument("--port", type=int, default=0)
-    asyncio.run(serve(parser.parse_args().port))
+    service = Service()
+    asyncio.run(serve(lambda: Connection(service), parser_of(MODULE).parse_args()))
 
 
 if __name__ == "__main__":
