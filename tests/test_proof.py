@@ -20,7 +20,7 @@ from tests.benchmarks.proof.curves import (
 from tests.benchmarks.proof.jobs import METHODS, Job, Lines, run_all
 from tests.benchmarks.proof.ours import Task, run
 from tests.benchmarks.proof.peers import MOST_CANDIDATES, mipro_sizes
-from tests.benchmarks.simulated.server import SimulatedServer
+from tests.benchmarks.simulated.server import simulating
 
 STEPS = Curve((0, 10, 30), (0.4, 0.6, 0.9))
 JOB = Job("demos", "shown", 0, 60, (12, 15, 20))
@@ -82,7 +82,7 @@ def test_units_that_a_method_lacks_are_left_out_for_all() -> None:
 
 def test_a_search_of_ours_gives_a_curve() -> None:
     task = Task(JOB.task, JOB.seed, *JOB.splits)
-    with SimulatedServer() as server:
+    with simulating() as server:
         url = server.base_url(task.name, task.seed)
         curve = run(task, url, METHODS["demos"].settings, JOB.budget)
         ledger = server.ledger(url)

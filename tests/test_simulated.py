@@ -18,7 +18,7 @@ from autoprompt_assets.engine.candidate import Candidate, Demo, choice_schema
 from tests.benchmarks.measure import ROOT
 from tests.benchmarks.simulated.landscape import Landscape, landscape
 from tests.benchmarks.simulated.reading import Reader, answer
-from tests.benchmarks.simulated.server import OPTIMIZER, TARGET, Model, SimulatedServer
+from tests.benchmarks.simulated.server import OPTIMIZER, TARGET, Model, SimulatedServer, simulating
 from tests.benchmarks.simulated.shapes import (
     FINAL,
     NULL_FINAL,
@@ -32,7 +32,7 @@ ROWS = 1500
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SimulatedServer]:
-    with SimulatedServer() as running:
+    with simulating() as running:
         yield running
 
 
@@ -250,15 +250,15 @@ def test_what_cannot_be_answered_is_refused(server: SimulatedServer) -> None:
 
 
 def test_server_ends_with_its_context() -> None:
-    with SimulatedServer() as running:
+    with simulating() as running:
         assert runs(running.pid)
     assert not runs(running.pid)
 
 
 def test_server_ends_when_who_started_it_is_killed() -> None:
     script = (
-        "from tests.benchmarks.simulated.server import SimulatedServer\n"
-        "with SimulatedServer() as server:\n"
+        "from tests.benchmarks.simulated.server import simulating\n"
+        "with simulating() as server:\n"
         "    print(server.pid, flush=True)\n"
         "    input()\n"
     )

@@ -100,24 +100,14 @@ class Service:
         return Stats(self.requests, self.refused, self.connections, self.peak_in_flight, span, cpu)
 
 
-class Connection(asyncio.Protocol):
+class Framed(asyncio.Protocol):
     """One client's connection, on which one request follows another's answer."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.loop = asyncio.get_running_loop()
-        self.received = b""
-        self.timer: asyncio.TimerHandle | None = None
+    received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.service.connections += 1
-
-    def connection_lost(self, _: Exception | None) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.service.in_flight -= 1
 
     def data_received(self, data: bytes) -> None:
         if self.received:
@@ -128,8 +118,33 @@ class Connection(asyncio.Protocol):
             self.received = data
             return
         self.received = b""
-        if data.startswith(b"POST"):
-            self.chat(data[head:])
+        self.answer(data, head)
+
+    def answer(self, request: bytes, body: int) -> None:
+        """Write the answer to `request`, whose body begins at `body`, now or later."""
+        raise NotImplementedError
+
+
+class Connection(Framed):
+    """Answers chat requests alike, and any other with what was seen so far."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.loop = asyncio.get_running_loop()
+        self.timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.service.connections += 1
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.service.in_flight -= 1
+
+    def answer(self, request: bytes, body: int) -> None:
+        if request.startswith(b"POST"):
+            self.chat(request[body:])
         else:
             stats = json.dumps(asdict(self.service.stats())).encode()
             self.transport.write(response(b"200 OK", stats))

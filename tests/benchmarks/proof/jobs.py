@@ -24,7 +24,7 @@ from tests.benchmarks.environment import FOLDER, OPTIMIZERS
 from tests.benchmarks.measure import ROOT
 from tests.benchmarks.proof import embedded, ours
 from tests.benchmarks.proof.curves import Curve
-from tests.benchmarks.simulated.server import SimulatedServer
+from tests.benchmarks.simulated.server import simulating
 
 LINES = FOLDER / "proof.jsonl"
 JOURNAL = FOLDER / "proof-embedded.db"
@@ -164,7 +164,7 @@ def run_all(jobs: Sequence[Job], lines: Lines, processes: int) -> Iterator[tuple
     left = [job for job in jobs if lines.get(job) is None]
     if not left:
         return
-    with _workers(processes) as workers, SimulatedServer() as server:
+    with _workers(processes) as workers, simulating() as server:
         under_way: dict[Future[Curve], Job] = {
             workers.submit(job.run, server.root): job for job in left
         }

@@ -18,12 +18,13 @@ import asyncio
 import json
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from autoprompt_assets.engine.identity import content_hash
-from tests.benchmarks.server import LENGTH, parser_of, response, serve, started
+from tests.benchmarks.server import Framed, parser_of, response, serve, started
 from tests.benchmarks.simulated import forms
 from tests.benchmarks.simulated.landscape import Landscape, landscape
 from tests.benchmarks.simulated.proposer import propose
@@ -146,44 +147,24 @@ def failure(message: str) -> Mapping[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", "code": None}}
 
 
-class Connection(asyncio.Protocol):
-    """Reads as much of HTTP/1.1 as the clients measured here need, as `benchmarks.server` does."""
+class Connection(Framed):
+    """Answers what a client asks, one request after the other."""
 
     def __init__(self, service: Service) -> None:
-        self._service, self._received = service, b""
+        self._service = service
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        data = self._received + data
-        head = data.find(b"\r\n\r\n") + 4
-        length = LENGTH.search(data, 0, head) if head > 3 else None
-        if head < 4 or (length and len(data) < head + int(length[1])):
-            self._received = data
-            return
-        self._received = b""
-        method, path, _ = data.split(b" ", 2)
-        status, found = self._service.reply(method.decode(), path.decode(), data[head:])
-        self._transport.write(response(status, json.dumps(found).encode()))
+    def answer(self, request: bytes, body: int) -> None:
+        method, path, _ = request.split(b" ", 2)
+        status, found = self._service.reply(method.decode(), path.decode(), request[body:])
+        self.transport.write(response(status, json.dumps(found).encode()))
 
 
+@dataclass(frozen=True)
 class SimulatedServer:
-    """A server in a process of its own, `pid`, from entry to exit."""
+    """A server in a process of its own; `root` is its address."""
 
-    def __enter__(self) -> Self:
-        self._started = started(MODULE)
-        self.root, self.pid = self._started.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._started.__exit__(kind, error, at)
+    root: str
+    pid: int
 
     def base_url(self, name: str, seed: int, run: str = "") -> str:
         """Where an OpenAI client reaches a landscape; `run` keeps accounts apart."""
@@ -196,6 +177,13 @@ class SimulatedServer:
         with urllib.request.urlopen(url, data=data, timeout=10) as reply:
             found: Ledger = json.load(reply)
         return found
+
+
+@contextmanager
+def simulating() -> Iterator[SimulatedServer]:
+    """A server that ends with the context."""
+    with started(MODULE) as (root, pid):
+        yield SimulatedServer(root, pid)
 
 
 def main() -> None:
