@@ -162,20 +162,23 @@ def test_an_iteration_whose_predecessor_is_missing_names_the_command_that_makes_
     assert [one["made"] for one in (both, again)] == [["alpha|001", "alpha|002"], ["alpha|002"]]
 
 
+@pytest.mark.parametrize(
+    ("ready", "failing"),
+    [("beta", "alpha"), pytest.param("alpha", "beta", marks=pytest.mark.slow)],
+)
 def test_the_failure_of_one_experiment_in_a_range_does_not_lose_the_iterations_of_another(
-    project: Project,
+    project: Project, ready: str, failing: str
 ) -> None:
     across = {"asset": "optimizer_iterations", "partition": ["alpha|001", "beta|002"]}
-    for ready, failing in (("beta", "alpha"), ("alpha", "beta")):
-        own = project.copy(project.folder.parent / ready)
-        *_, one = materialize(own, step("dataset", ready), step("baseline_score", ready), across)
-        assert one["made"] == [f"{ready}|001", f"{ready}|002"]
-        assert one["failed"] == [
-            f"{failing}: this search has no dataset: materialize dataset for partition "
-            f"'{failing}' first"
-        ]
-        assert sorted(own.records(ready))
-        assert not own.records(failing)
+    own = project.copy(project.folder.parent / ready)
+    *_, one = materialize(own, step("dataset", ready), step("baseline_score", ready), across)
+    assert one["made"] == [f"{ready}|001", f"{ready}|002"]
+    assert one["failed"] == [
+        f"{failing}: this search has no dataset: materialize dataset for partition "
+        f"'{failing}' first"
+    ]
+    assert sorted(own.records(ready))
+    assert not own.records(failing)
 
 
 def test_nothing_downstream_of_a_failed_baseline_starts(tmp_path: Path) -> None:

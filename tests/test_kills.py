@@ -52,7 +52,6 @@ KILLS: dict[str, Moment] = {
     "between the report and its event": "searches/*/report.html",
 }
 FEW_KILLS: dict[str, Moment] = {
-    "inside the baseline": requests(15),
     "inside the second optimizer call": optimizer_asked(2),
     "between the two candidates' tests": TESTED,
 }
@@ -69,7 +68,7 @@ def small(server: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> U
     return undisturbed(scene_of(tmp_path_factory.mktemp("undisturbed"), server))
 
 
-def test_a_run_killed_three_times_ends_as_if_undisturbed(
+def test_a_run_killed_twice_ends_as_if_undisturbed(
     tmp_path: Path, server: LoopbackServer, small: Undisturbed
 ) -> None:
     kill_and_compare(scene_of(tmp_path, server), FEW_KILLS, small, concurrency=4)
