@@ -129,7 +129,9 @@ class Search:
         if stop:
             ended = Iteration(iteration, "stopped", stop)
         else:
-            ended = await Step(self, iteration, history, validation).run(optimizer)
+            judge, train, left = self.judge, self.train, self.budget
+            step = Step(iteration, history, validation, self.scoring, judge, train, left)
+            ended = await step.run(optimizer)
         self.records.write_iteration(ended)
         return ended
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from autoprompt_assets.engine.bounds import calls_bound
 from autoprompt_assets.engine.budget import Budget, BudgetSpent
-from autoprompt_assets.engine.dataset import SplitRows
+from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, charged
 from autoprompt_assets.engine.history import History
@@ -17,6 +16,7 @@ from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.llm import CallError
 from autoprompt_assets.engine.optimizers.base import (
     Feedback,
+    Judge,
     Optimizer,
     Probe,
     Proposals,
@@ -25,19 +25,24 @@ from autoprompt_assets.engine.optimizers.base import (
     Reply,
 )
 from autoprompt_assets.engine.records import Iteration, Scored, Status
-
-if TYPE_CHECKING:
-    from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.scoring import Scoring
 
 
 @dataclass
 class Step:
-    """Iteration `number` of `search`, under way."""
+    """Iteration `number` of a search, under way.
 
-    search: Search
+    `train` are the rows that a candidate may be tried on, by id; `left` is the budget that is left
+    after what was spent.
+    """
+
     number: int
     history: History
     validation: SplitRows
+    scoring: Scoring
+    judge: Judge
+    train: Mapping[str, Example]
+    left: Callable[[Spend], Budget]
     replies: list[Reply] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
@@ -91,7 +96,7 @@ class Step:
         known = set(names(self.history.tried))
         best = self.history.incumbent
         for place, proposal in enumerate(asked.proposals):
-            problem = self.search.judge.problem(proposal.candidate, known)
+            problem = self.judge.problem(proposal.candidate, known)
             if problem:
                 self.rejected.append(Rejected(proposal, problem))
                 continue
@@ -99,7 +104,7 @@ class Step:
             label = f"iteration {self.number:03d}"
             if len(asked.proposals) > 1:
                 label += f" {place + 1}/{len(asked.proposals)}"
-            scored = await self.search.scoring.contest(
+            scored = await self.scoring.contest(
                 proposal, best, self.validation, label, self._budget()
             )
             self.spend = self.spend.plus(scored.summary.spend)
@@ -108,10 +113,10 @@ class Step:
                 best = scored
 
     def _budget(self) -> Budget:
-        return self.search.budget(self.history.spend.plus(self.spend))
+        return self.left(self.history.spend.plus(self.spend))
 
     async def _answer(self, question: Question) -> str:
-        role = self.search.evaluator.models.optimizer
+        role = self.scoring.evaluator.models.optimizer
         assert role is not None
         size = sum(len(message["content"].encode()) for message in question.messages)
         over = self._budget().refusal(calls_bound(role, 1, size))
@@ -119,7 +124,7 @@ class Step:
             raise BudgetSpent(over, Spend())
         try:
             request = role.request(question.messages, question.replicate)
-            completion = await self.search.evaluator.calls.complete(request)
+            completion = await self.scoring.evaluator.calls.complete(request)
         except CallError as error:
             if error.fatal or not error.transient:
                 raise
@@ -131,7 +136,7 @@ class Step:
 
     async def _tried(self, probe: Probe) -> tuple[Feedback, ...]:
         """A path must not fork on a call that failed: that ends the run, to be run again."""
-        rows = [self.search.train[key] for key in probe.rows]
+        rows = [self.train[key] for key in probe.rows]
         found: list[RowResult] = []
 
         def keep(results: Sequence[RowResult]) -> None:
@@ -139,7 +144,7 @@ class Step:
 
         label = f"iteration {self.number:03d}: train rows"
         source = SplitRows("train", len(rows), lambda: rows)
-        totals = await self.search.evaluator.evaluate(
+        totals = await self.scoring.evaluator.evaluate(
             probe.candidate, source, label, self._budget(), keep
         )
         self.spend = self.spend.plus(totals.spend)
