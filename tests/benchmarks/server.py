@@ -23,7 +23,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from tests.benchmarks.measure import ROOT
@@ -180,7 +180,8 @@ async def serve(connection: Callable[[], asyncio.Protocol], chosen: argparse.Nam
 
         def wait() -> None:
             sys.stdin.read()
-            loop.call_soon_threadsafe(ended.set)
+            with suppress(RuntimeError):  # the loop is closed: a signal was first
+                loop.call_soon_threadsafe(ended.set)
 
         threading.Thread(target=wait, daemon=True).start()
     server = await loop.create_server(connection, "127.0.0.1", chosen.port, backlog=4096)
