@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from dotenv import load_dotenv
 
+from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec_file import parse_overrides
 from resources.home import PROJECT, experiments_folder, journal_url, prepare_home
@@ -60,7 +61,8 @@ def run(
     if rescore is not None:
         bench = Bench.configured(overrides)
         overrides = {**overrides, **again.rescore_overrides(experiment, bench, rescore)}
-    preflight(experiment, Bench.configured(overrides), keys=True)
+    for note in preflight(experiment, Bench.configured(overrides), keys=True).notes:
+        progress.notice(f"note: {note}")
     if retry_failed:
         retry = again.retry_failed(experiment, overrides)
         overrides = {**overrides, **retry.overrides}
@@ -97,7 +99,7 @@ def check(experiment: str, settings: tuple[str, ...]) -> None:
     from autoprompt_assets.runner import Bench
 
     bench = Bench.configured(parse_overrides(settings))
-    for line in preflight(experiment, bench, keys=False):
+    for line in preflight(experiment, bench, keys=False).lines:
         click.echo(line)
 
 
@@ -187,5 +189,5 @@ def main() -> None:
 
 
 def _leave(said: object, code: int) -> None:
-    click.echo(str(said), err=True)
+    click.echo(for_terminal(str(said)), err=True)
     sys.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.bounds import Extent, evaluation_bound, run_bound, test_bound
@@ -12,6 +13,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import SPLITS, Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.lint import placeholders
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
@@ -19,8 +21,16 @@ from resources.endpoints import missing_keys
 from resources.home import refuse_unusable_journal
 
 
-def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
-    """Validate spec, data and endpoints of `name`; what a run would take, line by line.
+@dataclass(frozen=True)
+class Preflight:
+    """What a run would take, line by line, and the notes among the lines."""
+
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
+    """Validate spec, data and endpoints of `name`.
 
     Raises:
         InputError: one line per problem, missing keys included where `keys` are wanted.
@@ -42,14 +52,29 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> list[str]:
     least, bound = _bounds(spec, bench.llm.models(spec), data)
     lines = [f"{name}: {len(data.examples)} rows in {spec.dataset.path}"]
     lines += [f"  {split}: {rows} rows" for split, rows in data.sizes().items()]
-    lines += [f"  note: {note}" for note in data.notes]
+    notes = (*data.notes, *_notes(spec, data))
+    lines += [f"  note: {note}" for note in notes]
     lines += [f"  {role}: {end.model} at {end.name}" for role, end in endpoints.items()]
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
     lines.append(f"the whole search, at most: {_said(bound)}")
     over = exceeds(spec.budget, bound)
     if over:
         lines.append(f"  the budget may end the search early: at most {over}")
-    return lines
+    return Preflight(tuple(lines), notes)
+
+
+def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
+    """What a user may not have meant, and what is no error."""
+    unused = data.dropped.get("left out by the split", 0)
+    if unused:
+        yield f"{unused} rows are in no split and are not used; raise dataset.split to use them"
+    targets = {example.target for example in data.examples}
+    if len(targets) == 1:
+        yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
+    names = placeholders(spec.roles.target.prompt)
+    if names and "input" not in names:
+        listed = ", ".join(f"{{{name}}}" for name in sorted(names))
+        yield (f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled")
 
 
 def _bounds(spec: ExperimentSpec, models: Models, data: Dataset) -> tuple[Spend, Spend]:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.evaluation import RowResult, charged
+from autoprompt_assets.engine.journal import Spend
 
 
 class Tally:
@@ -19,7 +20,7 @@ class Tally:
         self.label, self.rows = label, rows
         self._counts, self._before = counts, replace(counts)
         self.done = self.measured = self.correct = 0
-        self.usd = 0.0
+        self._spend = Spend()
 
     def add(self, row: RowResult) -> None:
         """One more row is done."""
@@ -27,21 +28,20 @@ class Tally:
         self.measured += row.grade.value is not None
         self.correct += row.grade.outcome == "correct"
         for completion in filter(None, (row.completion, row.review)):
-            self.usd += charged(completion).usd
-
-    @property
-    def score(self) -> float:
-        """Correct / measured so far."""
-        return self.correct / self.measured if self.measured else 0.0
+            self._spend = self._spend.plus(charged(completion))
 
     def line(self) -> str:
         """The tally in words."""
         made = self._counts.made - self._before.made
         replayed = self._counts.replayed - self._before.replayed
-        return (
-            f"{self.label}: {self.done}/{self.rows} rows, score {self.score:.3f}, "
-            f"{made} calls made, {replayed} replayed, ${self.usd:.4f}"
-        )
+        rows = f"{self.label}: {self.done}/{self.rows} rows"
+        if self.done > self.measured:
+            rows += f" ({self.done - self.measured} without a grade)"
+        score = f"score {self.correct / self.measured:.3f}" if self.measured else "no score"
+        price = f"${self._spend.usd:.4f}"
+        if self._spend.unpriced:
+            price = f"{price} or more" if self._spend.usd else "price not known"
+        return f"{rows}, {score}, {made} calls made, {replayed} replayed, {price}"
 
 
 class LogProgress(dg.ConfigurableResource["LogProgress"]):

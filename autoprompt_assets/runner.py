@@ -55,6 +55,8 @@ class Outcome:
     report: str
     stopped: str = ""
     """Why the search ended before its last iteration; empty where it did not."""
+    ended: str = ""
+    """How its last iteration ended, where that gave no candidate."""
     calls: dict[str, int] = field(default_factory=dict)
     usd_paid: float = 0.0
 
@@ -69,8 +71,10 @@ class Outcome:
         return optimism(self.best, self.test)
 
     def as_json(self) -> dict[str, Any]:
-        """What `autoprompt run --json` prints; `usd` is null where a price is unknown."""
-        comparison = self.comparison
+        """What `autoprompt run --json` prints; `usd` and `usd_paid` are null where a price is
+        unknown.
+        """
+        comparison, unpriced = self.comparison, bool(self.spend.unpriced)
         return {
             "experiment": self.experiment,
             "best_prompt": self.best.scored.candidate.text(),
@@ -99,8 +103,8 @@ class Outcome:
                 "prompt": self.spend.prompt_tokens,
                 "completion": self.spend.completion_tokens,
             },
-            "usd": None if self.spend.unpriced else round(self.spend.usd, 6),
-            "usd_paid": round(self.usd_paid, 6),
+            "usd": None if unpriced else round(self.spend.usd, 6),
+            "usd_paid": None if unpriced else round(self.usd_paid, 6),
             "report": self.report,
         }
 
@@ -175,6 +179,7 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         spend,
         session.records.report_path,
         next((step.reason for step in steps if step.status == "stopped"), ""),
+        steps[-1].reason if steps and steps[-1].status == "unusable" else "",
         calls,
         usd,
     )

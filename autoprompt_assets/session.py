@@ -28,7 +28,7 @@ from autoprompt_assets.engine.journal import Journal, Spend
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import CallError
 from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import Optimizer, Unjudged
+from autoprompt_assets.engine.optimizers.base import Optimizer, Proposal, Unjudged
 from autoprompt_assets.engine.records import Iteration
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
@@ -117,7 +117,7 @@ class Session:
         rows = self.records.read_values(candidate, "validation")
         return {key: value for key, value in islice(rows, MOST_VALUES) if value is not None}
 
-    def _rescored(self) -> list[list[Candidate]]:
+    def _rescored(self) -> list[list[Proposal]]:
         if not isinstance(self.spec.optimizer, RescoreSpec):
             return []
         steps = self.files.search(self.spec.optimizer.search).read_iterations()
@@ -127,7 +127,7 @@ class Session:
                 f"optimizer.search = {self.spec.optimizer.search!r}: no such search of "
                 f"{self.name}; there are {known}"
             )
-        return [[scored.candidate for scored in step.scored] for step in steps]
+        return [[scored.proposal for scored in step.scored] for step in steps]
 
     @contextmanager
     def opened(self, progress: Progress) -> Iterator[Desk]:

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from autoprompt_assets.engine.calls import CallCounts
+from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult, Summary
-from autoprompt_assets.engine.report import CONTROLS
 from autoprompt_assets.progress import LogProgress, Tally
 from autoprompt_assets.runner import Outcome
 
@@ -32,7 +32,7 @@ class TerminalProgress(LogProgress):
 
     def notice(self, text: str) -> None:
         """See `engine.evaluate.Progress`."""
-        console.print(Text(text), soft_wrap=True)
+        console.print(Text(for_terminal(text)), soft_wrap=True)
 
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """See `engine.evaluate.Progress`."""
@@ -104,10 +104,11 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         advice = "keep your prompt: nothing that was tried scored higher on all validation rows"
         if not outcome.candidates["evaluated"]:
             advice = "keep your prompt: no other was scored"
+            advice += f" ({for_terminal(outcome.ended)})" if outcome.ended else ""
     if outcome.stopped:
-        advice += f"\nthe search stopped early: {outcome.stopped}"
+        advice += f"\nthe search stopped early: {for_terminal(outcome.stopped)}"
     verdict.append(f"\n{advice}")
-    text = best.scored.candidate.text().translate(CONTROLS)
+    text = for_terminal(best.scored.candidate.text())
     prompt = Panel(Text(text), title="best prompt", title_align="left")
     out.print(Group(table, verdict, prompt, Text(_counts(outcome)), Text(_cost(outcome))))
     out.print(Text(f"report: {outcome.report}"), soft_wrap=True)
@@ -131,8 +132,12 @@ def _cost(outcome: Outcome) -> str:
     price = f"${spend.usd:.4f}"
     if spend.unpriced:
         price += f" and {spend.unpriced} calls whose price is not known (set roles.*.price)"
+        if spend.unpriced == spend.calls:
+            price = "not known (set roles.*.price)"
+    else:
+        price += f", of which ${outcome.usd_paid:.4f} now"
     return (
         f"calls: {calls['made']} made, {calls['replayed']} replayed, {calls['failed']} failed; "
         f"tokens: {spend.prompt_tokens} prompt, {spend.completion_tokens} completion; "
-        f"cost of the search: {price}, of which ${outcome.usd_paid:.4f} now"
+        f"cost of the search: {price}"
     )

@@ -29,6 +29,9 @@ NOTICE_EVERY_S = 10.0
 SILENT_CALLS = 3
 """Calls given up in a row, with no reply but refusals for speed in between, after which an endpoint
 counts as down. Fewer than a cold limiter starts with, so that one deadline is enough to tell."""
+FAILED_CALLS = 10
+"""Calls given up in a row, with no answer in between, after which it does, too. More, for single
+requests may fail a server each time, and stand beside each other."""
 
 # What was learned of an endpoint outlives a client: the next asset starts where this one ended.
 _LIMITERS: dict[str, Limiter] = {}
@@ -171,6 +174,7 @@ class _Line:
     limiter: Limiter
     reader: Reader
     silent_calls: int = 0
+    failed_calls: int = 0
     told_uncounted: bool = False
 
     async def attempt(self, request: Request, call: _Call, keep: Keep) -> Completion:
@@ -191,6 +195,7 @@ class _Line:
                     slot.failed()
                 raise
             slot.answered()
+            self.failed_calls = 0
             return await keep(completion)
 
     async def _post(self, request: Request, seconds: float) -> Reply:
@@ -228,14 +233,16 @@ class _Line:
         Raises:
             EndpointDown: it is one too many without a reply in between.
         """
+        if not error.transient:
+            return
+        self.failed_calls += 1
         if isinstance(error, llm.CallTimedOut | llm.ConnectionFailed | llm.RateLimited):
             self.silent_calls += 1
-            if self.silent_calls >= SILENT_CALLS:
-                raise llm.EndpointDown(
-                    f"{error}; {self.silent_calls} calls in a row were given up like this, and "
-                    "none was answered in between. What was answered is kept: mend the cause "
-                    "and run again"
-                )
+        if self.silent_calls >= SILENT_CALLS or self.failed_calls >= FAILED_CALLS:
+            raise llm.EndpointDown(
+                f"{error}; {self.failed_calls} calls in a row were given up, and none was answered "
+                "in between. What was answered is kept: mend the cause and run again"
+            )
 
 
 def _line(endpoint: Endpoint, concurrency: int) -> _Line:

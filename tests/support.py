@@ -111,11 +111,12 @@ class Project:
         return found
 
     def refused(self, *arguments: str, code: int = 2) -> str:
-        """The one line that the program says when it refuses."""
+        """The one line that the program says when it refuses, notes aside."""
         result = self.run(*arguments)
         assert result.returncode == code, result.stderr
         assert result.stdout == ""
-        (line,) = result.stderr.splitlines()
+        *notes, line = result.stderr.splitlines()
+        assert all(note.startswith("note: ") for note in notes), notes
         return line
 
     def assert_key_is_nowhere(self, said: str) -> None:

@@ -85,6 +85,15 @@ def test_a_server_that_only_refuses_counts_as_down(tmp_path: Path) -> None:
     assert line.startswith("baseline_score: openai: HTTP 429: simulated 429; 3 calls in a row")
 
 
+def test_a_server_that_only_fails_counts_as_down(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS, only_status=500)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        result = project.run("run", "toy", "--set", "roles.target.deadline=1.5", timeout=60)
+    assert result.returncode == 1
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("baseline_score: openai: HTTP 500: simulated 500; 10 calls in a row")
+
+
 def test_a_wait_that_is_longer_than_the_deadline_ends_the_run(tmp_path: Path) -> None:
     with scripted((429, "{}", {"retry-after": "86400"})) as (url, sent):
         project = toy_project(tmp_path, url)
@@ -102,7 +111,7 @@ def test_a_server_that_never_answers_counts_as_down() -> None:
         wait_for(lambda: server.in_flight == 0, 2, every_s=0.01)
     ends = [answer for answer in answers if isinstance(answer, llm.EndpointDown)]
     assert all(end.fatal and str(end).startswith("here: no answer within ") for end in ends)
-    said = "; 3 calls in a row were given up like this, and none was answered in between"
+    said = "; 3 calls in a row were given up, and none was answered in between"
     assert sum(said in str(end) for end in ends) == 1
 
 

@@ -128,6 +128,16 @@ class TestDemos:
         subject = told(demos(iterations=1), baseline(0.0), Step(trials))
         assert all(one.parents == (best.id,) for one in proposed(subject).proposals)
 
+    def test_demos_drawn_for_a_known_instruction_come_from_who_had_it(self) -> None:
+        written = Candidate("Written by another strategy.")
+        found = Step((trial(written, 0.6, accepted=True),), "gepa")
+        for one in proposed(told(demos(iterations=20), baseline(), found)).proposals:
+            known = one.candidate.instruction == written.instruction
+            assert one.parents == ((written.id,) if known else ())
+        alone = Demos(DemosSpec(strategy="demos"), BASELINE.instruction, TRAIN)
+        made = proposed(told(alone, baseline(), found)).proposals
+        assert [one.parents for one in made] == [(written.id,)] * len(made)
+
     def test_small_train_split_is_used_whole(self) -> None:
         history = searched(demos(TRAIN[:2], most=8), 2)
         assert all(len(one.candidate.demos) == 2 for step in history[1:] for one in step.trials)
@@ -141,7 +151,8 @@ class TestDemos:
 
 class TestRescore:
     def test_earlier_candidates_come_again_step_by_step(self) -> None:
-        earlier = [[Candidate("A"), Candidate("B")], [], [Candidate("C")]]
+        first, child = Proposal(Candidate("A")), Proposal(Candidate("B"), ("parent",), "reworded")
+        earlier = [[first, child], [], [Proposal(Candidate("C"))]]
         subject = told(Rescore(earlier), baseline())
         found = []
         for _ in range(4):
@@ -150,6 +161,7 @@ class TestRescore:
         assert [instructions(one) for one in found] == [["A", "B"], [], ["C"], []]
         assert [bool(one.reason) for one in found] == [False, True, False, True]
         assert {one.strategy for one in found} == {"rescore"}
+        assert found[0].proposals == (first, child), "with their parents and notes"
 
 
 STRATEGIES: dict[str, Callable[[], Optimizer]] = {

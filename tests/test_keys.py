@@ -90,6 +90,6 @@ def test_an_outage_fails_in_one_line_that_says_why_and_that_nothing_is_lost(
     assert "Traceback" not in said
     line = said.splitlines()[-1]
     refused = f"openai: no connection to {outage.url} (ConnectionRefusedError)"
-    assert line.startswith(f"baseline_score: {refused}; 3 calls in a row were given up like this")
+    assert line.startswith(f"baseline_score: {refused}; 3 calls in a row were given up, ")
     assert line.endswith("What was answered is kept: mend the cause and run again")
     outage.project.assert_key_is_nowhere(said)

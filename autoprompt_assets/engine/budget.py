@@ -72,7 +72,8 @@ def refuse_unpriced(spec: ExperimentSpec, models: Models) -> None:
         raise InputError(
             [
                 f"budget.usd = {spec.budget.usd:g}: the price of roles.{role.role}'s model "
-                f"{role.model!r} is not known; set roles.{role.role}.price, or use budget.tokens"
+                f"{role.model!r} is not known; set roles.{role.role}.price, or budget.usd to null "
+                "(budget.calls and budget.tokens hold without a price)"
                 for role in unpriced
             ]
         )

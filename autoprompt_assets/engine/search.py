@@ -14,6 +14,7 @@ from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluate import Evaluator
 from autoprompt_assets.engine.evaluation import RowResult
+from autoprompt_assets.engine.graders import Outcome
 from autoprompt_assets.engine.headroom import Headroom, headroom
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend
@@ -24,7 +25,19 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.step import Step
 
 UNREAD = 0.5
-"""The share of unreadable answers above which it is said aloud."""
+"""The share of answers without an answer above which it is said aloud."""
+_PRUNED = (
+    "what a server answered stays in the journal: once it is mended, `autoprompt journal prune` "
+    "makes it be asked again"
+)
+_MENDS: dict[Outcome, str] = {
+    "unparsable": "cannot be read as what was asked for: does the endpoint heed response_format? "
+    "If not, take roles.target.choices out; else look at the answers, and at the grader "
+    f"({_PRUNED})",
+    "truncated": "were cut off at max_tokens and count as wrong: raise roles.target.max_tokens",
+    "empty": f"are empty and count as wrong: look at the model, and at max_tokens ({_PRUNED})",
+    "refused": "were refused by the model, or by a filter before it, and count as wrong",
+}
 
 
 @dataclass
@@ -69,13 +82,11 @@ class Search:
                 "budget: the next rows of the baseline, with the test comparison at its worst, "
                 f"may take {stop}; raise it. What was answered is kept"
             ) from None
-        unread = summary.outcomes.get("unparsable", 0)
-        if unread > UNREAD * summary.rows:
-            self.evaluator.progress.notice(
-                f"{unread} of {summary.rows} answers to the first prompt cannot be read as what "
-                "was asked for: does the endpoint heed response_format? If not, take "
-                "roles.target.choices out; else look at the answers, and at the grader"
-            )
+        for outcome, mend in _MENDS.items():
+            count = summary.outcomes.get(outcome, 0)
+            if count > UNREAD * summary.rows:
+                said = f"{count} of {summary.rows} answers to the first prompt {mend}"
+                self.evaluator.progress.notice(said)
         return Scored(proposal, summary, True, "baseline", "", summary.score)
 
     async def headroom(

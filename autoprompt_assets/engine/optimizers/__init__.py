@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.optimizers.auto import Auto
-from autoprompt_assets.engine.optimizers.base import Judge, Optimizer
+from autoprompt_assets.engine.optimizers.base import Judge, Optimizer, Proposal
 from autoprompt_assets.engine.optimizers.demos import Demos
 from autoprompt_assets.engine.optimizers.gepa import Gepa
 from autoprompt_assets.engine.optimizers.mipro import Mipro
@@ -34,9 +33,9 @@ def make_optimizer(
     spec: ExperimentSpec,
     train: Sequence[Example],
     judge: Judge,
-    earlier: Sequence[Sequence[Candidate]] = (),
+    earlier: Sequence[Sequence[Proposal]] = (),
 ) -> Optimizer:
-    """The strategy that `spec` names. `earlier` are the candidates of the search to re-score."""
+    """The strategy that `spec` names. `earlier` are the proposals of the search to re-score."""
     first = spec.roles.target.prompt
     match spec.optimizer:
         case OproSpec():

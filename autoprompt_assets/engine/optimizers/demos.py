@@ -84,9 +84,10 @@ class Demos:
         size = self._size(place)
         chosen = balanced(self._train, size, lambda what, key: self._draw(what, *place, key))
         demos = tuple(demo_of(self._train[key]) for key in chosen)
-        return Proposal(
-            Candidate(wordings[0], demos, self._parameters()), (), f"{len(demos)} demos drawn"
-        )
+        best = self._best()
+        parents = (best.candidate.id,) if best and best.candidate.instruction == wordings[0] else ()
+        candidate = Candidate(wordings[0], demos, self._parameters())
+        return Proposal(candidate, parents, f"{len(demos)} demos drawn")
 
     def _known(self) -> list[str]:
         """What is to be beaten, and the wordings; the first prompt only until it is beaten."""

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from autoprompt_assets.engine.controls import CONTROLS
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers.base import Rejected
@@ -23,17 +24,9 @@ from autoprompt_assets.engine.report import words
 from autoprompt_assets.engine.report.chart import Mark, draw
 from autoprompt_assets.engine.report.lineage import Entry, entries, tree
 
-__all__ = ["CONTROLS", "Report", "Row", "render"]
+__all__ = ["Report", "Row", "render"]
 
 UNMEASURED = frozenset({"error", "unreviewed"})
-
-# Browsers drop or replace these, terminals obey them, and half a surrogate pair is no UTF-8.
-CONTROLS: dict[int, int] = {
-    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
-    0x7F: 0x2421,
-    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
-    **dict.fromkeys(range(0xD800, 0xE000), 0xFFFD),
-}
 
 
 @dataclass(frozen=True)
