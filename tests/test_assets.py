@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.definitions.data_version import StaleStatus
 
+from autoprompt_assets.session import read_history
 from tests.dagster_support import (
     ALL,
     BROKEN,
@@ -81,7 +82,9 @@ def test_a_person_reads_score_interval_prompt_failures_calls_cost_and_parents(gr
     assert "0 of 20 rows asked twice changed their grade" in str(baseline["headroom"])
     assert isinstance(baseline["usd paid now"], float)
     assert baseline["usd paid now"] > 0
-    assert first["parents"] == "none"
+    # Demos under the first prompt: they come from it.
+    history = read_history(graph.session("alpha"))
+    assert first["parents"] == history.baseline.candidate.id
     assert re.fullmatch("[0-9a-f]{12}", str(varied["parents"]))
     for said in (baseline, first, shown(graph.last("test_comparison", "alpha"))):
         table = said["sample of failures"]

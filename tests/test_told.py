@@ -52,13 +52,17 @@ def test_a_terminal_gets_pictures_of_what_it_would_obey() -> None:
     )
 
 
-def test_a_servers_words_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+def test_a_server_that_only_fails_counts_as_down_and_its_words_are_not_obeyed(
+    tmp_path: Path,
+) -> None:
     body = json.dumps({"error": {"message": "<b>boom</b> \x1b[31m\u202e"}})
     with scripted((500, body, {})) as (url, _):
         project = toy_project(tmp_path, url)
         result = project.run("run", "toy", "--set", "roles.target.deadline=1.5", timeout=60)
     assert result.returncode == 1
-    assert "HTTP 500: <b>boom</b> ␛[31m\ufffd; trying again in" in result.stderr
+    said = "HTTP 500: <b>boom</b> ␛[31m\ufffd; "
+    assert f"{said}trying again in" in result.stderr
+    assert f"baseline_score: openai: {said}10 calls in a row were given up" in result.stderr
     assert "\x1b" not in result.stderr
     assert "\u202e" not in result.stderr
 
@@ -67,8 +71,13 @@ def test_a_servers_words_are_shown_and_not_obeyed(tmp_path: Path) -> None:
     ("message", "finish", "said"),
     [
         ({"content": "The answer is (A"}, "length", "were cut off at max_tokens"),
-        ({"content": None}, "stop", "are empty and count as wrong"),
-        ({"content": None, "refusal": "I cannot."}, "stop", "were refused by the model"),
+        pytest.param(
+            *({"content": None}, "stop", "are empty and count as wrong"), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *({"content": None, "refusal": "I cannot."}, "stop", "were refused by the model"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_baseline_almost_without_answers_is_told_with_the_mend(
