@@ -74,7 +74,7 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     names = placeholders(spec.roles.target.prompt)
     if names and "input" not in names:
         listed = ", ".join(f"{{{name}}}" for name in sorted(names))
-        yield (f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled")
+        yield f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled"
 
 
 def _bounds(spec: ExperimentSpec, models: Models, data: Dataset) -> tuple[Spend, Spend]:
