@@ -12,6 +12,7 @@ from typing import Any
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Asked
+from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.llm import Completion, Request
 from resources.endpoints import Endpoint
@@ -83,7 +84,8 @@ class Reader:
         said = _said(reply.body)
         message = str(said.get("message") or reply.body[:300].decode("utf-8", "replace"))
         code, kind = str(said.get("code") or ""), str(said.get("type") or "")
-        line = f"{name}: HTTP {status}: {' '.join(self._masked(message).split())[:300]}"
+        words = for_terminal(" ".join(self._masked(message).split())[:300])
+        line = f"{name}: HTTP {status}: {words}"
         after = _retry_after(reply.headers)
         if status in (401, 403):
             # What the server says may quote a part of the key.

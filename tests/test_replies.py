@@ -57,7 +57,11 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>", b"[]", b'{"error": "odd"}', b'{"message": "odd"}', b"\xff", b"[" * 99_999]
+    "body",
+    [
+        *(b"<html>", b"[]", b'{"error": "odd"}', b'{"message": "odd"}', b"\xff", b"[" * 99_999),
+        *(b'{"message": "\\u001b[31m \\u202e"}', b"\x1b[2J\x07", "\u2066".encode()),
+    ],
 )
 def test_any_body_of_an_error_gives_one_line(body: bytes) -> None:
     line = str(error_of(500, body))
