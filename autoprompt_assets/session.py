@@ -21,7 +21,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Dataset, Example, Split, SplitRows, build_dataset
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, UnmeasuredRows
 from autoprompt_assets.engine.evaluate import Evaluator, Progress
-from autoprompt_assets.engine.graders import make_grader
+from autoprompt_assets.engine.grading.registry import make_grader
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Journal, Spend

@@ -15,11 +15,12 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.evaluate import Evaluator
 from autoprompt_assets.engine.evaluation import RowResult, Summary
-from autoprompt_assets.engine.graders import Grader, Rule
+from autoprompt_assets.engine.grading.grade import Grader
+from autoprompt_assets.engine.grading.rules import Rule
+from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.llm import LLM, CallError, Completion, Keep, Request, Role
 from autoprompt_assets.engine.spec import RoleSpec
-from autoprompt_assets.engine.spec_graders import ExactGrader
 
 SEARCH = "0123456789ab"
 

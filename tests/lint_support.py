@@ -7,14 +7,14 @@ from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.spec_graders import (
+from autoprompt_assets.engine.grading.settings import (
     ExactGrader,
     GraderSpec,
     JsonGrader,
     ModelGrader,
     RegexGrader,
 )
+from autoprompt_assets.engine.lint import Lint
 
 EXACT = ExactGrader(kind="exact")
 JUDGED = ModelGrader(kind="model")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Pairs
 from autoprompt_assets.engine.dataset import Example, Split
+from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint import Lint, alike
 from autoprompt_assets.engine.optimizers.base import (
@@ -27,7 +28,6 @@ from autoprompt_assets.engine.optimizers.base import (
     incumbent,
 )
 from autoprompt_assets.engine.racing import Gate, looks
-from autoprompt_assets.engine.spec_graders import ExactGrader
 from tests.benchmarks.simulated.forms import write_prompt
 from tests.benchmarks.simulated.landscape import Landscape
 from tests.benchmarks.simulated.proposer import propose

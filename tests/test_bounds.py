@@ -19,7 +19,7 @@ from autoprompt_assets.engine.bounds import test_bound as comparison_bound
 from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.graders import Judge
+from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers import make_optimizer, mipro
 from autoprompt_assets.engine.optimizers.base import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.graders import Rule
-from autoprompt_assets.engine.spec_graders import (
+from autoprompt_assets.engine.grading.rules import Rule
+from autoprompt_assets.engine.grading.settings import (
     ChoiceGrader,
     ContainsGrader,
     ExactGrader,

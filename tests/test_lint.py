@@ -7,13 +7,13 @@ import time
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.lint import alike, names, placeholders
-from autoprompt_assets.engine.spec_graders import (
+from autoprompt_assets.engine.grading.settings import (
     ChoiceGrader,
     ContainsGrader,
     GraderSpec,
     RegexGrader,
 )
+from autoprompt_assets.engine.lint import alike, names, placeholders
 from tests.lint_support import (
     CODE,
     EXACT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.spec_graders import (
+from autoprompt_assets.engine.grading.settings import (
     ChoiceGrader,
     ContainsGrader,
     GraderSpec,

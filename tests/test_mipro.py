@@ -10,11 +10,11 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
-from autoprompt_assets.engine.spec_graders import ExactGrader
 from autoprompt_assets.engine.spec_strategies import MiproSpec
 from tests.benchmarks.simulated.landscape import landscape
 from tests.benchmarks.simulated.proposer import propose

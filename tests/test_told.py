@@ -11,7 +11,7 @@ from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.evaluation import RowResult
-from autoprompt_assets.engine.graders import CORRECT, WRONG, Grade
+from autoprompt_assets.engine.grading.grade import CORRECT, WRONG, Grade
 from autoprompt_assets.engine.llm import Completion
 from autoprompt_assets.progress import Tally
 from tests.support import toy_project

@@ -14,7 +14,8 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Summary
-from autoprompt_assets.engine.graders import Grade, Grader, Judge, read_verdict
+from autoprompt_assets.engine.grading.grade import Grade, Grader
+from autoprompt_assets.engine.grading.judge import Judge, read_verdict
 from autoprompt_assets.engine.llm import (
     CallError,
     Completion,

@@ -9,7 +9,7 @@ from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate, read_choice
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.evaluation import RowResult
-from autoprompt_assets.engine.graders import Grade, Grader, unparsable
+from autoprompt_assets.engine.grading.grade import Grade, Grader, unparsable
 from autoprompt_assets.engine.llm import CallError, Completion, Request
 
 

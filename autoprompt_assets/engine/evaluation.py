@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.compare import score_interval
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.graders import Grade, Outcome
+from autoprompt_assets.engine.grading.grade import Grade, Outcome
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.llm import Completion
 

@@ -30,10 +30,10 @@ from functools import cached_property
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import shown
+from autoprompt_assets.engine.grading.settings import GraderSpec
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint_format import Mark, marks
 from autoprompt_assets.engine.lint_leaks import Leaks, visible
-from autoprompt_assets.engine.spec_graders import GraderSpec
 
 SHORTEST_LIMIT = 4000
 """Characters that every instruction may have, unless `longest` says else."""

@@ -14,7 +14,7 @@ from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluate import Evaluator
 from autoprompt_assets.engine.evaluation import RowResult
-from autoprompt_assets.engine.graders import Outcome
+from autoprompt_assets.engine.grading.grade import Outcome
 from autoprompt_assets.engine.headroom import Headroom, headroom
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend

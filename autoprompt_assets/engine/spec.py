@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from autoprompt_assets.engine.spec_graders import GraderSpec, ModelGrader
+from autoprompt_assets.engine.grading.settings import GraderSpec, ModelGrader
 from autoprompt_assets.engine.spec_strategies import (
     AutoSpec,
     DemosSpec,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoprompt_assets.engine.choice import fold
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import InputError, shown
-from autoprompt_assets.engine.graders import holds_number
+from autoprompt_assets.engine.grading.multiple_choice import fold
+from autoprompt_assets.engine.grading.rules import holds_number
+from autoprompt_assets.engine.grading.settings import ExactGrader, NumberGrader
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.engine.spec_graders import ExactGrader, NumberGrader
 
 
 def refuse_unanswerable(spec: ExperimentSpec, examples: Sequence[Example]) -> None:

@@ -26,7 +26,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.evaluate import Evaluator
 from autoprompt_assets.engine.evaluation import RowResult, Summary
-from autoprompt_assets.engine.graders import make_grader
+from autoprompt_assets.engine.grading.registry import make_grader
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from autoprompt_assets.engine.candidate import Candidate, Message
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.graders import Outcome
+from autoprompt_assets.engine.grading.grade import Outcome
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example, Split, SplitRows
 from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.graders import make_grader
+from autoprompt_assets.engine.grading.registry import make_grader
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Journal, Spend

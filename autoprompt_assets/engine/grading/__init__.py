@@ -1,0 +1,1 @@
+"""When an answer is right: the rules, the judge, and what a user may say of them."""
