@@ -16,8 +16,9 @@ import aiohttp
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Asked
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import Completion, Keep, Request, Role
+from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint, missing_keys
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply

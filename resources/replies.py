@@ -6,21 +6,27 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Asked
+from autoprompt_assets.engine.bounds import size_of
+from autoprompt_assets.engine.completion import Completion, is_message
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import shown
-from autoprompt_assets.engine.llm import Completion, Request
+from autoprompt_assets.engine.llm import Request
 from resources.endpoints import Endpoint
+from resources.reply_errors import ErrorBody, error_class, error_within, read_error
 
 NO_KEYS = frozenset({"none", "null", "empty", "dummy", "test", "no-key", "unused"})
 SHORTEST_KEY = 4
 """What servers without keys are given is no secret, and a word that a model may write: one of
 these in any case, or less than so many characters. In errors it is masked all the same."""
+
+MOST_TOKENS = 2**31
+"""A count of tokens from here on is none."""
 
 
 @dataclass(frozen=True)
@@ -50,106 +56,119 @@ class Reader:
         Raises:
             CallError: it holds none; see `engine.llm` for which.
         """
-        if reply.status != 200:
-            raise self._error(reply)
-        try:
-            data = json.loads(reply.body)
-            choice = data["choices"][0]
-            message, usage = choice["message"], data.get("usage")
-            text, finish = message.get("content"), choice.get("finish_reason") or "stop"
-            if not isinstance(text, str | None):
-                raise TypeError
-            prompt, completion = self._tokens(usage, request, role, text or "")
-        except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
-            # A body that was cut off is no JSON either.
-            start = " ".join(self._masked(reply.body[:400].decode("utf-8", "replace")).split())
-            message = f"{self.endpoint.name}: the reply is no chat completion: {shown(start)}"
-            raise llm.MalformedResponse(message) from None
-        # vLLM says `reasoning`, its older versions and others `reasoning_content`.
-        reasoning = message.get("reasoning") or message.get("reasoning_content")
-        return Completion(
-            text=self._storable(text),
-            finish_reason=str(finish),
-            reasoning=self._storable(reasoning),
-            refusal=self._storable(message.get("refusal")) or None,
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            usd=role.price(prompt, completion),
+        data = _parsed(reply.body)
+        if not 200 <= reply.status < 300:
+            raise self._error(reply, reply.status, read_error(_inner(data)))
+        error = error_within(data)
+        if error is not None:
+            raise self._error(reply, error.status or 200, error)
+        choice = _first_choice(data)
+        if choice is None:
+            start = shown(" ".join(self._words(reply.body).split()))
+            line = f"{self.endpoint.name}: the reply is no chat completion: {start}"
+            raise llm.MalformedResponse(line)
+        usage = data.get("usage")
+        answer = Completion(
+            message=self._stored(choice["message"]),
+            finish_reason=self._unquoted(str(choice.get("finish_reason") or "stop")),
+            usage=self._stored(usage) if usage is not None else None,
             latency_s=reply.took_s,
             attempts=attempts,
         )
+        prompt, completion = self._tokens(usage, request, role, answer)
+        usd = role.price(prompt, completion)
+        return replace(answer, prompt_tokens=prompt, completion_tokens=completion, usd=usd)
 
-    def _error(self, reply: Reply) -> llm.CallError:  # noqa: PLR0911
-        status, name = reply.status, self.endpoint.name
-        said = _said(reply.body)
-        message = str(said.get("message") or reply.body[:300].decode("utf-8", "replace"))
-        code, kind = str(said.get("code") or ""), str(said.get("type") or "")
-        words = for_terminal(" ".join(self._masked(message).split())[:300])
-        line = f"{name}: HTTP {status}: {words}"
-        after = _retry_after(reply.headers)
-        if status in (401, 403):
+    def _error(self, reply: Reply, status: int, error: ErrorBody) -> llm.CallError:
+        """`status` is the reply's own, or the one that a body of HTTP 200 names."""
+        name, kind = self.endpoint.name, error_class(status, error)
+        message = self._masked(error.message) or self._words(reply.body)
+        words = for_terminal(" ".join(message.split())[:300])
+        shown_status = f"HTTP {reply.status}"
+        if status != reply.status:
+            shown_status += f" with error {status}"
+        line = f"{name}: {shown_status}: {words}"
+        if kind is llm.AuthenticationFailed:
             # What the server says may quote a part of the key.
             where = f"; check {self.endpoint.key_env}" if self.endpoint.key_env else ""
-            return llm.AuthenticationFailed(f"{name}: HTTP {status}: not authorized{where}")
-        if status == 402 or "insufficient_quota" in (code, kind):
-            return llm.QuotaExhausted(line)
-        if status == 404:
+            return kind(f"{name}: {shown_status}: not authorized{where}")
+        if kind is llm.ModelNotFound:
             asked = f"model {self.endpoint.model!r} at {self.endpoint.identity}"
-            return llm.ModelNotFound(f"{line} ({asked}); mend the role's model or the base URL")
-        if status == 429:
-            return llm.RateLimited(line, after)
-        if status in (408, 409, 425) or status >= 500:
-            return llm.ServerFailed(line, after)
-        if status < 400:
-            return llm.RequestRefused(f"{name}: HTTP {status}: a redirect; mend its base URL")
-        text = f"{code} {kind} {message}".lower()
-        if "content_filter" in text or "content management policy" in text:
-            return llm.ContentFiltered(line)
-        return llm.ContextTooLong(line) if is_about_length(text) else llm.RequestRefused(line)
+            return kind(f"{line} ({asked}); mend the role's model or the base URL")
+        if 300 <= status < 400:
+            return llm.RequestRefused(f"{name}: {shown_status}: a redirect; mend its base URL")
+        if issubclass(kind, llm.RateLimited | llm.ServerFailed):
+            return kind(line, _retry_after(reply.headers))
+        return kind(line)
 
-    def _tokens(self, usage: Any, request: Request, role: Asked, text: str) -> tuple[int, int]:
+    def _tokens(
+        self, usage: object, request: Request, role: Asked, answer: Completion
+    ) -> tuple[int, int]:
         """Prompt and completion tokens: as the server counts them or, where it does not, at most.
 
-        A budget must hold on such a server, too; no text has more tokens than bytes.
+        A budget must hold on such a server, too; no text has more tokens than bytes. Zero beside
+        a text is no count.
         """
-        if isinstance(usage, dict):
-            counts = (usage.get(f"{part}_tokens") or 0 for part in ("prompt", "completion"))
-            prompt, completion = (max(0, int(count)) for count in counts)
+        counts = usage if isinstance(usage, dict) else {}
+        prompt = _count(counts, "prompt_tokens", "input_tokens")
+        completion = _count(counts, "completion_tokens", "output_tokens")
+        said = size_of(answer.text or "") + size_of(answer.reasoning or "")
+        if prompt and (completion or (completion == 0 and not said)):
             return prompt, completion
         self.uncounted += 1
-        asked = sum(len(one["content"].encode("utf-8", "replace")) for one in request.messages)
-        said = len(text.encode("utf-8", "replace"))
-        return asked, min(said, role.spec.max_tokens or said)
+        asked = sum(size_of(message["content"]) for message in request.messages)
+        return prompt or asked, completion or min(said, role.spec.max_tokens or said)
 
-    def _storable(self, text: object) -> str | None:
-        """What a model wrote, as files and databases can hold it, without the key.
+    def _stored(self, part: object) -> str:
+        """A part of a reply as JSON, without the key, which a proxy may quote in an answer."""
+        return self._unquoted(json.dumps(part, ensure_ascii=False, separators=(",", ":")))
 
-        Half a surrogate pair is valid JSON and no text, and a proxy may quote the key in an answer.
-        """
-        if not isinstance(text, str):
-            return None
-        text = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    def _unquoted(self, text: str) -> str:
         secret = len(self.key) >= SHORTEST_KEY and self.key.casefold() not in NO_KEYS
         return self._masked(text) if secret else text
 
+    def _words(self, body: bytes) -> str:
+        """The beginning of a body; what is masked after a cut may be a key that lacks its end."""
+        return self._masked(body[:100_000].decode("utf-8", "replace"))[:400]
+
     def _masked(self, text: str) -> str:
-        return text.replace(self.key, "***") if self.key else text
+        if not self.key:
+            return text
+        within_json = json.dumps(self.key, ensure_ascii=False)[1:-1]
+        return text.replace(self.key, "***").replace(within_json, "***")
 
 
-def is_about_length(text: str) -> bool:
-    """True when a refusal's text is about the length of the prompt."""
-    signs = ("context_length_exceeded", "exceed_context_size", "maximum context length")
-    return any(sign in text for sign in signs) or ("context" in text and "exceed" in text)
-
-
-def _said(body: bytes) -> Mapping[str, Any]:
-    """The error object of an OpenAI-compatible server; its message may stand alone."""
+def _parsed(body: bytes) -> Any:
+    """The body's JSON; `None` where it is none, or was cut off."""
     try:
-        data = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return {}
-    error = data.get("error", data) if isinstance(data, dict) else data
-    return error if isinstance(error, dict) else {"message": error}
+        return None
+
+
+def _inner(data: object) -> object:
+    """The error object of a reply with an error's status; its message may stand alone."""
+    if isinstance(data, list):
+        data = data[0] if data else None
+    return data.get("error", data) if isinstance(data, dict) else data
+
+
+def _first_choice(data: Any) -> dict[str, Any] | None:
+    """The first choice with a message that can be read, or `None`."""
+    choices = data.get("choices") if isinstance(data, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    readable = isinstance(choice, dict) and is_message(choice.get("message"))
+    return choice if readable else None
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int | None:
+    """Tokens under one of the names, `None` where there is no number that can be one."""
+    for name in names:
+        count = usage.get(name)
+        if isinstance(count, int | float) and not isinstance(count, bool):
+            possible = 0 <= count < MOST_TOKENS and count == int(count)
+            return int(count) if possible else None
+    return None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

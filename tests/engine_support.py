@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.budget import UNLIMITED, Budget
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.evaluate import Evaluator
 from autoprompt_assets.engine.evaluation import RowResult, Summary
@@ -19,7 +22,7 @@ from autoprompt_assets.engine.grading.grade import Grader
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import LLM, CallError, Completion, Keep, Request, Role
+from autoprompt_assets.engine.llm import LLM, CallError, Keep, Request, Role
 from autoprompt_assets.engine.spec import RoleSpec
 
 SEARCH = "0123456789ab"
@@ -51,7 +54,21 @@ class Scripted:
         answer = self._answers.get(said, self._default)
         if isinstance(answer, CallError):
             raise answer
-        return await keep(Completion(answer, "stop") if isinstance(answer, str) else answer)
+        return await keep(make_completion(answer) if isinstance(answer, str) else answer)
+
+
+def make_completion(
+    text: str | None,
+    finish_reason: str = "stop",
+    *,
+    reasoning: str | None = None,
+    refusal: str | None = None,
+    **counts: Any,
+) -> Completion:
+    """A completion as a server sends it; `counts` are its other fields."""
+    told = {"content": text, "reasoning": reasoning, "refusal": refusal}
+    message = {name: one for name, one in told.items() if name == "content" or one is not None}
+    return Completion(json.dumps(message, ensure_ascii=False), finish_reason, **counts)
 
 
 async def unkept(completion: Completion) -> Completion:

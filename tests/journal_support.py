@@ -11,12 +11,14 @@ from typing import TypeVar
 
 import pytest
 
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion, Request
+from autoprompt_assets.engine.llm import Request
+from tests.engine_support import make_completion
 
 T = TypeVar("T")
-ANSWER = Completion("yes", "stop")
+ANSWER = make_completion("yes")
 MOVE_AWAY = "move it away to start a new one, which pays for its answers again"
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import Completion
 from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec
 from resources.llm import LLMResource
 from tests.engine_support import unkept
@@ -115,7 +115,7 @@ def test_what_the_spec_says_is_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> 
         ({"content": None, "reasoning_content": "hm"}, "stop", None, "hm", None),
         ({"content": "", "refusal": "I can't"}, "stop", "", None, "I can't"),
         ({"content": "cut"}, "length", "cut", None, None),
-        ({"content": "half \ud83d pair"}, "stop", "half ? pair", None, None),
+        ({"content": "half \ud83d pair"}, "stop", "half \ufffd pair", None, None),
     ],
 )
 def test_unusual_completions_are_completions(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.llm import Completion, Request
+from autoprompt_assets.engine.completion import Completion
+from autoprompt_assets.engine.llm import Request
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
 from tests.engine_support import unkept

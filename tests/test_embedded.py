@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo, read_choice
-from autoprompt_assets.engine.llm import Completion, ContextTooLong
+from autoprompt_assets.engine.completion import Completion
+from autoprompt_assets.engine.llm import ContextTooLong
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
 from tests.engine_support import unkept

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json, fill, read_choice
-from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, Completion, ContextTooLong
+from autoprompt_assets.engine.completion import Completion
+from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, ContextTooLong
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples
 

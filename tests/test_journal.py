@@ -18,9 +18,11 @@ from typing import Any, TypeVar
 import pytest
 import sqlalchemy as sa
 
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal, Spend
-from autoprompt_assets.engine.llm import Completion
+from autoprompt_assets.engine.journal_schema import SCHEMA_VERSION
+from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, at_once, question, record, replay, start, use
 from tests.postgres_support import PostgreSQL, postgresql
 
@@ -29,13 +31,13 @@ T = TypeVar("T")
 WRITER = """
 import asyncio, sys
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion
+from tests.engine_support import make_completion
 from tests.journal_support import question
 
 async def main():
     async with Journal(sys.argv[1]) as journal:
         for number in range(100_000):
-            await journal.record(question(str(number)), Completion(f"answer {number}", "stop"))
+            await journal.record(question(str(number)), make_completion(f"answer {number}"))
             print(number, flush=True)
 
 asyncio.run(main())
@@ -51,7 +53,7 @@ Journal(sys.argv[1]).close()
 RACER = """
 import asyncio, json, random, sys
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion
+from tests.engine_support import make_completion
 from tests.journal_support import question
 url, me = sys.argv[1], sys.argv[2]
 
@@ -59,7 +61,7 @@ async def main():
     told = {}
     async with Journal(url, "race", me) as journal:
         async def ask(text):
-            told[text] = (await journal.record(question(text), Completion(me, "stop"))).text
+            told[text] = (await journal.record(question(text), make_completion(me))).text
         texts = [f"all {n}" for n in range(200)] + [f"{me} {n}" for n in range(200)]
         random.Random(me).shuffle(texts)
         print("ready", flush=True)
@@ -98,11 +100,20 @@ def read(url: str, statement: str) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     "completion",
     [
-        Completion("yes", "stop", "thought", None, 10, 3, 0.1 + 0.2, 1.5, 2),
-        Completion(None, "length"),
-        Completion("", "stop", refusal="no", usd=0),
-        Completion("ünï 日本語 🙂 \u2028 ' \" \\ %s :x ? \n\t", "stop"),
-        Completion("long " * 100_000, "stop"),
+        make_completion(
+            "yes",
+            reasoning="thought",
+            usage='{"prompt_tokens":10}',
+            prompt_tokens=10,
+            completion_tokens=3,
+            usd=0.1 + 0.2,
+            latency_s=1.5,
+            attempts=2,
+        ),
+        make_completion(None, "length"),
+        make_completion("", refusal="no", usd=0),
+        make_completion("ünï 日本語 🙂 \u2028 ' \" \\ %s :x ? \n\t", "stop"),
+        make_completion("long " * 100_000, "stop"),
     ],
 )
 def test_answer_comes_back_as_it_was(completion: Completion, url: str) -> None:
@@ -112,13 +123,16 @@ def test_answer_comes_back_as_it_was(completion: Completion, url: str) -> None:
 
 def test_text_that_no_database_takes_is_stored_with_marks(url: str) -> None:
     request = question("half \ud83d")
-    stored = record(url, request, Completion("a\ud83d\0b", "stop", reasoning="\0", refusal="ok"))
+    stored = record(url, request, make_completion("a\ud83d\0b", reasoning="\0", refusal="ok"))
     assert (stored.text, stored.reasoning, stored.refusal) == ("a\ufffd\ufffdb", "\ufffd", "ok")
     assert replay(url, request) == [stored]
 
 
 def test_first_answer_wins_and_both_were_paid(url: str) -> None:
-    first, second = Completion("one", "stop", usd=0.5), Completion("two", "stop", usd=0.25)
+    first, second = (
+        make_completion("one", usd=0.5),
+        make_completion("two", usd=0.25),
+    )
     record(url, question("q"), first, "a")
     assert record(url, question("q"), second, "b") == first
     assert read(url, "SELECT search, made, usd FROM usage ORDER BY search") == [
@@ -129,7 +143,7 @@ def test_first_answer_wins_and_both_were_paid(url: str) -> None:
 
 def test_equal_requests_recorded_at_once_have_one_answer(url: str) -> None:
     async def work(journal: Journal) -> set[str | None]:
-        answers = [Completion(str(number), "stop") for number in range(20)]
+        answers = [make_completion(str(number)) for number in range(20)]
         told = await asyncio.gather(*(journal.record(question("q"), one) for one in answers))
         return {completion.text for completion in told}
 
@@ -141,7 +155,7 @@ def test_many_are_replayed_in_the_order_they_were_asked(url: str) -> None:
     numbers = [number for number in range(1300) if number % 7]
 
     async def work(journal: Journal) -> list[Completion | None]:
-        answers = (journal.record(question(str(n)), Completion(str(n), "stop")) for n in numbers)
+        answers = (journal.record(question(str(n)), make_completion(str(n))) for n in numbers)
         await asyncio.gather(*answers)
         return await journal.replay([question(str(n)) for n in reversed(range(1300))])
 
@@ -183,11 +197,11 @@ def test_many_processes_write_at_once_and_lose_and_double_nothing(url: str) -> N
 
 def test_journal_may_be_made_by_many_processes_at_once(url: str) -> None:
     at_once([start(OPENER, url) for _ in range(8)])
-    assert read(url, "SELECT version FROM schema_version") == [(2,)]
+    assert read(url, "SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
 
 
 def test_usage_says_what_each_search_paid_and_replayed(url: str) -> None:
-    paid = Completion("a", "stop", prompt_tokens=10, completion_tokens=2, usd=0.5)
+    paid = make_completion("a", prompt_tokens=10, completion_tokens=2, usd=0.5)
     review = replace(question("2"), role="review")
 
     async def work(journal: Journal) -> None:
@@ -213,12 +227,12 @@ def test_spends_add_up() -> None:
 
 def test_answer_that_nobody_waits_for_any_more_is_kept(url: str) -> None:
     async def work(journal: Journal) -> None:
-        task = asyncio.create_task(journal.record(question("q"), Completion("paid", "stop")))
+        task = asyncio.create_task(journal.record(question("q"), make_completion("paid")))
         await asyncio.sleep(0)
         task.cancel()
 
     use(url, work)
-    assert replay(url, question("q")) == [Completion("paid", "stop")]
+    assert replay(url, question("q")) == [make_completion("paid")]
 
 
 def test_closed_journal_answers_nobody_and_does_not_hang(url: str) -> None:

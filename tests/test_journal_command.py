@@ -17,16 +17,17 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion
 from autoprompt_assets.ledger_command import prune
+from tests.engine_support import make_completion
 from tests.journal_support import question
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, Project, toy_project
 
 DAY_S = 86400
-PAID = Completion("word " * 2000, "stop", prompt_tokens=100, completion_tokens=10, usd=0.5)
+PAID = make_completion("word " * 2000, "stop", prompt_tokens=100, completion_tokens=10, usd=0.5)
 
 
 def fill(project: Project) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion
+from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, question, record, refused, replay, use
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, toy_project
@@ -52,7 +53,7 @@ def url(file: Path) -> str:
 
 
 def answered(number: int) -> Completion:
-    return Completion(f"{number} " * (LONG // len(f"{number} ")), "stop")
+    return make_completion(f"{number} " * (LONG // len(f"{number} ")), "stop")
 
 
 # A full disk

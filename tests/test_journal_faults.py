@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine import journal_schema
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion
+from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, MOVE_AWAY, failing, question, refused, replay, use
 
 COPY = f"put back a copy of it, or {MOVE_AWAY}"
@@ -105,7 +106,7 @@ def written(file: Path) -> bytes:
 
 
 def answer(number: int) -> Completion:
-    return Completion(f"answer {number} " * (1 + number % 9 * 60), "stop", usd=0.5)
+    return make_completion(f"answer {number} " * (1 + number % 9 * 60), "stop", usd=0.5)
 
 
 def outcomes(file: Path) -> list[str]:
@@ -196,7 +197,7 @@ def test_other_schema_is_refused_and_left_alone(version: int, file: Path) -> Non
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
         connection.execute("INSERT INTO schema_version VALUES (?)", (version,))
-    assert f"it has schema {version}, this program writes 2; use the version" in refused(url(file))
+    assert f"it has schema {version}, this program writes 3; use the version" in refused(url(file))
     with contextlib.closing(sqlite3.connect(file)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()
     assert names == [("schema_version",)]

@@ -12,7 +12,7 @@ import pytest
 from autoprompt_assets.engine import journal_schema
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion
+from tests.engine_support import make_completion
 from tests.journal_support import (
     ANSWER,
     at_once,
@@ -34,7 +34,7 @@ START = "; start its server, or correct AUTOPROMPT_JOURNAL"
 CROSSING = """
 import asyncio, random, sys
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Completion
+from tests.engine_support import make_completion
 from tests.journal_support import question
 url, me = sys.argv[1], sys.argv[2]
 
@@ -45,7 +45,7 @@ async def main():
         for step in range(20):
             texts = [f"{step} {n}" for n in range(100)]
             random.Random(me + str(step)).shuffle(texts)
-            answer = Completion(me, "stop")
+            answer = make_completion(me)
             await asyncio.gather(*(journal.record(question(text), answer) for text in texts))
 
 asyncio.run(main())
@@ -99,7 +99,7 @@ def test_stopped_server_is_said_and_has_what_was_acknowledged_when_it_is_back(
     async def write(journal: Journal, writer: int, enough: asyncio.Event) -> None:
         for number in range(10_000):
             name = f"{writer} {number}"
-            await journal.record(question(name), Completion(name, "stop"))
+            await journal.record(question(name), make_completion(name))
             acknowledged.append(name)
             if len(acknowledged) == 100:
                 enough.set()

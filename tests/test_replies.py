@@ -9,7 +9,7 @@ from email.utils import formatdate
 import pytest
 
 from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.llm import Completion
+from autoprompt_assets.engine.completion import Completion
 from resources.endpoints import Endpoint
 from resources.replies import Reader, Reply
 from tests.engine_support import asked
@@ -76,14 +76,39 @@ def completion_of(text: str, usage: object) -> Completion:
 
 
 def test_tokens_that_a_server_does_not_count_are_counted_at_their_most() -> None:
-    counted = completion_of("ja", {"prompt_tokens": 7, "completion_tokens": None})
-    assert (counted.prompt_tokens, counted.completion_tokens) == (7, 0)
-    uncounted = completion_of("Straße", None)
-    assert (uncounted.prompt_tokens, uncounted.completion_tokens) == (14, 7)
+    for usage in (None, {}, [], {"prompt_tokens": 0, "completion_tokens": 0}, {"total_tokens": 9}):
+        uncounted = completion_of("Straße", usage)
+        assert (uncounted.prompt_tokens, uncounted.completion_tokens) == (14, 7)
     assert completion_of("x" * 5000, None).completion_tokens == 1000
 
 
-@pytest.mark.parametrize("body", [b"<html>Bad gateway", b'{"choices": [', b'{"error": "exploded"}'])
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 1}, (7, 1)),
+        ({"input_tokens": 7, "output_tokens": 1}, (7, 1)),
+        ({"prompt_tokens": 7.0, "completion_tokens": 1.0}, (7, 1)),
+        ({"prompt_tokens": 7, "completion_tokens": None}, (7, 2)),
+        ({"prompt_tokens": 7, "completion_tokens": 0}, (7, 2)),
+        ({"prompt_tokens": -7, "completion_tokens": 1}, (14, 1)),
+        ({"prompt_tokens": True, "completion_tokens": "1"}, (14, 2)),
+        ({"prompt_tokens": 2**64, "completion_tokens": 1e999}, (14, 2)),
+        ({"prompt_tokens": 7.5, "completion_tokens": float("nan")}, (14, 2)),
+    ],
+)
+def test_each_count_is_the_servers_or_its_most(usage: object, tokens: tuple[int, int]) -> None:
+    counted = completion_of("ja", usage)
+    assert (counted.prompt_tokens, counted.completion_tokens) == tokens
+
+
+def test_an_empty_answer_may_have_no_tokens() -> None:
+    counted = completion_of("", {"prompt_tokens": 7, "completion_tokens": 0})
+    assert (counted.prompt_tokens, counted.completion_tokens) == (7, 0)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Bad gateway", b'{"choices": [', b'{"choices": []}', b"{}"]
+)
 def test_a_reply_that_is_no_completion_is_shown(body: bytes) -> None:
     line = str(error_of(200, body))
     assert line.startswith("mine: the reply is no chat completion: ")

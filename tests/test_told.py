@@ -12,8 +12,8 @@ from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.evaluation import RowResult
 from autoprompt_assets.engine.grading.grade import CORRECT, WRONG, Grade
-from autoprompt_assets.engine.llm import Completion
 from autoprompt_assets.progress import Tally
+from tests.engine_support import make_completion
 from tests.support import toy_project
 from tests.test_chat import scripted
 
@@ -21,7 +21,7 @@ FAILED = RowResult(Example("1", "1", "a", "b", "validation"), None, Grade(None, 
 
 
 def row(grade: Grade, usd: float | None) -> RowResult:
-    return RowResult(FAILED.example, Completion("b", "stop", usd=usd), grade)
+    return RowResult(FAILED.example, make_completion("b", usd=usd), grade)
 
 
 @pytest.mark.parametrize(

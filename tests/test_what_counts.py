@@ -11,6 +11,7 @@ import pytest
 
 from autoprompt_assets.engine.asker import read_answer
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Summary
@@ -18,13 +19,15 @@ from autoprompt_assets.engine.grading.grade import Grade, Grader
 from autoprompt_assets.engine.grading.judge import Judge, read_verdict
 from autoprompt_assets.engine.llm import (
     CallError,
-    Completion,
     ContentFiltered,
     ContextTooLong,
     RateLimited,
+    RequestRefused,
+    ServerFailed,
+    ToolsCalled,
 )
 from tests import engine_support
-from tests.engine_support import Scripted, asked, evaluator, examples
+from tests.engine_support import Scripted, asked, evaluator, examples, make_completion
 
 
 @pytest.mark.parametrize(
@@ -85,21 +88,25 @@ CHOICE = json.dumps({"answer": "yes"})
 @pytest.mark.parametrize(
     ("completion", "choices", "answer", "worth"),
     [
-        (Completion(" yes\n", "stop"), (), "yes", None),
-        (Completion("yes", "length"), (), "", (0.0, "truncated")),
-        (Completion(None, "length"), (), "", (0.0, "truncated")),
-        (Completion(None, "stop"), (), "", (0.0, "empty")),
-        (Completion(" \n", "stop"), (), "", (0.0, "empty")),
-        (Completion(None, "stop", reasoning="yes"), (), "", (0.0, "empty")),
-        (Completion(None, "stop", refusal="I will not"), (), "", (0.0, "refused")),
-        (Completion("yes", "content_filter"), (), "", (0.0, "refused")),
-        (Completion(CHOICE, "stop"), ("yes", "no"), "yes", None),
-        (Completion(CHOICE, "stop"), ("no", "perhaps"), "", (0.0, "unparsable")),
-        (Completion("yes", "stop"), ("yes", "no"), "", (0.0, "unparsable")),
-        (Completion('["yes"]', "stop"), ("yes", "no"), "", (0.0, "unparsable")),
-        (Completion('{"answer": ["yes"]}', "stop"), ("yes", "no"), "", (0.0, "unparsable")),
-        (Completion("[" * 100_000, "stop"), ("yes", "no"), "", (0.0, "unparsable")),
-        (Completion(CHOICE, "length"), ("yes", "no"), "", (0.0, "truncated")),
+        (make_completion(" yes\n"), (), "yes", None),
+        (make_completion("yes", "length"), (), "", (0.0, "truncated")),
+        (make_completion(None, "length"), (), "", (0.0, "truncated")),
+        (make_completion("yes", "MAX_TOKENS"), (), "", (0.0, "truncated")),
+        (make_completion("yes", "SAFETY"), (), "", (0.0, "refused")),
+        (make_completion("<think>no</think> yes"), (), "yes", None),
+        (make_completion("<think>yes"), (), "", (0.0, "empty")),
+        (make_completion(None), (), "", (0.0, "empty")),
+        (make_completion(" \n"), (), "", (0.0, "empty")),
+        (make_completion(None, reasoning="yes"), (), "", (0.0, "empty")),
+        (make_completion(None, refusal="I will not"), (), "", (0.0, "refused")),
+        (make_completion("yes", "content_filter"), (), "", (0.0, "refused")),
+        (make_completion(CHOICE), ("yes", "no"), "yes", None),
+        (make_completion(CHOICE), ("no", "perhaps"), "", (0.0, "unparsable")),
+        (make_completion("yes"), ("yes", "no"), "", (0.0, "unparsable")),
+        (make_completion('["yes"]', "stop"), ("yes", "no"), "", (0.0, "unparsable")),
+        (make_completion('{"answer": ["yes"]}', "stop"), ("yes", "no"), "", (0.0, "unparsable")),
+        (make_completion("[" * 100_000, "stop"), ("yes", "no"), "", (0.0, "unparsable")),
+        (make_completion(CHOICE, "length"), ("yes", "no"), "", (0.0, "truncated")),
     ],
 )
 def test_answer_that_cannot_be_graded_is_worth_nothing(
@@ -131,10 +138,10 @@ def evaluate(
 
 def test_rows_without_answer_are_worth_nothing_and_stay_in_the_score(tmp_path: Path) -> None:
     answers = {
-        "0": Completion("yes", "length"),
-        "1": Completion(None, "stop"),
-        "2": Completion(None, "stop", refusal="no"),
-        "3": Completion("no", "stop"),
+        "0": make_completion("yes", "length"),
+        "1": make_completion(None),
+        "2": make_completion(None, refusal="no"),
+        "3": make_completion("no"),
     }
     summary, _ = evaluate(tmp_path, answers)
     assert summary.outcomes == {"correct": 6, "empty": 1, "refused": 1, "truncated": 1, "wrong": 1}
@@ -143,14 +150,52 @@ def test_rows_without_answer_are_worth_nothing_and_stay_in_the_score(tmp_path: P
 
 def test_rows_that_failed_are_left_out_of_the_score(tmp_path: Path) -> None:
     answers: dict[str, Completion | CallError | str] = {
-        "0": ContextTooLong("too long"),
-        "1": ContentFiltered("no"),
+        "0": RequestRefused("no such field"),
+        "1": ServerFailed("down"),
         "2": "no",
     }
     summary, _ = evaluate(tmp_path, answers)
     assert summary.outcomes == {"correct": 7, "error": 2, "wrong": 1}
     assert (summary.measured, summary.score) == (8, 7 / 8)
     assert summary.unmeasured_share == pytest.approx(0.2)
+
+
+def test_rows_whose_own_request_is_refused_count_as_wrong(tmp_path: Path) -> None:
+    """Else a candidate would win by losing its hard rows to a filter, or to its own length."""
+    answers: dict[str, Completion | CallError | str] = {
+        "0": ContextTooLong("too long"),
+        "1": ContentFiltered("flagged"),
+    }
+    summary, rows = evaluate(tmp_path, answers)
+    assert summary.outcomes == {"correct": 8, "refused": 2}
+    assert (summary.measured, summary.score) == (10, 0.8)
+    assert rows[1].grade.reason == "ContentFiltered: flagged"
+
+
+@pytest.mark.parametrize(
+    "review",
+    [
+        make_completion("True", "length"),
+        make_completion("True", "MAX_TOKENS"),
+        make_completion("True", "content_filter"),
+        make_completion("True", refusal="I will not judge"),
+        make_completion("<think>True"),
+    ],
+)
+def test_a_review_that_was_not_finished_is_no_verdict(tmp_path: Path, review: Completion) -> None:
+    answers: dict[str, Completion | CallError | str] = {"judge: yes": review}
+    summary, _ = evaluate(tmp_path, answers, Judge("judge: {response}"))
+    assert summary.outcomes == {"unreviewed": 10}
+
+
+@pytest.mark.parametrize("role", ["target", "review"])
+def test_an_answer_of_tool_calls_ends_the_evaluation(tmp_path: Path, role: str) -> None:
+    called = Completion(json.dumps({"content": None, "tool_calls": [{"id": "a"}]}), "tool_calls")
+    answers: dict[str, Completion | CallError | str] = {"judge: yes": "True"}
+    answers["4" if role == "target" else "judge: yes"] = called
+    for _ in range(2):  # at once, and from the journal
+        with pytest.raises(ToolsCalled, match="take tools out of the role's `extra`"):
+            evaluate(tmp_path, answers, Judge("judge: {response}"))
 
 
 def test_unusable_reviews_are_left_out_of_the_score(tmp_path: Path) -> None:
@@ -161,7 +206,7 @@ def test_unusable_reviews_are_left_out_of_the_score(tmp_path: Path) -> None:
     answers |= {
         "judge: answer 1": "False",
         "judge: answer 2": "Perhaps",
-        "judge: answer 3": Completion(None, "stop"),
+        "judge: answer 3": make_completion(None),
         "judge: answer 4": ContextTooLong("too long"),
     }
     summary, rows = evaluate(tmp_path, answers, Judge("judge: {response}"))
@@ -172,7 +217,7 @@ def test_unusable_reviews_are_left_out_of_the_score(tmp_path: Path) -> None:
 
 
 def test_row_without_answer_is_not_reviewed(tmp_path: Path) -> None:
-    llm = Scripted({"0": Completion(None, "stop")}, default="True")
+    llm = Scripted({"0": make_completion(None)}, default="True")
 
     async def run() -> Summary:
         async with evaluator(tmp_path, llm, Judge("judge: {response}")) as subject:
@@ -195,7 +240,7 @@ def test_answers_outside_the_choices_are_unparsable(tmp_path: Path) -> None:
 
 
 def test_outage_stops_the_evaluation_and_bad_rows_do_not(tmp_path: Path) -> None:
-    lasting = {str(number): ContextTooLong("too long") for number in range(5)}
+    lasting = {str(number): RequestRefused("no such field") for number in range(5)}
     assert evaluate(tmp_path / "a", lasting, unmeasured=0.1)[0].measured == 5
     passing = {str(number): RateLimited("slow down") for number in range(5)}
     with pytest.raises(UnmeasuredRows, match="5 of 10 rows have no grade") as caught:

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate, read_choice
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.evaluation import RowResult
 from autoprompt_assets.engine.grading.grade import Grade, Grader, unparsable
-from autoprompt_assets.engine.llm import CallError, Completion, Request
+from autoprompt_assets.engine.llm import (
+    CallError,
+    ContentFiltered,
+    ContextTooLong,
+    Request,
+    ToolsCalled,
+)
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,12 @@ class Asker:
         """One row that the journal does not know, from its question to its grade."""
         try:
             completion = await self.calls.complete(request, looked_up=True)
+        except (ContentFiltered, ContextTooLong) as error:
+            return RowResult(example, None, Grade(0.0, "refused", _reason(error)))
         except CallError as error:
             if error.fatal:
                 raise
-            grade = Grade(None, "error", f"{type(error).__name__}: {error}")
+            grade = Grade(None, "error", _reason(error))
             return RowResult(example, None, grade, transient=error.transient)
         read = self.read(example, completion)
         return read if isinstance(read, RowResult) else await self.judge(read)
@@ -68,7 +77,7 @@ class Asker:
         except CallError as error:
             if error.fatal:
                 raise
-            grade = Grade(None, "unreviewed", f"{type(error).__name__}: {error}")
+            grade = Grade(None, "unreviewed", _reason(error))
             return RowResult(
                 answered.example, answered.completion, grade, transient=error.transient
             )
@@ -76,22 +85,48 @@ class Asker:
 
     def judged(self, answered: Answered, review: Completion) -> RowResult:
         """The row's result under the review model's verdict."""
-        grade = self.grader.grade(answered.example, answered.answer, review.text)
+        missing = without_answer(review)
+        if missing is None:
+            grade = self.grader.grade(answered.example, answered.answer, review.text)
+        else:
+            grade = Grade(None, "unreviewed", f"the review model's answer: {missing.reason}")
         return RowResult(answered.example, answered.completion, grade, review)
+
+
+def without_answer(completion: Completion) -> Grade | None:
+    """What a completion counts as that holds no whole answer, or `None` where it holds one.
+
+    Raises:
+        ToolsCalled: it calls tools, which no role can be answered by.
+    """
+    if completion.calls_tools:
+        raise ToolsCalled(
+            "the model answered with tool calls, which are not supported yet: take tools out of "
+            "the role's `extra`, or tell the model in its prompt to answer in text"
+        )
+    if completion.refusal or completion.filtered:
+        return Grade(0.0, "refused", (completion.refusal or "content filter")[:200])
+    if completion.cut_off:
+        return Grade(0.0, "truncated", "cut off at max_tokens")
+    if not (completion.text or "").strip():
+        thought = " (reasoning without an answer)" if completion.reasoning else ""
+        return Grade(0.0, "empty", f"no content{thought}")
+    return None
 
 
 def read_answer(completion: Completion, choices: tuple[str, ...]) -> tuple[str, Grade | None]:
     """The answer to grade, or the grade where there is no answer to read."""
+    missing = without_answer(completion)
+    if missing is not None:
+        return "", missing
     text = (completion.text or "").strip()
-    if completion.refusal or completion.finish_reason == "content_filter":
-        return "", Grade(0.0, "refused", (completion.refusal or "content filter")[:200])
-    if completion.finish_reason == "length":
-        return "", Grade(0.0, "truncated", "max_tokens was reached")
-    if not text:
-        return "", Grade(0.0, "empty", "no content")
     if not choices:
         return text, None
     choice = read_choice(text, choices)
     if choice is None:
         return "", unparsable("the answer is none of the choices")
     return choice, None
+
+
+def _reason(error: CallError) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import LLM, CallError, Completion, Request
+from autoprompt_assets.engine.llm import LLM, CallError, Request
 
 
 @dataclass

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.compare import score_interval
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Grade, Outcome
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.llm import Completion
 
 MOST_REASONS = 100
 

@@ -16,11 +16,12 @@ from typing import Self
 
 import sqlalchemy as sa
 
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal_groups import Groups
 from autoprompt_assets.engine.journal_rows import Rows, storable
 from autoprompt_assets.engine.journal_schema import failure, open_database, shown
-from autoprompt_assets.engine.llm import Completion, Request
+from autoprompt_assets.engine.llm import Request
 
 
 @dataclass(frozen=True)

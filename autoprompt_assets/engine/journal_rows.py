@@ -12,13 +12,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.journal_schema import Damaged, completions, usage
-from autoprompt_assets.engine.llm import Completion, Request
+from autoprompt_assets.engine.llm import Request
 
 READ_LIMIT = 500
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_TEXTS = ("text", "finish_reason", "reasoning", "refusal")
+_TEXTS = ("message", "finish_reason", "usage")
 _COUNTS = [column for column in usage.c if not column.primary_key]
 _READ = sa.select(
     completions.c.key,
@@ -98,10 +99,9 @@ class Rows:
             yield (
                 request.key,
                 _checksum(request.key, completion),
-                completion.text,
+                completion.message,
                 completion.finish_reason,
-                completion.reasoning,
-                completion.refusal,
+                completion.usage,
                 completion.prompt_tokens,
                 completion.completion_tokens,
                 completion.usd,
@@ -143,7 +143,7 @@ def storable(completion: Completion) -> Completion:
 def _checksum(key: str, answer: Completion) -> int:
     """Of all that decides a score: SQLite notices only damage that breaks a page's structure."""
     whole = (
-        f"{key}\0{answer.text}\0{answer.finish_reason}\0{answer.reasoning}\0{answer.refusal}\0"
+        f"{key}\0{answer.message}\0{answer.finish_reason}\0{answer.usage}\0"
         f"{answer.prompt_tokens}\0{answer.completion_tokens}\0{answer.usd}"
     )
     return zlib.crc32(whole.encode())

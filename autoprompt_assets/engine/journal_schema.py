@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from autoprompt_assets.engine.errors import JournalError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_S = 30.0
 """How long a write waits for other programs that hold the database."""
 
@@ -24,12 +24,13 @@ completions = sa.Table(
     metadata,
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("checksum", sa.BigInteger, nullable=False),
-    sa.Column("text", sa.Text),
+    # JSON as the server sent it: tool calls, reasoning and counts of whatever kind stand in it.
+    sa.Column("message", sa.Text, nullable=False),
     sa.Column("finish_reason", sa.Text, nullable=False),
-    sa.Column("reasoning", sa.Text),
-    sa.Column("refusal", sa.Text),
-    sa.Column("prompt_tokens", sa.Integer, nullable=False),
-    sa.Column("completion_tokens", sa.Integer, nullable=False),
+    sa.Column("usage", sa.Text),
+    # What was charged, which where the server does not count is not what it sent.
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
     sa.Column("usd", sa.Double),
     sa.Column("latency_s", sa.Double, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),

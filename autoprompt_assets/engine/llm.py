@@ -1,4 +1,4 @@
-"""One request to a model, one completion of it, and how a call can fail."""
+"""One request to a model, and how a call can fail."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from autoprompt_assets.engine.candidate import Message
+from autoprompt_assets.engine.completion import Completion
 
 # Made once: `json.dumps` makes an encoder per call.
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -52,25 +53,6 @@ class Request:
         """The journal's key. The role is not in it: equal questions have equal answers."""
         whole = f"{self.endpoint}\0{self.replicate}\0{self.payload}"
         return hashlib.sha256(whole.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Completion:
-    """One answer of one model to one request.
-
-    `usd` is `None` where the price is not known. `latency_s` (seconds, of the attempt that
-    answered) and `attempts` tell how it was had, and are no part of a result.
-    """
-
-    text: str | None
-    finish_reason: str
-    reasoning: str | None = None
-    refusal: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    usd: float | None = None
-    latency_s: float = 0.0
-    attempts: int = 1
 
 
 Keep = Callable[[Completion], Awaitable[Completion]]
@@ -131,13 +113,19 @@ class CallTimedOut(CallError):
 
 
 class MalformedResponse(CallError):
-    """HTTP 200 with a body that is no chat completion."""
+    """A reply without an error and without a chat completion."""
 
     transient = True
 
 
 class EndpointDown(CallError):
     """Call after call ended without an answer, and none was answered in between."""
+
+    fatal = True
+
+
+class ToolsCalled(CallError):
+    """The answer asks for tools to be called, which cannot be done."""
 
     fatal = True
 
@@ -161,7 +149,7 @@ class QuotaExhausted(CallError):
 
 
 class ContextTooLong(CallError):
-    """The prompt does not fit into the model's context."""
+    """The prompt does not fit into the model's context: no answer to this row, ever."""
 
 
 class RequestRefused(CallError):
@@ -169,4 +157,4 @@ class RequestRefused(CallError):
 
 
 class ContentFiltered(CallError):
-    """The provider's content filter stopped the request."""
+    """The provider's filter or moderation stopped the request: no answer to this row, ever."""

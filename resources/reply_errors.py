@@ -1,0 +1,171 @@
+"""Which error of the designed tree a reply is: by its HTTP status, or by what its body says.
+
+Gateways pass a provider's error on inside HTTP 200, beside an empty answer or within a choice; some
+wrap it in a list (Gemini) or name it at the top (vLLM). The body's own code then counts as the
+status would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autoprompt_assets.engine import llm
+
+FAILED_FINISHES = frozenset({"error", "abort", "aborted", "cancelled", "canceled"}) | {
+    "insufficient_system_resource"
+}
+"""Finish reasons of an answer that the server itself gave up."""
+
+_STATUSES: Mapping[str, int] = {
+    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "too_many_requests"), 429),
+    **dict.fromkeys(("resource_exhausted", "throttling", "throttled", "rate_limited"), 429),
+    **dict.fromkeys(("insufficient_quota", "insufficient_balance", "payment_required"), 402),
+    **dict.fromkeys(("insufficient_credits", "billing_hard_limit_reached"), 402),
+    **dict.fromkeys(("invalid_api_key", "authentication_error", "unauthorized"), 401),
+    **dict.fromkeys(("unauthenticated", "invalid_authentication_error"), 401),
+    **dict.fromkeys(("permission_denied", "permission_error", "forbidden"), 403),
+    **dict.fromkeys(("model_not_found", "not_found", "not_found_error", "notfounderror"), 404),
+    **dict.fromkeys(("invalid_request_error", "invalid_argument", "bad_request"), 400),
+    **dict.fromkeys(("badrequesterror", "unsupported_parameter", "invalid_value"), 400),
+    **dict.fromkeys(("overloaded_error", "overloaded", "unavailable"), 503),
+    **dict.fromkeys(("server_error", "internal_error", "internal", "api_error"), 500),
+    **dict.fromkeys(("internal_server_error", "bad_gateway", "upstream_error"), 502),
+    **dict.fromkeys(("timeout", "deadline_exceeded", "gateway_timeout"), 504),
+}
+"""HTTP statuses that the names of errors stand for, OpenAI's, Anthropic's and Google's."""
+
+_FILTERS = (
+    *("content_filter", "content management policy", "content_policy", "content policy"),
+    *("moderation", "was flagged", "been flagged", "safety system", "safety policy"),
+    *("responsible_ai", "responsibleai", "data_inspection_failed", "prohibited_content"),
+    *("inappropriate content", "sensitive content", "guardrail"),
+)
+_LENGTHS = (
+    *("context_length_exceeded", "exceed_context_size", "maximum context length"),
+    *("maximum model length", "max_model_len", "prompt is too long", "input is too long"),
+    *("prompt too long", "input too long", "string_above_max_length", "request_too_large"),
+    *("reduce the length", "maximum number of tokens allowed", "too many input tokens"),
+)
+_MAY_FILTER = frozenset({200, 400, 403, 422, 451})
+_CLASSES: Mapping[int, type[llm.CallError]] = {
+    402: llm.QuotaExhausted,
+    **dict.fromkeys((401, 403), llm.AuthenticationFailed),
+    404: llm.ModelNotFound,
+    **dict.fromkeys((408, 409, 425), llm.ServerFailed),
+    413: llm.ContextTooLong,
+    429: llm.RateLimited,
+}
+_KEYS = ("api key", "api_key", "apikey", "credentials", "access token", "auth token")
+_REFUSED_KEYS = ("not valid", "invalid", "incorrect", "expired", "revoked", "no auth", "missing")
+
+
+@dataclass(frozen=True)
+class ErrorBody:
+    """What a body says went wrong; `code` and `kind` are lower-case words, or empty."""
+
+    message: str = ""
+    code: str = ""
+    kind: str = ""
+    details: str = ""
+
+    @property
+    def words(self) -> str:
+        """All of it in lower case, to look for signs in."""
+        return f"{self.code} {self.kind} {self.message} {self.details}".lower()
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status that the body names, by number or by word."""
+        for name in (self.code, self.kind):
+            if len(name) == 3 and name.isascii() and name.isdigit() and name[0] in "45":
+                return int(name)
+            if name in _STATUSES:
+                return _STATUSES[name]
+        return None
+
+
+def error_within(data: object) -> ErrorBody | None:
+    """The error that a body of HTTP 200 holds, or `None` where it holds none."""
+    for found in _errors(data):
+        error = read_error(found)
+        if error != ErrorBody():
+            return error
+    return None
+
+
+def _errors(data: object) -> Iterator[object]:
+    if isinstance(data, list):
+        data = data[0] if data else None
+    if not isinstance(data, dict):
+        return
+    yield data.get("error")
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if isinstance(choice, dict):
+        yield choice.get("error")
+        message = choice.get("message")
+        if isinstance(message, dict):
+            yield message.get("error")
+        finish = choice.get("finish_reason")
+        if isinstance(finish, str) and finish.lower() in FAILED_FINISHES:
+            yield {"message": f"the answer ended with finish_reason {finish}", "code": 502}
+    elif not choices:
+        named = {"code", "type", "status"} & data.keys() and "message" in data
+        yield data if named else data.get("errors")
+
+
+def read_error(data: object) -> ErrorBody:
+    """An error in any of the forms that servers write it in; empty where it says nothing."""
+    if isinstance(data, list):
+        return read_error(data[0]) if data else ErrorBody()
+    if isinstance(data, str | int) and not isinstance(data, bool) and data:
+        return ErrorBody(message=str(data))
+    if not isinstance(data, dict):
+        return ErrorBody()
+    message = next((data[key] for key in ("message", "detail", "msg") if data.get(key)), "")
+    kind = data.get("type") or data.get("status")
+    return ErrorBody(str(message), _name(data.get("code")), _name(kind), _details(data))
+
+
+def _name(value: object) -> str:
+    plain = isinstance(value, str | int) and not isinstance(value, bool)
+    return str(value).strip().lower()[:100] if plain else ""
+
+
+def _details(data: Mapping[str, Any]) -> str:
+    """What gateways put beside the message: reasons, and an inner error's code."""
+    beside = [data.get(key) for key in ("metadata", "innererror", "details")]
+    return " ".join(str(one)[:500] for one in beside if one)
+
+
+def error_class(status: int, error: ErrorBody) -> type[llm.CallError]:
+    """The class of an error with HTTP `status`, its own or the one that its body names.
+
+    200 stands for a body that names none: what its words do not tell apart may pass.
+    """
+    words = error.words
+    if status in _MAY_FILTER and any(sign in words for sign in _FILTERS):
+        return llm.ContentFiltered
+    if "insufficient_quota" in (error.code, error.kind):
+        return llm.QuotaExhausted
+    if status in (200, 400) and _is_about_key(words):
+        return llm.AuthenticationFailed
+    if status in _CLASSES:
+        return _CLASSES[status]
+    if status >= 500 or status == 200:
+        return llm.RateLimited if _is_about_speed(words) else llm.ServerFailed
+    return llm.ContextTooLong if _is_about_length(words) else llm.RequestRefused
+
+
+def _is_about_speed(words: str) -> bool:
+    return "rate limit" in words or "too many requests" in words
+
+
+def _is_about_key(words: str) -> bool:
+    return any(key in words for key in _KEYS) and any(sign in words for sign in _REFUSED_KEYS)
+
+
+def _is_about_length(words: str) -> bool:
+    return any(sign in words for sign in _LENGTHS) or ("context" in words and "exceed" in words)

@@ -1,0 +1,207 @@
+"""Which error a reply is, whatever its status says: bodies of OpenAI, gateways and providers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.completion import Completion
+from resources.replies import Reply
+from tests.support import KEY
+from tests.test_replies import QUESTION, READER, TARGET
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
+
+
+def read(body: object, status: int = 200) -> Completion:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return READER.completion(Reply(status, {}, text.encode(), 0.1), QUESTION, TARGET, 1)
+
+
+def answered(content: object, finish: str | None = "stop", **choice: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": content}
+    return {
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, **choice}],
+        "usage": USAGE,
+    }
+
+
+def failed(**error: Any) -> dict[str, Any]:
+    return {"error": error}
+
+
+NO_AUTH = "No auth credentials found"
+FLAGGED = "Your chosen model requires moderation and your input was flagged"
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (answered(None) | failed(message="Provider returned error", code=429), llm.RateLimited),
+        (answered("a") | failed(message="Provider returned error", code="502"), llm.ServerFailed),
+        (answered("") | failed(message="upstream"), llm.ServerFailed),
+        (answered(None) | {"error": "upstream"}, llm.ServerFailed),
+        (answered(None, error={"message": "upstream", "code": 503}), llm.ServerFailed),
+        (answered(None, error={"message": "slow down", "code": 429}), llm.RateLimited),
+        (answered("half an", "error"), llm.ServerFailed),
+        (answered("half an", "abort"), llm.ServerFailed),
+        (answered(None, "insufficient_system_resource"), llm.ServerFailed),
+        (failed(message=NO_AUTH, code=401), llm.AuthenticationFailed),
+        (failed(message="Incorrect API key provided", code=None), llm.AuthenticationFailed),
+        (failed(message="no", code="invalid_api_key"), llm.AuthenticationFailed),
+        (failed(message="no", type="authentication_error"), llm.AuthenticationFailed),
+        (failed(message="Rate limit exceeded", code=429), llm.RateLimited),
+        (failed(message="Rate limit exceeded"), llm.RateLimited),
+        (failed(message="no", type="rate_limit_error"), llm.RateLimited),
+        (failed(message="no", status="RESOURCE_EXHAUSTED"), llm.RateLimited),
+        (failed(message="no", code="insufficient_quota", type="requests"), llm.QuotaExhausted),
+        (failed(message="Insufficient credits", code=402), llm.QuotaExhausted),
+        (failed(message="no such model", code="model_not_found"), llm.ModelNotFound),
+        (failed(message="overloaded", type="overloaded_error"), llm.ServerFailed),
+        (failed(message="no", code="content_filter"), llm.ContentFiltered),
+        (failed(message=FLAGGED, code=403), llm.ContentFiltered),
+        (failed(message="no", code="context_length_exceeded", type="x"), llm.ServerFailed),
+        (failed(message="context_length_exceeded", code=400), llm.ContextTooLong),
+        (failed(message="no", code=400), llm.RequestRefused),
+        ({"object": "error", "message": "no", "type": "BadRequestError"}, llm.RequestRefused),
+        ({"errors": [{"message": "upstream"}]}, llm.ServerFailed),
+        ([failed(message="slow down", code=429)], llm.RateLimited),
+    ],
+)
+def test_an_error_within_200_is_the_error_that_it_says(
+    body: object, error: type[llm.CallError]
+) -> None:
+    with pytest.raises(llm.CallError) as caught:
+        read(body)
+    assert type(caught.value) is error
+    assert "HTTP 200" in str(caught.value)
+
+
+@pytest.mark.parametrize("nothing", [None, "", {}, [], False, 0, {"message": None, "code": None}])
+def test_an_answer_beside_no_error_is_an_answer(nothing: object) -> None:
+    assert read(answered("a", error=nothing) | {"error": nothing}).text == "a"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (403, failed(message=FLAGGED, code=403), llm.ContentFiltered),
+        (400, failed(message="x", code="content_filter"), llm.ContentFiltered),
+        (422, failed(message="blocked by our content policy"), llm.ContentFiltered),
+        (451, failed(message="flagged by moderation"), llm.ContentFiltered),
+        (400, failed(message="x", innererror={"code": "ResponsibleAIPolicy"}), llm.ContentFiltered),
+        (400, [failed(message="API key not valid. Pass one.", code=400)], llm.AuthenticationFailed),
+        (401, failed(message="no"), llm.AuthenticationFailed),
+        (403, failed(message="no"), llm.AuthenticationFailed),
+        (400, failed(message="prompt is too long: 9 tokens > 8 maximum"), llm.ContextTooLong),
+        (400, failed(message="x", code="context_length_exceeded"), llm.ContextTooLong),
+        (413, {"message": "Payload Too Large"}, llm.ContextTooLong),
+        (422, {"detail": "this model's maximum context length is 8"}, llm.ContextTooLong),
+        (400, failed(message="Unsupported parameter: top_k"), llm.RequestRefused),
+        (400, failed(message="Invalid value for api_version"), llm.RequestRefused),
+        (429, failed(message="x", code="insufficient_quota"), llm.QuotaExhausted),
+        (429, failed(message="flagged by moderation"), llm.RateLimited),
+        (529, "<html>busy</html>", llm.ServerFailed),
+        (307, "", llm.RequestRefused),
+    ],
+)
+def test_a_status_and_its_body_give_one_error(
+    status: int, body: object, error: type[llm.CallError]
+) -> None:
+    with pytest.raises(llm.CallError) as caught:
+        read(body, status)
+    assert type(caught.value) is error
+
+
+THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "reasoning"),
+    [
+        ([THINKING, {"type": "text", "text": "Paris"}], "Paris", "hm"),
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}], "a", "hm"),
+        ([{"type": "reasoning", "text": "hm"}, {"type": "output_text", "text": "a"}], "a", "hm"),
+        ([{"type": "text", "text": "Par"}, {"type": "text", "text": "is"}], "Paris", None),
+        (["Par", "is"], "Paris", None),
+        ([THINKING], "", "hm"),
+        ([], "", None),
+        ("<think>hm</think>\n\nParis", "Paris", "<think>hm</think>"),
+        ("<think>hm", "", "<think>hm"),
+        ("hm\n</think>Paris", "Paris", "hm\n</think>"),
+        ("a\0b", "a\ufffdb", None),
+    ],
+)
+def test_reasoning_in_the_content_is_no_answer(
+    content: object, text: str, reasoning: str | None
+) -> None:
+    completion = read(answered(content))
+    assert (completion.text, completion.reasoning) == (text, reasoning)
+    assert json.loads(completion.message)["content"] == content
+
+
+def test_a_refusal_may_be_a_part() -> None:
+    assert read(answered([{"type": "refusal", "refusal": "I can't"}])).refusal == "I can't"
+
+
+@pytest.mark.parametrize("part", [5, None, ["a"]])
+def test_a_content_of_no_known_form_is_malformed(part: object) -> None:
+    for content in ([part], {"text": "a"}, 7):
+        with pytest.raises(llm.MalformedResponse):
+            read(answered(content))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "tool_calls": [{"id": "a", "function": {"name": "f"}}]},
+        {"content": "Let me see.", "tool_calls": [{"id": "a"}]},
+        {"content": None, "function_call": {"name": "f"}},
+        {"content": [{"type": "tool_use", "name": "f"}]},
+    ],
+)
+def test_tool_calls_are_told(message: dict[str, Any]) -> None:
+    assert read({"choices": [{"message": message}]}).calls_tools
+
+
+def test_no_tool_calls_are_none() -> None:
+    message = {"content": "a", "tool_calls": [], "function_call": None}
+    assert not read({"choices": [{"message": message}]}).calls_tools
+
+
+@pytest.mark.parametrize("finish", ["length", "MAX_TOKENS", "max_tokens", "model_length"])
+def test_a_limit_of_tokens_has_many_names(finish: str) -> None:
+    assert read(answered("It is probably", finish)).cut_off
+    assert read(answered("", finish)).cut_off
+
+
+@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "RECITATION"])
+def test_a_filter_has_many_names(finish: str) -> None:
+    assert read(answered("It is", finish)).filtered
+
+
+@pytest.mark.parametrize("finish", [None, "", "stop", "STOP", "end_turn", "eos"])
+def test_any_other_end_is_an_end(finish: str | None) -> None:
+    completion = read(answered("a", finish))
+    assert not completion.cut_off
+    assert not completion.filtered
+
+
+@pytest.mark.parametrize("before", ["\n\n  ", "\ufeff"])
+def test_what_stands_before_the_body_is_passed_over(before: str) -> None:
+    assert read(before + json.dumps(answered("Paris"))).text == "Paris"
+
+
+def test_a_key_that_is_quoted_is_masked_wherever_it_stands() -> None:
+    body = answered(f"key {KEY}", f"stop {KEY}", error=None)
+    body["choices"][0]["message"] |= {"refusal": KEY, "tool_calls": [KEY]}
+    body["usage"] = {"note": KEY}
+    assert KEY not in repr(read(body))
+    for status in (200, 400, 500):
+        for pad in range(250, 420, 7):
+            with pytest.raises(llm.CallError) as caught:
+                read(failed(message="x" * pad + KEY), status)
+            assert KEY[:8] not in str(caught.value)
