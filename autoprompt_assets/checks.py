@@ -102,11 +102,11 @@ def best_is_better(
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
         outcome = required(session.records.read_outcome(), "test_comparison", session.name)
-    verdict = outcome.comparison.verdict
+    verdict, reason = outcome.comparison.verdict, outcome.comparison.reason
     return dg.AssetCheckResult(
         passed=verdict == "better",
         severity=dg.AssetCheckSeverity.WARN,
-        description=None if verdict == "better" else f"the verdict is {verdict!r}",
+        description=None if verdict == "better" else reason or f"the verdict is {verdict!r}",
         metadata={
             "verdict": verdict,
             "difference": outcome.comparison.difference,

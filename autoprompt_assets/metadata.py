@@ -141,6 +141,7 @@ def outcome_metadata(outcome: TestOutcome, best: Best, search: str, report: str)
     gap, won = optimism(best, outcome), comparison.won_ci95
     return {
         "verdict": comparison.verdict,
+        **({"verdict's reason": _plain(comparison.reason)} if comparison.reason else {}),
         "search": search,
         "difference": comparison.difference,
         "difference ci95": f"{low:+.3f} to {high:+.3f}",

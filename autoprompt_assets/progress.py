@@ -14,19 +14,21 @@ from autoprompt_assets.engine.journal import Spend
 
 
 class Tally:
-    """An evaluation as it goes: rows done, graded, right, and what they cost."""
+    """An evaluation as it goes: rows done, graded, their score, and what they cost."""
 
     def __init__(self, label: str, rows: int, counts: CallCounts) -> None:
         self.label, self.rows = label, rows
         self._counts, self._before = counts, replace(counts)
-        self.done = self.measured = self.correct = 0
+        self.done = self.measured = 0
+        self._total = 0.0
         self._spend = Spend()
 
     def add(self, row: RowResult) -> None:
         """One more row is done."""
         self.done += 1
-        self.measured += row.grade.value is not None
-        self.correct += row.grade.outcome == "correct"
+        if row.grade.value is not None:
+            self.measured += 1
+            self._total += row.grade.value
         for completion in filter(None, (row.completion, row.review)):
             self._spend = self._spend.plus(charged(completion))
 
@@ -37,7 +39,7 @@ class Tally:
         rows = f"{self.label}: {self.done}/{self.rows} rows"
         if self.done > self.measured:
             rows += f" ({self.done - self.measured} without a grade)"
-        score = f"score {self.correct / self.measured:.3f}" if self.measured else "no score"
+        score = f"score {self._total / self.measured:.3f}" if self.measured else "no score"
         price = f"${self._spend.usd:.4f}"
         if self._spend.unpriced:
             price = f"{price} or more" if self._spend.usd else "price not known"

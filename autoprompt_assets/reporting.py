@@ -56,7 +56,7 @@ def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[Row]:
     def answer(text: str | None) -> str | None:
         return (read_choice(text, choices) or text) if choices and text is not None else text
 
-    names = ("id", "input", "target", "answer", "outcome")
+    names = ("id", "input", "target", "answer", "outcome", "value")
     before, after = (
         session.records.evaluation("test", scored.candidate.id).read(*names)
         for scored in (baseline, best.scored)
@@ -70,4 +70,6 @@ def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[Row]:
             best_answer=answer(second["answer"]),
             baseline_outcome=first["outcome"],
             best_outcome=second["outcome"],
+            baseline_value=first["value"],
+            best_value=second["value"],
         )

@@ -93,6 +93,7 @@ class Outcome:
                 "ci95": list(comparison.ci95),
                 "p_value": comparison.p_value,
                 "verdict": comparison.verdict,
+                "reason": comparison.reason,
             },
             "validation_minus_test": self.gap,
             "headroom": self.headroom.as_json(),

@@ -105,6 +105,8 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         if not outcome.candidates["evaluated"]:
             advice = "keep your prompt: no other was scored"
             advice += f" ({for_terminal(outcome.ended)})" if outcome.ended else ""
+    if comparison.reason:
+        advice = f"keep your prompt: {comparison.reason}"
     if outcome.stopped:
         advice += f"\nthe search stopped early: {for_terminal(outcome.stopped)}"
     verdict.append(f"\n{advice}")
@@ -116,7 +118,7 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
 
 def _score(summary: Summary) -> str:
     low, high = summary.ci95
-    return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {summary.correct}/{summary.measured}"
+    return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {summary.total:,.6g}/{summary.measured}"
 
 
 def _counts(outcome: Outcome) -> str:

@@ -39,6 +39,8 @@ class Endpoint:
     key_required: bool
     model: str
     identity: str
+    structured_output: bool = True
+    """It heeds JSON schemas: as a named endpoint's setting says, and so do all others."""
 
 
 def resolve(
@@ -73,7 +75,8 @@ def resolve(
         url = _checked(hosted or server.base_url, "base_url")
         key = None if hosted else server.api_key_env
         identity = url if hosted else server.identity or url
-        return Endpoint(name, url, key, key is not None, model, identity)
+        heeds = server.structured_output
+        return Endpoint(name, url, key, key is not None, model, identity, heeds)
     if name not in ("openai", "vllm"):
         known = ", ".join(sorted({"openai", "vllm", "local", *named}))
         raise InputError(f"AUTOPROMPT_ENDPOINT = {name!r} is not known; use one of {known}")
@@ -112,7 +115,8 @@ def asked(spec: ExperimentSpec, endpoints: Mapping[Role, Endpoint], role: Role) 
     if endpoint is None or settings is None:
         return None
     price = partial(price_usd, endpoint, settings.price)
-    return Asked(role, settings, endpoint.identity, endpoint.model, price)
+    heeds = endpoint.structured_output
+    return Asked(role, settings, endpoint.identity, endpoint.model, price, heeds)
 
 
 def missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:

@@ -23,6 +23,7 @@ from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Membership, Split, SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluation import Summary
+from autoprompt_assets.engine.grading.grade import Outcome
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Spend
@@ -219,6 +220,11 @@ class SearchStore:
         for (row, before), (same, after) in zip(*both, strict=True):
             assert row == same
             yield before, after
+
+    def read_outcomes(self, candidate: Candidate, split: Split) -> Iterator[Outcome]:
+        """See `Records`."""
+        for row in self.evaluation(split, candidate.id).read("outcome"):
+            yield row["outcome"]
 
     def read_iteration(self, iteration: int) -> Iteration | None:
         """See `Records`."""

@@ -132,7 +132,10 @@ def review_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     truth = re.sub(r"</?\w+>", "\n", shown["Ground Truth:"]).strip().split("\n")[0].strip(" `'\"*")
     # Whole words only: "no" does not occur in "unknown".
     pattern = rf"(?<!\w){re.escape(truth)}(?!\w)"
-    return str(bool(truth) and re.search(pattern, shown["Model Response:"]) is not None)
+    right = bool(truth) and re.search(pattern, shown["Model Response:"]) is not None
+    if body.get("response_format"):
+        return json.dumps({"reason": "The two were compared.", "correct": right})
+    return str(right)
 
 
 def best_prompt(history: str) -> str:

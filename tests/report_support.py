@@ -64,7 +64,7 @@ def parse(html: str) -> Page:
 
 
 def summary(correct: int, rows: int = ROWS) -> Summary:
-    return Summary.of({"correct": correct, "wrong": rows - correct}, SPEND)
+    return Summary.of({"correct": correct, "wrong": rows - correct}, float(correct), SPEND)
 
 
 def first(correct: int = 60) -> Scored:
@@ -118,12 +118,18 @@ def outcome_of(wins: int, losses: int, same: int = 60) -> TestOutcome:
 
 
 def rows_of(wins: int, losses: int) -> list[Row]:
-    lost = [Row("l", f"lost {i}", "A", "A", None, "correct", "truncated") for i in range(losses)]
-    won = [Row(f"w{i}", f"won {i}", "(B)", "(C)", "(B)", "wrong", "correct") for i in range(wins)]
+    lost = [
+        Row("l", f"lost {i}", "A", "A", None, "correct", "truncated", 1.0, 0.0)
+        for i in range(losses)
+    ]
+    won = [
+        Row(f"w{i}", f"won {i}", "(B)", "(C)", "(B)", "wrong", "correct", 0.0, 1.0)
+        for i in range(wins)
+    ]
     same = [
-        Row("s1", "same right", "(A)", "(A)", "(A)", "correct", "correct"),
-        Row("s2", "same wrong", "(A)", "(B)", "(C)", "wrong", "wrong"),
-        Row("s3", "not measured", "(A)", None, "(A)", "error", "correct"),
+        Row("s1", "same right", "(A)", "(A)", "(A)", "correct", "correct", 1.0, 1.0),
+        Row("s2", "same wrong", "(A)", "(B)", "(C)", "wrong", "wrong", 0.0, 0.0),
+        Row("s3", "not measured", "(A)", None, "(A)", "error", "correct", None, 1.0),
     ]
     return lost + won + same
 

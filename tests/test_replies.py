@@ -76,7 +76,8 @@ def completion_of(text: str, usage: object) -> Completion:
 
 
 def test_tokens_that_a_server_does_not_count_are_counted_at_their_most() -> None:
-    for usage in (None, {}, [], {"prompt_tokens": 0, "completion_tokens": 0}, {"total_tokens": 9}):
+    empty: list[object] = [None, {}, [], {"prompt_tokens": 0, "completion_tokens": 0}]
+    for usage in (*empty, {"total_tokens": 9}):
         uncounted = completion_of("Straße", usage)
         assert (uncounted.prompt_tokens, uncounted.completion_tokens) == (14, 7)
     assert completion_of("x" * 5000, None).completion_tokens == 1000

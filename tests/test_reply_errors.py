@@ -168,7 +168,7 @@ def test_tool_calls_are_told(message: dict[str, Any]) -> None:
 
 
 def test_no_tool_calls_are_none() -> None:
-    message = {"content": "a", "tool_calls": [], "function_call": None}
+    message: dict[str, Any] = {"content": "a", "tool_calls": [], "function_call": None}
     assert not read({"choices": [{"message": message}]}).calls_tools
 
 

@@ -66,7 +66,7 @@ def with_text(report: Report, text: str) -> Report:
     iterations = [tried, stopped]
     room = replace(report.headroom, hopeless=True, reason=text)
     cells = (text, text, text, text, text)
-    rows = [Row(*cells, "wrong", "correct"), Row(*cells, "correct", text)]
+    rows = [Row(*cells, "wrong", "correct", 0.0, 1.0), Row(*cells, "correct", text, 1.0, 0.0)]
     names = ("experiment", "description", "search", "dataset_version", "grader", "strategy")
     texts: dict[str, Any] = dict.fromkeys(names, text)
     report = replace(report, **texts, sizes={text: 1}, roles={text: text})

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Message, choice_schema
+from autoprompt_assets.engine.grading.judge import VERDICT_FORM
 from autoprompt_assets.engine.llm import Request, Role
 from autoprompt_assets.engine.spec import RoleSpec
 
@@ -23,6 +24,8 @@ class Asked:
     model: str
     price: Callable[[int, int], float | None] = lambda prompt, completion: None
     """US dollars for prompt and completion tokens; `None` where the price is not known."""
+    structured: bool = True
+    """Its endpoint heeds JSON schemas."""
 
     def request(
         self, messages: tuple[Message, ...], replicate: int = 0, **parameters: Any
@@ -36,7 +39,14 @@ class Asked:
 
     @cached_property
     def form(self) -> dict[str, Any] | None:
-        """The response format that holds the model to the role's choices."""
+        """The response format that holds the model to the role's choices, or to a verdict.
+
+        `None` where the role answers freely, or its endpoint does not heed one.
+        """
+        if not self.structured:
+            return None
+        if self.role == "review":
+            return VERDICT_FORM
         return choice_schema(self.spec.choices) if self.spec.choices else None
 
     @cached_property

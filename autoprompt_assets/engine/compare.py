@@ -12,6 +12,8 @@ Verdict = Literal["better", "worse", "not shown"]
 Interval = tuple[float, float]
 
 LEVEL = 0.05
+QUANTILE = 1.959963984540054
+"""Of the normal distribution, at 1 - LEVEL / 2."""
 
 BITS = 13
 """Graded rows are flipped together in 2**13 ways: all there are for as many rows."""
@@ -38,6 +40,8 @@ class Comparison:
     p_value: float
     verdict: Verdict
     won_ci95: Interval | None = None
+    reason: str = ""
+    """Why rows were taken as equal that the scores tell apart; empty where none was."""
 
     def __post_init__(self) -> None:
         # JSON has no tuples: what is read back equals what was written.
@@ -100,14 +104,18 @@ class Pairs:
         return _at_least(self.wins, self.wins + self.losses)
 
 
-def score_interval(correct: float, measured: int) -> Interval:
-    """The 95% interval of a share of rows (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+def score_interval(total: float, measured: int) -> Interval:
+    """The 95% interval of a score, the mean of `measured` values from 0 to 1, whose sum is `total`.
+
+    Wilson's (1927, doi:10.1080/01621459.1927.10502953) where values are 0 or 1. Graded values vary
+    by no more than these do at the same mean, so that for them it is too wide, never too narrow.
+    """
     if not measured:
         return (0.0, 1.0)
-    from scipy import stats
-
-    interval = stats.binomtest(round(correct), measured).proportion_ci(0.95, method="wilson")
-    return (float(interval.low), float(interval.high))
+    share, square = total / measured, QUANTILE**2 / measured
+    spread = QUANTILE * math.sqrt(share * (1 - share) / measured + square / measured / 4)
+    low, high = ((share + square / 2 + sign * spread) / (1 + square) for sign in (-1, 1))
+    return (max(0.0, low), min(1.0, high))
 
 
 def compare(values: Iterable[tuple[float | None, float | None]]) -> Comparison:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from autoprompt_assets.engine.compare import score_interval
+from autoprompt_assets.engine.compare import DECIMALS, score_interval
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Grade, Outcome
@@ -29,25 +29,25 @@ class RowResult:
 
 @dataclass(frozen=True)
 class Summary:
-    """An evaluation in numbers. `score` is correct / measured rows."""
+    """An evaluation in numbers. `total` is the sum of the measured values, `score` their mean."""
 
     rows: int
     measured: int
-    correct: int
+    total: float
     score: float
     ci95: tuple[float, float]
     outcomes: dict[Outcome, int]
     spend: Spend
 
     @classmethod
-    def of(cls, outcomes: dict[Outcome, int], spend: Spend) -> Summary:
-        """The summary that follows from the outcomes' counts."""
+    def of(cls, outcomes: dict[Outcome, int], total: float, spend: Spend) -> Summary:
+        """The summary that follows from the outcomes' counts and the sum of the values."""
         rows = sum(outcomes.values())
         measured = rows - outcomes.get("error", 0) - outcomes.get("unreviewed", 0)
-        correct = outcomes.get("correct", 0)
-        score = correct / measured if measured else 0.0
-        interval = score_interval(correct, measured)
-        return cls(rows, measured, correct, score, interval, outcomes, spend)
+        total = round(total, DECIMALS)
+        score = total / measured if measured else 0.0
+        interval = score_interval(total, measured)
+        return cls(rows, measured, total, score, interval, outcomes, spend)
 
     @property
     def unmeasured_share(self) -> float:
@@ -62,6 +62,8 @@ class Totals:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     """Why rows have no grade."""
+    total: float = 0.0
+    """The measured rows' values, added up."""
     transient: bool = False
     """True where a row without a grade may have one when it is asked again."""
     spend: Spend = field(default_factory=Spend)
@@ -82,6 +84,8 @@ class Totals:
                     unpriced += answer.usd is None
             if row.grade.value is None:
                 self._unmeasured(row)
+            else:
+                self.total += row.grade.value
         self.spend = Spend(calls, prompt, completion, usd, unpriced)
 
     def _unmeasured(self, row: RowResult) -> None:
@@ -92,7 +96,7 @@ class Totals:
 
     def summary(self) -> Summary:
         """The numbers so far."""
-        return Summary.of(dict(sorted(self.outcomes.items())), self.spend)
+        return Summary.of(dict(sorted(self.outcomes.items())), self.total, self.spend)
 
     def unmeasured_line(self, label: str, allowed: float) -> str:
         """One line that says how many rows have no grade, and why."""

@@ -15,6 +15,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.dataset import Split
 from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.grading.grade import Outcome
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers.base import Proposal, Rejected, Trial
@@ -127,6 +128,9 @@ class Records(Protocol):
     ) -> Iterator[tuple[float | None, float | None]]:
         """Two stored evaluations' values, row by row."""
 
+    def read_outcomes(self, candidate: Candidate, split: Split) -> Iterator[Outcome]:
+        """A stored evaluation's outcomes, row by row."""
+
     def read_headroom(self) -> tuple[Headroom, Spend] | None:
         """What could be won and shown, and what measuring that was charged; or `None`."""
 
@@ -147,7 +151,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 
 def read_summary(data: Mapping[str, Any]) -> Summary:
     """The summary that `summary_json` gave."""
-    return Summary.of(dict(data["outcomes"]), Spend(**data["spend"]))
+    return Summary.of(dict(data["outcomes"]), data["total"], Spend(**data["spend"]))
 
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
 from autoprompt_assets.engine.budget import Budget, BudgetSpent
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.compare import compare, same
+from autoprompt_assets.engine.compare import Comparison, compare, same
 from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.evaluation import RowResult
+from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.grading.grade import Outcome
 from autoprompt_assets.engine.headroom import Headroom, headroom
 from autoprompt_assets.engine.history import History
@@ -26,6 +26,8 @@ from autoprompt_assets.engine.step import Step
 
 UNREAD = 0.5
 """The share of answers without an answer above which it is said aloud."""
+UNANSWERED: frozenset[Outcome] = frozenset({"empty", "refused"})
+"""Outcomes that a server can cause as well as a prompt."""
 _PRUNED = (
     "what a server answered stays in the journal: once it is mended, `autoprompt journal prune` "
     "makes it be asked again"
@@ -167,7 +169,40 @@ class Search:
         if baseline.id == best.id:
             return TestOutcome(before, before, same(before.measured))
         after = await self.scoring.score(best, test, "test: best")
-        return TestOutcome(before, after, compare(self.records.read_pairs(baseline, best, "test")))
+        found = compare(self.records.read_pairs(baseline, best, "test"))
+        if found.verdict == "better":
+            found = self._answered(baseline, best, before, found)
+        return TestOutcome(before, after, found)
+
+    def _answered(
+        self, baseline: Candidate, best: Candidate, before: Summary, found: Comparison
+    ) -> Comparison:
+        """`found`, if it does not rest on rows to which the baseline was given no answer.
+
+        A server that failed one side alone, with empty answers, a filter or a schema that it did
+        not heed, makes of two equal prompts a better and a worse one. So `better` must be shown,
+        too, where the baseline's missing answers count as if they had been as good as the best's.
+        """
+        lacking = set(UNANSWERED)
+        if self.evaluator.models.target.form is not None:
+            lacking.add("unparsable")
+        outcomes = self.records.read_outcomes(baseline, "test")
+        pairs = self.records.read_pairs(baseline, best, "test")
+        level = compare(
+            (after if outcome in lacking else value, after)
+            for outcome, (value, after) in zip(outcomes, pairs, strict=True)
+        )
+        if level.verdict == "better":
+            return found
+        missing = {name: before.outcomes[name] for name in sorted(lacking & {*before.outcomes})}
+        counts = ", ".join(f"{count} {name}" for name, count in missing.items())
+        return replace(
+            level,
+            reason=f"{sum(missing.values())} of the baseline's {before.rows} test rows have no "
+            f"answer that can be read ({counts}) and count as 0 in its score; with these rows "
+            "taken as equal no difference is shown. Mend what kept the answers away (the server, "
+            f"a filter, the schema); {_PRUNED}",
+        )
 
 
 def require_iterations(records: Records, first: int, command: str) -> list[Iteration]:

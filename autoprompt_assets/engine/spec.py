@@ -138,6 +138,8 @@ class EndpointSpec(Frozen):
     model: str | None = None
     identity: str | None = None
     """Stands for the server in the journal, where the same model moves host."""
+    structured_output: bool = False
+    """It holds a model to a JSON schema (`response_format`): set it where the server does."""
 
 
 class RolesSpec(Frozen):

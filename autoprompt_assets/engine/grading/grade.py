@@ -9,13 +9,21 @@ from autoprompt_assets.engine.candidate import Message
 from autoprompt_assets.engine.dataset import Example
 
 Outcome = Literal[
-    "correct", "wrong", "unparsable", "truncated", "empty", "refused", "unreviewed", "error"
+    "correct",
+    "partial",
+    "wrong",
+    "unparsable",
+    "truncated",
+    "empty",
+    "refused",
+    "unreviewed",
+    "error",
 ]
 
 
 @dataclass(frozen=True)
 class Grade:
-    """A verdict on one completion: `value` is 0 or 1, or `None` where it is unmeasured."""
+    """A verdict on one completion: `value` is from 0 to 1, or `None` where it is unmeasured."""
 
     value: float | None
     outcome: Outcome

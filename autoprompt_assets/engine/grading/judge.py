@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from autoprompt_assets.engine.candidate import Message, fill
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import CORRECT, WRONG, Grade
+
+VERDICT_FORM: dict[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "verdict",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            # In this order: a judge that must decide before it says why judges worse.
+            "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
+            "required": ["reason", "correct"],
+            "additionalProperties": False,
+        },
+    },
+}
+"""The response format of a review, where the endpoint heeds JSON schemas."""
 
 _NEGATED = re.compile(r"(?:\bnot|n['’]t)\s+(?:\w+\s+)?(true|false|correct|incorrect)\b", re.I)
 _LEADING_VERDICT = re.compile(r"(?:true|false|correct|incorrect|yes|no)\b\W*[.,:;!—-]", re.I)

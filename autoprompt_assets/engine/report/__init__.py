@@ -26,8 +26,6 @@ from autoprompt_assets.engine.report.lineage import Entry, entries, tree
 
 __all__ = ["Report", "Row", "render"]
 
-UNMEASURED = frozenset({"error", "unreviewed"})
-
 
 @dataclass(frozen=True)
 class Row:
@@ -40,6 +38,8 @@ class Row:
     best_answer: str | None
     baseline_outcome: str
     best_outcome: str
+    baseline_value: float | None
+    best_value: float | None
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """The sealed rows that only one of the two prompts had right."""
+    """The sealed rows that one of the two prompts had more right than the other."""
 
     wins: Sequence[Row]
     losses: Sequence[Row]
@@ -163,12 +163,12 @@ def _ended(iterations: Sequence[Iteration]) -> list[tuple[str, str, str, int]]:
 
 
 def _disagreements(rows: Iterable[Row]) -> Disagreements:
-    """As the comparison counts them: a row that either prompt left unmeasured is none."""
+    """As the scores count them: a row that either prompt left unmeasured is none."""
     wins, losses = [], []
     for row in rows:
-        if not UNMEASURED & {row.baseline_outcome, row.best_outcome}:
-            if "correct" == row.best_outcome != row.baseline_outcome:
+        if row.baseline_value is not None and row.best_value is not None:
+            if row.best_value > row.baseline_value:
                 wins.append(row)
-            elif "correct" == row.baseline_outcome != row.best_outcome:
+            elif row.best_value < row.baseline_value:
                 losses.append(row)
     return Disagreements(wins, losses)

@@ -33,10 +33,11 @@ def verdict(best: Best, comparison: Comparison) -> str:
     }[comparison.verdict]
     low, high = comparison.ci95
     rows = f"{comparison.rows:,} sealed test row{'s' if comparison.rows != 1 else ''}"
-    return (
+    sentence = (
         f"{found}: {points(comparison.difference)} points on {rows} "
         f"(95% interval {points(low)} to {points(high)}, {p_value(comparison.p_value)})."
     )
+    return f"{sentence} {comparison.reason}." if comparison.reason else sentence
 
 
 def optimism(best: Best, outcome: TestOutcome) -> float | None:
