@@ -11,6 +11,7 @@ from autoprompt_assets.automation import EXPERIMENTS, GRID
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import Scored, scored_json
+from autoprompt_assets.engine.request_template import prompt_text, request_template
 from autoprompt_assets.engine.search import require_iterations
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import render_report
@@ -199,7 +200,9 @@ def best_prompt(
         steps = require_iterations(session.records, session.spec.optimizer.iterations + 1, command)
         history = read_history(session, steps)
         best = history.best
-        session.records.write_best(best)
+        target, candidate = session.models.target, best.scored.candidate
+        text, request = prompt_text(target, candidate), request_template(target, candidate)
+        session.records.write_best(best, text, request)
     data = [session.search_id, best.iteration, scored_json(best.scored)]
     return dg.MaterializeResult(
         metadata=metadata.best_metadata(best, history.baseline, session.search_id),

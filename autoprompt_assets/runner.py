@@ -52,6 +52,7 @@ class Outcome:
     candidates: dict[str, int]
     """How many beside the baseline; see `counted`."""
     spend: Spend
+    request: str
     report: str
     stopped: str = ""
     """Why the search ended before its last iteration; empty where it did not."""
@@ -106,6 +107,7 @@ class Outcome:
             },
             "usd": None if unpriced else round(self.spend.usd, 6),
             "usd_paid": None if unpriced else round(self.usd_paid, 6),
+            "best_request": self.request,
             "report": self.report,
         }
 
@@ -178,6 +180,7 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         history.headroom,
         counted(steps),
         spend,
+        session.records.request_path,
         session.records.report_path,
         next((step.reason for step in steps if step.status == "stopped"), ""),
         steps[-1].reason if steps and steps[-1].status == "unusable" else "",

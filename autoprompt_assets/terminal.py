@@ -113,6 +113,7 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
     text = for_terminal(best.scored.candidate.text())
     prompt = Panel(Text(text), title="best prompt", title_align="left")
     out.print(Group(table, verdict, prompt, Text(_counts(outcome)), Text(_cost(outcome))))
+    out.print(Text(f"the best prompt as it was sent: {outcome.request}"), soft_wrap=True)
     out.print(Text(f"report: {outcome.report}"), soft_wrap=True)
 
 

@@ -3,7 +3,7 @@
 results/<experiment>/membership/<split settings>.parquet
 results/<experiment>/datasets/<dataset settings>.json, <version>/rows.parquet
 results/<experiment>/searches/<search id>/ spec.json, baseline.json, evaluations/, iterations/,
-    best_prompt.txt, best_candidate.json, comparison.json, report.html
+    best_prompt.txt, best_request.json, best_candidate.json, comparison.json, report.html
 """
 
 from __future__ import annotations
@@ -265,9 +265,12 @@ class SearchStore:
         spend = Spend(**data.pop("spend"))
         return Headroom.from_json(data), spend
 
-    def write_best(self, best: Best) -> None:
-        """`best_prompt.txt` for people, `best_candidate.json` for programs."""
-        write_text(self.folder / "best_prompt.txt", best.scored.candidate.text() + "\n")
+    def write_best(self, best: Best, text: str, request: Mapping[str, Any]) -> None:
+        """`best_prompt.txt` for people, `best_request.json` for whoever sends it, and for programs
+        `best_candidate.json`, which comes last: it stands for all three.
+        """
+        write_text(self.folder / "best_prompt.txt", text)
+        write_json(self.folder / "best_request.json", request)
         data = {"iteration": best.iteration, **scored_json(best.scored)}
         write_json(self.folder / "best_candidate.json", data)
 
@@ -300,6 +303,11 @@ class SearchStore:
         """`report.html`; returns where it is."""
         write_text(self.folder / "report.html", html)
         return self.report_path
+
+    @property
+    def request_path(self) -> str:
+        """Where the best prompt stands as it was sent."""
+        return str(self.folder / "best_request.json")
 
     @property
     def report_path(self) -> str:

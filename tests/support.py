@@ -149,9 +149,9 @@ class Project:
 
 def without_calls(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """What two equal runs must agree on: not how the calls were had, nor where the home is."""
-    report = outcome["report"].split("/home/")[-1]
+    places = {name: outcome[name].split("/home/")[-1] for name in ("report", "best_request")}
     kept = {key: outcome[key] for key in outcome if key not in ("calls", "usd_paid")}
-    return kept | {"report": report}
+    return kept | places
 
 
 def toy_project(folder: Path, base_url: str = "http://127.0.0.1:9/v1", **environ: str) -> Project:

@@ -172,6 +172,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "an unknown format": (spec_text(dataset="{path: a, format: xls}"), ["format = \"xls\"", "use"]),
     "no path": (spec_text(dataset="{path: ''}"), ['dataset.path = "": is empty; fill it in']),
     "reserved extra": (target("extra: {stream: true}"), ["'stream' may not stand in extra"]),
+    "tools": (target("extra: {tools: []}"), ["'tools' in extra is not supported", "take it out"]),
     "a date in extra": (target("extra: {a: 2024-01-01}"), ["extra.a", "put it in quotes"]),
     "NaN in extra": (target("extra: {seed: .nan}"), ["roles.target.extra.seed = NaN: is not fini"]),
     "no web address": (target("hosted_model_uri: localhost:8000"), ["start it with http:// or ht"]),

@@ -53,7 +53,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "best_candidate": ["demos", "instruction", "parameters"],
         "baseline": ["test", "validation"],
         "best": ["iteration", "test", "validation"],
-        "comparison": ["ci95", "difference", "p_value", "verdict"],
+        "comparison": ["ci95", "difference", "p_value", "reason", "verdict"],
         "validation_minus_test": "",
         "headroom": sorted(field.name for field in fields(Headroom)),
         "candidates": ["accepted", "dropped", "evaluated", "rejected"],
@@ -62,6 +62,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "tokens": ["completion", "prompt"],
         "usd": "",
         "usd_paid": "",
+        "best_request": "",
         "report": "",
     }
     outcome = finished.outcome
@@ -75,6 +76,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
     assert outcome["calls"]["made"] == finished.requests
     assert outcome["calls"]["failed"] == 0
     assert Path(outcome["report"]).read_text(encoding="utf-8").startswith("<!")
+    assert json.loads(Path(outcome["best_request"]).read_bytes())["request"]["messages"]
 
 
 def test_check_needs_no_key_and_its_at_most_is_more_than_a_run_takes(finished: Finished) -> None:

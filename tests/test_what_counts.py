@@ -198,6 +198,34 @@ def test_an_answer_of_tool_calls_ends_the_evaluation(tmp_path: Path, role: str) 
             evaluate(tmp_path, answers, Judge("judge: {response}"))
 
 
+class Graded:
+    """A grader whose value is the number that the answer is."""
+
+    def review(self, example: Example, answer: str) -> None:
+        return None
+
+    def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
+        value = float(answer)
+        return Grade(value, "correct" if value == 1 else "partial" if value else "wrong")
+
+
+def test_a_score_is_the_mean_of_the_values(tmp_path: Path) -> None:
+    graded, _ = evaluate(tmp_path / "a", {str(n): "0.8" for n in range(10)}, Graded())
+    assert (graded.score, graded.total, graded.measured) == (0.8, 8.0, 10)
+    assert graded.outcomes == {"partial": 10}
+    mixed: dict[str, Completion | CallError | str] = {
+        "0": "1",
+        "1": "0",
+        "2": RequestRefused("no"),
+        "3": make_completion("0.5", "length"),
+    }
+    mixed = {**{str(n): "0.1" for n in range(10)}, **mixed}
+    summary, _ = evaluate(tmp_path / "b", mixed, Graded())
+    assert (summary.score, summary.total, summary.measured) == (1.6 / 9, 1.6, 9)
+    low, high = summary.ci95
+    assert 0 < low < summary.score < high < 1
+
+
 def test_unusable_reviews_are_left_out_of_the_score(tmp_path: Path) -> None:
     answers: dict[str, Completion | CallError | str] = {
         str(number): f"answer {number}" for number in range(10)

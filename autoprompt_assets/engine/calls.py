@@ -74,8 +74,13 @@ class Calls:
             make = self._make if looked_up else self._replay_or_make
             task = asyncio.create_task(make(request))
             self._in_flight[request.key] = task
-            task.add_done_callback(lambda _: self._in_flight.pop(request.key, None))
+            task.add_done_callback(lambda task: self._ended(request.key, task))
         return await asyncio.shield(task)
+
+    def _ended(self, key: str, task: asyncio.Task[Completion]) -> None:
+        self._in_flight.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # who waited for it may be gone, and then nobody else looks at it
 
     async def _replay_or_make(self, request: Request) -> Completion:
         (stored,) = await self.replay((request,))

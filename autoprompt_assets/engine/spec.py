@@ -22,6 +22,7 @@ from autoprompt_assets.engine.spec_strategies import (
 )
 from autoprompt_assets.engine.spec_values import (
     RESERVED_EXTRA,
+    UNSUPPORTED_EXTRA,
     Frozen,
     Location,
     Number,
@@ -117,6 +118,11 @@ class RoleSpec(Frozen):
         for key in RESERVED_EXTRA:
             if key in extra:
                 raise ValueError(f"{key!r} may not stand in extra; it has a place of its own")
+        for key in UNSUPPORTED_EXTRA:
+            if key in extra:
+                raise ValueError(
+                    f"{key!r} in extra is not supported: only text is read; take it out"
+                )
         return extra
 
     @field_validator("choices")

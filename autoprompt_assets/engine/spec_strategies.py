@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from autoprompt_assets.engine.spec_values import RESERVED_EXTRA, Frozen, Whole
+from autoprompt_assets.engine.spec_values import RESERVED_EXTRA, UNSUPPORTED_EXTRA, Frozen, Whole
 
 
 def _is_temperature(value: JsonValue) -> bool:
@@ -79,7 +79,7 @@ class _Joint(_Shows):
         cls, parameters: dict[str, tuple[JsonValue, ...]]
     ) -> dict[str, tuple[JsonValue, ...]]:
         for key, values in parameters.items():
-            if key in RESERVED_EXTRA and key not in _TUNABLE:
+            if key in (*RESERVED_EXTRA, *UNSUPPORTED_EXTRA) and key not in _TUNABLE:
                 raise ValueError(f"{key!r} cannot be tuned; take it out")
             if not values:
                 raise ValueError(f"{key!r} has no values; give some, or take it out")

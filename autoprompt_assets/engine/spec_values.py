@@ -13,6 +13,11 @@ RESERVED_EXTRA = (
     *("n", "api_key"),
 )
 """Request fields with a place of their own, or that the project sets itself."""
+UNSUPPORTED_EXTRA = (
+    *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+    *("modalities", "audio", "web_search_options"),
+)
+"""Request fields that ask for answers other than text."""
 
 
 class Frozen(BaseModel):

@@ -1,0 +1,45 @@
+"""The request of a candidate as its endpoint is sent it, with a placeholder for a row's input."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from autoprompt_assets.engine.asked import Asked
+from autoprompt_assets.engine.candidate import Candidate
+
+PLACEHOLDER = "{input}"
+HOW = (
+    f"`request` is the body of the chat completion as it was sent. Put a row's input for every "
+    f"{PLACEHOLDER} in the last message, and in no other."
+)
+
+
+def request_template(target: Asked, candidate: Candidate) -> dict[str, Any]:
+    """Messages (demos included), response format, model and sampling, in the order they are sent.
+
+    Written as compact ASCII JSON with the last message filled, `request` has the bytes that the
+    endpoint was sent about that row.
+    """
+    messages = candidate.messages(PLACEHOLDER, as_choice=target.form is not None)
+    request = target.request(messages, **candidate.parameters)
+    return {"how": HOW, "endpoint": target.endpoint, "request": json.loads(request.payload)}
+
+
+def prompt_text(target: Asked, candidate: Candidate) -> str:
+    """The prompt for a person, and after it what its text alone does not say."""
+    request = request_template(target, candidate)["request"]
+    del request["messages"]
+    left_out = [
+        f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in _plain(request)
+    ]
+    if candidate.demos:
+        left_out.append(f"the {len(candidate.demos)} demos as turns of their own")
+    if target.form is not None and target.spec.choices:
+        left_out.append("a JSON schema that allows only " + ", ".join(target.spec.choices))
+    said = "; ".join(left_out)
+    return f"{candidate.text()}\n\n---\nSent with: {said}.\nAs it was sent: best_request.json\n"
+
+
+def _plain(request: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in request.items() if name != "response_format"]
