@@ -10,6 +10,7 @@ from typing import Any
 from autoprompt_assets.engine.candidate import Message, choice_schema
 from autoprompt_assets.engine.llm import Request, Role
 from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.template import INPUT
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,5 @@ class Models:
     target: Asked
     review: Asked | None
     optimizer: Asked | None
+    columns: frozenset[str] = INPUT
+    """The names that a prompt may have for the row's input."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from autoprompt_assets.engine.candidate import Message, fill
+from autoprompt_assets.engine.candidate import Message
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import CORRECT, WRONG, Grade
+from autoprompt_assets.engine.template import INPUT, fill
 
 _NEGATED = re.compile(r"(?:\bnot|n['’]t)\s+(?:\w+\s+)?(true|false|correct|incorrect)\b", re.I)
 _LEADING_VERDICT = re.compile(r"(?:true|false|correct|incorrect|yes|no)\b\W*[.,:;!—-]", re.I)
@@ -16,12 +18,14 @@ _VERDICT = re.compile(r"\b(true|false|correct|incorrect|yes|no)\b", re.IGNORECAS
 class Judge:
     """The review model says whether an answer is right; its verdict is read robustly."""
 
-    def __init__(self, prompt: str) -> None:
-        self._prompt = prompt
+    def __init__(self, prompt: str, columns: Collection[str] = INPUT) -> None:
+        self._prompt, self._columns = prompt, columns
 
     def review(self, example: Example, answer: str) -> tuple[Message, ...]:
-        """The review prompt, filled: {input}, {response} and {answer} (the target)."""
-        content = fill(self._prompt, input=example.input, response=answer, answer=example.target)
+        """The review prompt, filled: {response}, {answer} (the target) and the input's names."""
+        values = dict.fromkeys(self._columns, example.input)
+        values |= {"response": answer, "answer": example.target}
+        content = fill(self._prompt, **values)
         return ({"role": "system", "content": content},)
 
     def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
