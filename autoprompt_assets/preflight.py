@@ -13,8 +13,8 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import SPLITS, Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.lint import placeholders
 from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import missing_keys
@@ -71,9 +71,10 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     targets = {example.target for example in data.examples}
     if len(targets) == 1:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
-    names = placeholders(spec.roles.target.prompt)
-    if names and "input" not in names:
-        listed = ", ".join(f"{{{name}}}" for name in sorted(names))
+    prompt = spec.roles.target.prompt
+    found = () if fields(prompt, spec.dataset.columns) else foreign(prompt)
+    if found:
+        listed = ", ".join(map(shown, found))
         yield f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled"
 
 

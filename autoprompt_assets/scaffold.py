@@ -42,7 +42,8 @@ roles:
     endpoint: openai
     model: gpt-4.1-mini
     # The prompt to be improved. Sent as the system message, or, where it holds the placeholder
-    # {{input}}, as a template of the user message.
+    # {{input}} or the input column's name in braces, as a template of the user message. Put
+    # spaces inside other braces around a name: {{ label }}.
     prompt: {prompt}
     temperature: 0
     max_tokens: 1000

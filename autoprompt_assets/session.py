@@ -104,6 +104,7 @@ class Session:
             target.choices,
             optimizer.longest,
             optimizer.keep,
+            self.spec.dataset.columns,
         )
 
     def optimizer(self, history: History) -> Optimizer:

@@ -44,7 +44,10 @@ class LLMResource(dg.ConfigurableResource["LLMResource"]):
         if target is None:
             raise InputError("roles.target is missing; add it")
         models = Models(
-            target, asked(spec, endpoints, "review"), asked(spec, endpoints, "optimizer")
+            target,
+            asked(spec, endpoints, "review"),
+            asked(spec, endpoints, "optimizer"),
+            spec.dataset.columns,
         )
         refuse_unpriced(spec, models)
         return models

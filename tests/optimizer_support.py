@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
@@ -15,6 +15,7 @@ from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint import Lint, alike
 from autoprompt_assets.engine.optimizers.base import (
+    Answer,
     Feedback,
     Judge,
     Optimizer,
@@ -83,20 +84,25 @@ def told(subject: Strategy, *steps: Step) -> Strategy:
     return subject
 
 
-def asked(subject: Optimizer, *replies: Reply) -> Question:
-    found = subject.ask(replies)
+def replied(replies: Iterable[Reply | str]) -> list[Reply]:
+    """Replies, of which texts are answers without a problem."""
+    return [Answer(reply) if isinstance(reply, str) else reply for reply in replies]
+
+
+def asked(subject: Optimizer, *replies: Reply | str) -> Question:
+    found = subject.ask(replied(replies))
     assert isinstance(found, Question)
     return found
 
 
-def probed(subject: Optimizer, *replies: Reply) -> Probe:
-    found = subject.ask(replies)
+def probed(subject: Optimizer, *replies: Reply | str) -> Probe:
+    found = subject.ask(replied(replies))
     assert isinstance(found, Probe)
     return found
 
 
-def proposed(subject: Optimizer, *replies: Reply) -> Proposals:
-    found = subject.ask(replies)
+def proposed(subject: Optimizer, *replies: Reply | str) -> Proposals:
+    found = subject.ask(replied(replies))
     assert isinstance(found, Proposals)
     return found
 
@@ -134,7 +140,7 @@ class World:
         key = content_hash([*reply_to.messages])
         made = propose(self.landscape, reply_to.messages, self.asked[key])
         self.asked[key] += 1
-        return write_prompt(text, None, made)
+        return Answer(write_prompt(text, None, made))
 
     def baseline(self) -> Step:
         first = Candidate(self.landscape.first_prompt)

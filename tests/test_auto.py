@@ -11,6 +11,7 @@ from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.auto import Auto
 from autoprompt_assets.engine.optimizers.base import (
+    Answer,
     Ask,
     Probe,
     Proposal,
@@ -53,7 +54,7 @@ def searched(auto: Auto, gains: dict[str, float], steps: int, calls: int = 50) -
     for _ in range(steps):
         replies: list[Reply] = []
         while not isinstance(asked := auto.ask(replies), Proposals):
-            replies.append("[[a prompt]]")
+            replies.append(Answer("[[a prompt]]"))
         turns.append(asked.strategy)
         gain = gains.get(asked.strategy, 0.0)
         score += gain
@@ -124,7 +125,7 @@ def test_fresh_object_told_the_same_history_goes_on_the_same_way() -> None:
         fresh = Auto(parts(a=1, b=0, c=0))
         for step in made["a"].told[: stop + 1]:
             fresh.tell(step)
-        asked = fresh.ask(("[[x]]",) if turns[stop] == "a" else ())
+        asked = fresh.ask((Answer("[[x]]"),) if turns[stop] == "a" else ())
         assert isinstance(asked, Proposals)
         assert asked.strategy == turns[stop]
 
@@ -152,7 +153,7 @@ def test_roles_and_rows_decide_who_takes_part(
     for _ in range(3 * len(names)):
         replies: list[Reply] = []
         while not isinstance(asked := auto.ask(replies), Proposals):
-            replies.append(() if isinstance(asked, Probe) else "[[Say it well.]]")
+            replies.append(() if isinstance(asked, Probe) else Answer("[[Say it well.]]"))
         turns.append(asked.strategy)
         auto.tell(Step((), asked.strategy, 50))
     assert list(dict.fromkeys(turns)) == names

@@ -120,6 +120,36 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
         spec_text(roles="{target: {prompt: x}, optimizer: {prompt: Improve it}}"),
         ["roles.optimizer.prompt lacks {prompt_scores_str}; add it"],
     ),
+    "a placeholder that nothing fills": (
+        spec_text(roles=GOOD["roles"].replace("Solve", '"Solve {{question}} or {letter}"')),
+        [
+            "roles.target.prompt holds {{question}}, {letter}, which nothing fills: there is "
+            "{input}; where the input is meant write {input}; to send the braces put spaces "
+            "inside them: { question }"
+        ],
+    ),
+    "a placeholder beside the input's": (
+        spec_text(
+            dataset="{path: rows.csv, input: question}",
+            roles=GOOD["roles"].replace("Solve", '"Solve {{question}}: {text}"'),
+        ),
+        [
+            "roles.target.prompt holds {text}, which nothing fills: there is {input}, {question}; "
+            "to send the braces put spaces inside them: { text }"
+        ],
+    ),
+    "a placeholder of no review": (
+        spec_text(roles=GOOD["roles"].replace("{response}", "{response} {target}")),
+        ["roles.review.prompt holds {target}, which nothing fills: there is {answer}, {input}, {r"],
+    ),
+    "a placeholder of no question": (
+        spec_text(roles=GOOD["roles"].replace("{prompt_scores_str}", "{prompt_scores_str} {rows}")),
+        ["roles.optimizer.prompt holds {rows}, which nothing fills: there is {examples}, {input}"],
+    ),
+    "a placeholder in a wording": (
+        spec_text(optimizer="{wordings: [Do it., 'Do {{query}}.']}"),
+        ["optimizer.wordings.1 holds {{query}}, which nothing fills: there is {input}; where the "],
+    ),
     "an empty prompt": (
         spec_text(roles=GOOD["roles"].replace("Solve", "' '")),
         ["roles.target.prompt is empty; write the prompt"],

@@ -23,6 +23,7 @@ from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers import make_optimizer, mipro
 from autoprompt_assets.engine.optimizers.base import (
+    Answer,
     Feedback,
     Probe,
     Proposal,
@@ -35,7 +36,8 @@ from autoprompt_assets.engine.optimizers.base import (
 from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec, HeadroomSpec, RoleSpec
 
 ROWS = [Example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)]
-REVIEW = "{input} {input} {response} {response} {answer}"
+COLUMNS = frozenset(["input", "question"])
+REVIEW = "{input} {{question}} {response} {{response}} {answer} {{ answer }}"
 
 
 def role(prompt: str = "", max_tokens: int | None = 50) -> Asked:
@@ -53,23 +55,26 @@ def size(messages: tuple[dict[str, str], ...]) -> int:
         Candidate("Solve {input}, I said: {input}"),
         Candidate("Sölve.", (Demo("a", 'b "c"'), Demo("{input}", "ü"))),
         Candidate("Q: {input}", (Demo("a", "b"),)),
+        Candidate("Q: {{input}} {question} {{ question }}", (Demo("{input}", "b"),)),
     ],
 )
 @pytest.mark.parametrize("as_choice", [True, False])
 def test_every_prompt_fits_the_evaluation_s_bound(candidate: Candidate, as_choice: bool) -> None:
-    bound = evaluation_bound(Models(role(), None, None), candidate, Extent.of(ROWS))
-    held = sum(size(candidate.messages(row.input, as_choice=as_choice)) for row in ROWS)
+    models = Models(role(), None, None, COLUMNS)
+    bound = evaluation_bound(models, candidate, Extent.of(ROWS))
+    asked = (candidate.messages(r.input, as_choice=as_choice, columns=COLUMNS) for r in ROWS)
+    held = sum(map(size, asked))
     assert held <= bound.prompt_tokens
     assert (bound.calls, bound.completion_tokens) == (len(ROWS), len(ROWS) * 50)
 
 
 def test_every_review_fits_the_evaluation_s_bound() -> None:
-    target = Models(role(), None, None)
-    both = Models(role(), role(REVIEW, 7), None)
+    target = Models(role(), None, None, COLUMNS)
+    both = Models(role(), role(REVIEW, 7), None, COLUMNS)
     extent, candidate = Extent.of(ROWS), Candidate("Solve.")
     bound = evaluation_bound(both, candidate, extent)
     alone = evaluation_bound(target, candidate, extent)
-    held = sum(size(Judge(REVIEW).review(row, "x" * 100)) for row in ROWS)
+    held = sum(size(Judge(REVIEW, COLUMNS).review(row, "x" * 100)) for row in ROWS)
     assert held <= bound.prompt_tokens - alone.prompt_tokens
     assert bound.completion_tokens - alone.completion_tokens == len(ROWS) * 7
 
@@ -93,7 +98,7 @@ def experiment(
     settings = {"prompt": "Solve." * 50, "max_tokens": 50, **target}
     return ExperimentSpec.model_validate(
         {
-            "dataset": {"path": "a.csv"},
+            "dataset": {"path": "a.csv", "input": "question"},
             "roles": {"target": settings, **({"optimizer": prompt} if writes else {})},
             "grader": {"kind": "exact"},
             "optimizer": optimizer,
@@ -105,7 +110,7 @@ def experiment(
 def models_of(spec: ExperimentSpec) -> Models:
     roles = spec.roles
     optimizer = Asked("optimizer", roles.optimizer, "e", "m") if roles.optimizer else None
-    return Models(Asked("target", roles.target, "e", "m"), None, optimizer)
+    return Models(Asked("target", roles.target, "e", "m"), None, optimizer, spec.dataset.columns)
 
 
 class Anything:
@@ -122,7 +127,10 @@ class Spent:
 
     def evaluate(self, candidate: Candidate, rows: Sequence[Example]) -> None:
         self.calls += len(rows)
-        self.prompts += sum(size(candidate.messages(row.input, as_choice=True)) for row in rows)
+        columns = self.spec.dataset.columns
+        self.prompts += sum(
+            size(candidate.messages(row.input, as_choice=True, columns=columns)) for row in rows
+        )
         tokens = candidate.parameters.get("max_tokens", self.spec.roles.target.max_tokens)
         self.completions += len(rows) * tokens
 
@@ -133,7 +141,8 @@ class Spent:
             return tuple(Feedback(row, "y" * 100, "wrong", 0.0, "no") for row in rows)
         self.questions, self.completions = self.questions + 1, self.completions + 50
         self.prompts += size(found.messages)
-        return f"[[{name.ljust(96, 'x')}]]" if self.questions % 3 == 0 else "x" * 100
+        text = f"[[{name.ljust(96, 'x')}]]" if self.questions % 3 == 0 else "x" * 100
+        return Answer(text)
 
     def search(self) -> Spent:
         baseline = Candidate(self.spec.roles.target.prompt)
@@ -167,7 +176,7 @@ MOST: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("prompt", ["Solve." * 50, "Solve {input} or {input}."])
+@pytest.mark.parametrize("prompt", ["Solve." * 50, "Solve {input} or {{question}}."])
 @pytest.mark.parametrize("strategy", MOST)
 def test_all_that_a_search_asks_fits_the_run_s_bound(strategy: str, prompt: str) -> None:
     optimizer = {"strategy": strategy, "iterations": 6, "candidates": 2, **MOST[strategy]}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json, fill, read_choice
+from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json, read_choice
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, ContextTooLong
 from tests import engine_support
@@ -59,10 +59,6 @@ def test_demos_show_choices_in_the_form_they_are_answered_in() -> None:
     answer = texts(Candidate("S", (Demo("q", 'ja "é"'),)), "x", as_choice=True)[2][1]
     assert answer == '{"answer": "ja \\"é\\""}' == choice_json('ja "é"')
     assert read_choice(answer, ('ja "é"', "nein")) == 'ja "é"'
-
-
-def test_fill_keeps_unknown_braces_and_does_not_fill_values() -> None:
-    assert fill("{a}{b}{c}{{a}}", a="{b}", b="2") == "{b}2{c}{{b}}"
 
 
 def test_candidate_s_id_depends_on_content_alone() -> None:

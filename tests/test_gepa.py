@@ -9,7 +9,15 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers.base import Feedback, Probe, Question, Reply, Step, Trial
+from autoprompt_assets.engine.optimizers.base import (
+    Answer,
+    Feedback,
+    Probe,
+    Question,
+    Reply,
+    Step,
+    Trial,
+)
 from autoprompt_assets.engine.optimizers.gepa import ROUNDS, Gepa
 from autoprompt_assets.engine.optimizers.reflection import MOST_CHILDREN
 from autoprompt_assets.engine.optimizers.texts import ANSWER_LIMIT, INPUT_LIMIT, ROW_LIMIT
@@ -112,10 +120,10 @@ class TestReflection:
     def test_two_reflections_of_one_step_on_one_parent_take_different_rows(self) -> None:
         subject = gepa(candidates=2)
         first = probed(subject)
-        given: list[Reply] = [became(first), "[[One.]]"]
+        given: list[Reply] = [became(first), Answer("[[One.]]")]
         second = probed(subject, *given)
         assert not set(first.rows) & set(second.rows)
-        given += [became(second), "[[One.]]", "[[A secret.]]", "[[Two.]]"]
+        given += [became(second), *map(Answer, ("[[One.]]", "[[A secret.]]", "[[Two.]]"))]
         found = proposed(subject, *given)
         assert instructions(found) == ["One.", "Two."]
         refused = [one.reason for one in found.rejected]
@@ -155,7 +163,7 @@ class TestReflection:
         given: list[Reply] = [became(probed(subject))]
         for _ in range(attempts):
             assert isinstance(subject.ask(given), Question)
-            given.append("[[a secret]]")
+            given.append(Answer("[[a secret]]"))
         found = proposed(subject, *given)
         assert (found.proposals, found.reason) == ((), "no usable answer: it says secret")
         assert len(found.rejected) == attempts

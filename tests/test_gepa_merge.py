@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.optimizers.base import Probe, Question, Step, Trial
+from autoprompt_assets.engine.optimizers.base import Answer, Probe, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.gepa import MERGE_EVERY, Gepa
 from autoprompt_assets.engine.spec_strategies import GepaSpec
 from tests.optimizer_support import (
@@ -64,7 +64,7 @@ def test_two_that_complement_each_other_are_merged() -> None:
 def test_the_other_candidates_of_the_step_are_reflections() -> None:
     subject = gepa(pair(), candidates=2)
     assert merging(subject)
-    assert isinstance(subject.ask(["[[Both.]]"]), Probe)
+    assert isinstance(subject.ask([Answer("[[Both.]]")]), Probe)
 
 
 @pytest.mark.parametrize(

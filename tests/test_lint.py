@@ -13,7 +13,7 @@ from autoprompt_assets.engine.grading.settings import (
     GraderSpec,
     RegexGrader,
 )
-from autoprompt_assets.engine.lint import alike, names, placeholders
+from autoprompt_assets.engine.lint import alike, names
 from tests.lint_support import (
     CODE,
     EXACT,
@@ -108,34 +108,42 @@ def test_demos_are_not_counted() -> None:
     ("first", "other", "found"),
     [
         ("Q: {input}\nA:", "Answer: {input}", ""),
-        ("Q: {input}\nA:", "Answer the question.", "lacks the placeholder {input}"),
-        ("Q: {input}\nA:", "Answer {Input}.", "lacks the placeholder {input}"),
-        ("Q: {input}\nA:", "Answer {question}.", "lacks the placeholder {input}"),
+        ("Q: {input}\nA:", "Answer: {{input}}", ""),
+        ("Q: {{input}}\nA:", "Answer: {question}", ""),
+        ("Q: {question}\nA:", "Answer: {{ input }}", ""),
         ("Q: {input}\nA:", "Twice: {input} {input}", ""),
-        ("Use {context}. Q: {input}", "Q: {input}", "lacks the placeholder {context}"),
-        ("Use {context}. Q: {input}", "{input} {context}", ""),
-        ("Answer.", "Q: {input}", "it holds {input}"),
-        ("Answer.", "Q: {{input}}", "it holds {input}"),
-        ("Answer.", "Q: {question}", "it holds {question}, which nothing fills"),
+        ("Q: {input}\nA:", "Answer the question.", "lacks the placeholder {input} of the first"),
+        ("Q: {{question}}\nA:", "Answer it.", "lacks the placeholder {{question}} of the first"),
+        ("Q: {input}\nA:", "Answer {Input}.", "lacks the placeholder {input}"),
+        ("Q: {input}\nA:", "Answer { input }.", "lacks the placeholder {input}"),
+        ("Q: {input}\nA:", "Answer {query}.", "lacks the placeholder {input}"),
+        ("Q: {input}\nA:", "Q: {input} {query}", "it holds {query}, which nothing fills"),
+        ("Q: {input}\nA:", "Q: {input} {{letter}}", "it holds {{letter}}, which nothing fills"),
+        ("Q: {input}\nA:", "Q: {input} { letter }", ""),
+        ("Sort it.", "Sort it well.\n\nText: {{query}}", "it holds {{query}}, which nothing fills"),
+        ("Sort it.", "Sort it well.\n\nText: { query }", ""),
+        ("Answer.", "Q: {input}", "it holds {input}, and the first prompt"),
+        ("Answer.", "Q: {{input}}", "it holds {{input}}, and the first prompt"),
+        ("Answer.", "Q: {{question}}", "it holds {{question}}, and the first prompt"),
         ("Answer.", "Q: {Input}", "it holds {Input}, which nothing fills"),
-        ("Answer.", "Write 'Answer: {letter}'.", ""),
+        ("Answer.", "Write 'Answer: {letter}'.", "spaces inside the braces, { letter }"),
+        ("Answer.", "Write 'Answer: { letter }'.", ""),
+        ("Answer.", "Write ${letter}.", "it holds {letter}, which nothing fills"),
         ("Answer.", "The {question word}, {0} and {} and {a.b}", ""),
-        ("Answer.", 'Write {"question": 1}', ""),
+        ("Sort it.", 'Sort it. Return {"label": "a"}', ""),
+        ("Sort it.", 'Sort it. Return {"label": {letter}}', ""),
+        ("Sort it.", 'Sort it. Return {"label": "a"} for {letter}', "it holds {letter}"),
+        ("Answer.", r"Use \frac{a}{b}, x^{n} and \text{query}.", ""),
+        ("Answer.", 'If it fits:\n```json\n{"a": {b}}\n```', ""),
+        ("Answer.", "If it fits:\n```\n{text}\n```", "it holds {text}"),
         ('Write {"answer": 1}.', "Write the answer.", ""),
-        ("Write {{name}}.", "Write the answer.", ""),
-        (r"Use \frac{a}{b} and \text{query}.", "Write fractions.", ""),
-        ("Answer.", r"Use \text{query}.", ""),
         ("Braces } { {", "None.", ""),
     ],
 )
 def test_placeholders(first: str, other: str, found: str) -> None:
-    told = problem(first, other)
+    told = problem(first, other, columns=frozenset(["input", "question"]))
     assert found in told
     assert bool(told) == bool(found)
-
-
-def test_placeholders_are_names_in_single_braces() -> None:
-    assert placeholders('{a} {b1} {_c} {"d": 1} {{e}} {1f} {g h} {ü}') == {"a", "b1", "_c", "ü"}
 
 
 FIRSTS = [
@@ -143,7 +151,7 @@ FIRSTS = [
     TAGS,
     LONG,
     ROWS[0][0],
-    'Q: {input} {context} {{x}} {"answer": 1} \\boxed{a} #### ```json JSON verdict',
+    'Q: {input} { context } {{x: 1}} {"answer": 1} \\boxed{a} #### ```json JSON verdict',
     "Answer:\n```\n{}\n```\nFinal answer: good or bad. <result> <final>x</final>",
     "yes -> positive, 5 x 5 = 25. #### x",
     "*?+[(\\ $^ {input}",
@@ -198,7 +206,9 @@ def test_prompt_of_a_megabyte_is_refused_at_once(text: str) -> None:
     assert time.process_time() - start < 0.5
 
 
-@pytest.mark.parametrize("text", ["word " * 50_000, "\\a{" * 80_000, "` " * 99_000, "a: " * 80_000])
+@pytest.mark.parametrize(
+    "text", ["word " * 50_000, "\\a{" * 80_000, "{" * 99_000, "` " * 99_000, "a: " * 80_000]
+)
 def test_long_prompt_that_is_allowed_takes_linear_time(text: str) -> None:
     rules = lint(f"{TAGS} ```sql #### \\boxed", longest=10**7)
     start = time.process_time()

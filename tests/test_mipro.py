@@ -13,7 +13,14 @@ from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Question, Step, Trial
+from autoprompt_assets.engine.optimizers.base import (
+    Answer,
+    Proposal,
+    Proposals,
+    Question,
+    Step,
+    Trial,
+)
 from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
 from autoprompt_assets.engine.spec_strategies import MiproSpec
 from tests.benchmarks.simulated.landscape import landscape
@@ -61,10 +68,10 @@ def answered(question: Question) -> str:
 
 
 def proposed(subject: Mipro, answer: Callable[[Question], str] = answered) -> Proposals:
-    replies: list[str] = []
+    replies: list[Answer] = []
     while not isinstance(found := subject.ask(replies), Proposals):
         assert isinstance(found, Question)
-        replies.append(answer(found))
+        replies.append(Answer(answer(found)))
     return found
 
 
@@ -116,7 +123,7 @@ def test_asking_twice_with_the_same_replies_gives_the_same() -> None:
     question = subject.ask(())
     assert isinstance(question, Question)
     assert subject.ask(()) == question
-    replies = [answered(question)]
+    replies = [Answer(answered(question))]
     assert isinstance(subject.ask(replies), Proposals)
     assert subject.ask(replies) == subject.ask(replies)
 
@@ -153,7 +160,7 @@ def test_new_instruction_takes_the_demos_and_parameters_to_be_beaten() -> None:
     content = question.messages[0]["content"]
     assert content.index(FIRST) < content.index("Best.")
     assert 1 <= sum(f"Input: {row.input}\nTarget: {row.target}\n" in content for row in TRAIN) <= 6
-    found = subject.ask(["[[New.]]"])
+    found = subject.ask([Answer("[[New.]]")])
     assert isinstance(found, Proposals)
     (made,) = found.proposals
     assert made.candidate == Candidate("New.", best.demos, best.parameters)
@@ -174,10 +181,10 @@ def test_questions_differ_in_their_tips_and_rows() -> None:
 
 def test_refused_instructions_are_recorded_and_asked_again_a_bounded_number_of_times() -> None:
     subject = begun(mipro(True, attempts=3))
-    second = subject.ask(["no brackets"])
+    second = subject.ask([Answer("no brackets")])
     assert isinstance(second, Question)
     assert "holds no prompt in [[...]]" in second.messages[-1]["content"]
-    found = subject.ask(["no brackets", "[[bad]]", f"[[{FIRST}]]"])
+    found = subject.ask([*map(Answer, ("no brackets", "[[bad]]", f"[[{FIRST}]]"))])
     assert isinstance(found, Proposals)
     reasons = [(one.proposal.candidate.instruction, one.reason) for one in found.rejected]
     assert reasons == [("bad", "it says bad"), (FIRST, "that prompt was tried before")]

@@ -8,9 +8,9 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers.base import Proposals, Question, Step, Trial
+from autoprompt_assets.engine.optimizers.base import Answer, Proposals, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.opro import Opro
-from autoprompt_assets.engine.optimizers.writing import NO_ANSWER, read_instruction
+from autoprompt_assets.engine.optimizers.writing import NO_ANSWER, UNPAIRED
 from autoprompt_assets.engine.spec_strategies import OproSpec
 from tests.benchmarks.simulated.landscape import landscape
 from tests.optimizer_support import (
@@ -99,12 +99,12 @@ class TestWhatIsShown:
     @pytest.mark.parametrize("train", [TRAIN, []])
     def test_builtin_prompt_says_what_must_be_kept(self, train: list[Example]) -> None:
         spec = OproSpec(strategy="opro", keep=("FINAL:", "{json}"), longest=700)
-        subject = Opro(spec, " ", train, Lenient())
-        subject.tell(Step((trial("Read {input} and {text}.", 0.5, accepted=True),)))
+        subject = Opro(spec, " ", train, Lenient(), {"input", "text"})
+        subject.tell(Step((trial("Read {input} and {{text}}.", 0.5, accepted=True),)))
         content = asked(subject).messages[0]["content"]
         for text in (
-            "Read {input} and {text}.: 0.50",
-            "{input}, {text}",
+            "Read {input} and {{text}}.: 0.50",
+            "Keep {input}, {{text}} as it stands",
             "FINAL:",
             "{json}",
             "700",
@@ -126,14 +126,7 @@ class TestWhatIsTaken:
         ("answer", "instruction"),
         [
             ("[[Do it.]]", "Do it."),
-            ("I think:\n\n[[\nDo it.\nWell.\n]]\nBye", "Do it.\nWell."),
-            ("Not [[this]] but [[that]]", "that"),
-            ("[[Answer {as} {json: [1]}]]", "Answer {as} {json: [1]}"),
-            ("[[Answer in [brackets]]]", "Answer in [brackets]"),
-            ("[[Answer as [[label]], or [].]]", "Answer as [[label]], or []."),
-            ("[[Rows like [[1, 2], [3]].]] Bye", "Rows like [[1, 2], [3]]."),
-            ("[[x in (0, 1] counts]]", "x in (0, 1] counts"),
-            ("[[Open [ only]] then [[Last]]", "Last"),
+            ("Not [[this]] but\n\n[[that]]\nBye", "that"),
             ("[[Use {input} here]]", "Use {input} here"),
             ("[[ünï 日本語 🙂]]", "ünï 日本語 🙂"),
         ],
@@ -145,10 +138,6 @@ class TestWhatIsTaken:
         assert instructions(found) == [instruction]
         assert found.proposals[0].parents == (BASELINE.id,)
         assert found.proposals[0].note == "written from the history"
-
-    @pytest.mark.parametrize("text", ["[[", "]]", "[]]", "[[[", "[[[]", "[[]", "[ [x] ]", "[[[x]"])
-    def test_half_brackets_hold_nothing(self, text: str) -> None:
-        assert read_instruction(text) is None
 
     def test_new_instruction_keeps_the_demos_and_parameters_of_the_one_to_beat(self) -> None:
         best = Candidate("Best", (Demo("i", "o"),), {"temperature": 0.7})
@@ -181,7 +170,8 @@ class TestWhatIsRefused:
         [
             ("Here is a prompt: Do it.", "it holds no prompt in [[...]]"),
             ("", "it holds no prompt in [[...]]"),
-            ("[[Do it.", "it holds no prompt in [[...]]"),
+            ("[[Do it.", UNPAIRED),
+            ("[[Do as in [[it]]", UNPAIRED),
             ("[[ \n ]]", "the prompt is empty"),
             ("[[Solve it.]]", "that prompt was tried before"),
             ("[[ solve it ]]", "that prompt was tried before"),
@@ -216,7 +206,7 @@ class TestWhatIsRefused:
     def test_questions_are_bounded_and_end_with_the_reason(self, attempts: int) -> None:
         subject = opro(attempts=attempts)
         for count in range(attempts):
-            assert isinstance(subject.ask(["no"] * count), Question)
+            assert isinstance(subject.ask([Answer("no")] * count), Question)
         found = proposed(subject, *["no"] * attempts)
         reason = "no usable answer: it holds no prompt in [[...]]"
         assert found == Proposals((), reason, (), "opro")

@@ -97,13 +97,13 @@ def test_check_notes_what_may_not_be_meant_and_run_repeats_it(tmp_path: Path) ->
     project = toy_project(tmp_path)
     settings = (
         *("--set", "dataset.split={train: 2, validation: 3, test: 6}"),
-        *("--set", "roles.target.prompt=Say {inputs} to {question}."),
+        *("--set", "roles.target.prompt=Say {row.name} to {{user.question}}."),
     )
     checked = project.run("check", "toy", *settings)
     notes = [line.strip() for line in checked.stdout.splitlines() if line.startswith("  note: ")]
     assert (
-        "note: roles.target.prompt holds {inputs}, {question}, sent as it stands: only {input} "
-        "is filled"
+        "note: roles.target.prompt holds '{row.name}', '{{user.question}}', sent as it stands: "
+        "only {input} is filled"
     ) in notes
     unused = "note: 19 rows are in no split and are not used; raise dataset.split to use them"
     assert unused in notes

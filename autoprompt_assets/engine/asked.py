@@ -11,6 +11,7 @@ from autoprompt_assets.engine.candidate import Message, choice_schema
 from autoprompt_assets.engine.grading.judge import VERDICT_FORM
 from autoprompt_assets.engine.llm import Request, Role
 from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.template import INPUT
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,5 @@ class Models:
     target: Asked
     review: Asked | None
     optimizer: Asked | None
+    columns: frozenset[str] = INPUT
+    """The names that a prompt may have for the row's input."""

@@ -42,8 +42,9 @@ class Asker:
 
     def request(self, candidate: Candidate, example: Example) -> Request:
         """What the target model is asked about `example`."""
-        target = self.models.target
-        messages = candidate.messages(example.input, as_choice=target.form is not None)
+        target, columns = self.models.target, self.models.columns
+        is_choice = target.form is not None
+        messages = candidate.messages(example.input, as_choice=is_choice, columns=columns)
         return target.request(messages, self.replicate, **candidate.parameters)
 
     async def ask(self, example: Example, request: Request) -> RowResult:

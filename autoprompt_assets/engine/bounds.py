@@ -3,13 +3,13 @@
 A prompt has at most as many tokens as its text and its response format have UTF-8 bytes (byte-pair
 encodings never make more), a few per message, and what a chat template puts before them; a
 completion has at most `max_tokens`. What a model wrote, read by another, is taken to have at most
-twice the tokens it was written in, and an instruction that it wrote to hold `{input}` no more often
+twice the tokens it was written in, and an instruction that it wrote to hold the input no more often
 than the ones that were given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from autoprompt_assets.engine.spec_strategies import (
     MiproSpec,
     OproSpec,
 )
+from autoprompt_assets.engine.template import fields
 
 TOKENS_PER_MESSAGE = 16
 TOKENS_PER_CALL = 128
@@ -107,18 +108,18 @@ def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Sp
     """One candidate over a split: each row asked once and, with a review model, judged once."""
     per_row = sum(
         size_of(message["content"]) + TOKENS_PER_MESSAGE
-        for message in candidate.messages("", as_choice=True)
+        for message in candidate.messages("", as_choice=True, columns=models.columns)
     )
     rows = extent.rows
-    inputs = extent.input_bytes * max(1, candidate.instruction.count("{input}"))
+    inputs = extent.input_bytes * max(1, _count(candidate.instruction, models.columns))
     answer = completion_bound(models.target, candidate)
     bound = calls_bound(models.target, rows, per_row * rows + inputs, answer)
     if models.review is None:
         return bound
     template = models.review.spec.prompt
-    prompt = size_of(template) + REENCODED * answer * template.count("{response}")
-    texts = extent.input_bytes * template.count("{input}")
-    texts += extent.target_bytes * template.count("{answer}")
+    prompt = size_of(template) + REENCODED * answer * _count(template, ["response"])
+    texts = extent.input_bytes * _count(template, models.columns - {"response", "answer"})
+    texts += extent.target_bytes * _count(template, ["answer"])
     return bound.plus(calls_bound(models.review, rows, prompt * rows + texts))
 
 
@@ -193,8 +194,8 @@ def _history_bytes(
     prompts = min(strategy.history, 1 + _candidates(spec))
     history = prompts * (_instruction_bytes(spec) + BYTES_PER_ITEM)
     rows = Extent.most(train, strategy.exemplars).shown
-    own = size_of(prompt) + rows * prompt.count("{examples}")
-    return max(own, rows) + history * max(1, prompt.count("{prompt_scores_str}"))
+    own = size_of(prompt) + rows * _count(prompt, ["examples"])
+    return max(own, rows) + history * max(1, _count(prompt, ["prompt_scores_str"]))
 
 
 def _reflection_bytes(
@@ -243,7 +244,7 @@ def _instruction_bytes(spec: ExperimentSpec) -> int:
 
 def _largest_candidate(spec: ExperimentSpec, train: Sequence[Example]) -> Candidate:
     """One that is no smaller than any that the search can propose, in any part."""
-    fills = max(text.count("{input}") for text in _given(spec))
+    fills = max(_count(text, spec.dataset.columns) for text in _given(spec))
     instruction = "{input}" * fills + "x" * _instruction_bytes(spec)
     strategy = spec.optimizer
     demos: list[Demo] = []
@@ -263,6 +264,10 @@ def _largest_parameters(spec: ExperimentSpec) -> dict[str, Any]:
         return {}
     values = (spec.roles.target.max_tokens, *strategy.parameters["max_tokens"])
     return {"max_tokens": max(map(_tokens, values))}
+
+
+def _count(template: str, names: Collection[str]) -> int:
+    return len(fields(template, names))
 
 
 def _tokens(value: Any) -> int:

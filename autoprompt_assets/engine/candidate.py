@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.template import INPUT, fields, fill
 
 Message = dict[str, str]
 
@@ -52,24 +52,27 @@ class Candidate:
         demos = tuple(Demo(demo["input"], demo["answer"]) for demo in data["demos"])
         return cls(data["instruction"], demos, dict(data["parameters"]))
 
-    def messages(self, text: str, *, as_choice: bool) -> tuple[Message, ...]:
+    def messages(
+        self, text: str, *, as_choice: bool, columns: Collection[str] = INPUT
+    ) -> tuple[Message, ...]:
         """The chat that asks about `text`.
 
-        An instruction with the placeholder `{input}` is a template for the user's turn; any other
-        is the system's turn. `as_choice` shows the demos' answers in the JSON form that a
-        constrained model answers in.
+        An instruction with a placeholder of `columns` (names for the row's input) is a template
+        for the user's turn; any other is the system's turn. `as_choice` shows the demos' answers
+        in the JSON form that a constrained model answers in.
         """
-        templated = "{input}" in self.instruction
-        messages = [] if templated else [{"role": "system", "content": self.instruction}]
-        for demo in self.demos:
+        inputs = [*(demo.input for demo in self.demos), text]
+        messages: list[Message] = []
+        if fields(self.instruction, columns):
+            turns = [fill(self.instruction, **dict.fromkeys(columns, one)) for one in inputs]
+        else:
+            messages, turns = [{"role": "system", "content": self.instruction}], inputs
+        for demo, turn in zip(self.demos, turns[:-1], strict=True):
             answer = choice_json(demo.answer) if as_choice else demo.answer
-            messages.append({"role": "user", "content": self._turn(demo.input)})
+            messages.append({"role": "user", "content": turn})
             messages.append({"role": "assistant", "content": answer})
-        messages.append({"role": "user", "content": self._turn(text)})
+        messages.append({"role": "user", "content": turns[-1]})
         return tuple(messages)
-
-    def _turn(self, text: str) -> str:
-        return fill(self.instruction, input=text) if "{input}" in self.instruction else text
 
     def text(self) -> str:
         """The prompt as a person reads it: the instruction, the demos, the request fields."""
@@ -79,12 +82,6 @@ class Candidate:
             fields = json.dumps(dict(self.parameters), ensure_ascii=False, sort_keys=True)
             parts.append(f"(Request parameters: {fields})")
         return "\n\n".join(parts)
-
-
-def fill(template: str, **values: str) -> str:
-    """`template` with each `{name}` replaced; other braces stay, and values are not refilled."""
-    pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in values))
-    return pattern.sub(lambda match: values[match[0][1:-1]], template)
 
 
 def choice_json(answer: str) -> str:

@@ -5,8 +5,9 @@
 | empty | it has no letter and no digit | |
 | length | the instruction is longer than `longest` | demos; the first prompt's own length |
 | duplicate | it is a known one in all that is said (`alike`) | other case within: `Yes`, `yes` |
-| placeholder lost | `{input}` or another `{name}` of the first prompt is gone | JSON, LaTeX |
-| placeholder new | `{input}`, or a name for it that nothing fills | `Answer: {letter}` |
+| placeholder lost | the first prompt holds the input's and it does not | its other form, or name |
+| placeholder new | it holds the input's and the first prompt does not | |
+| placeholder stray | a name stands in braces and nothing fills it: `template` | `{ name }`, JSON |
 | keep | a text of `keep` does not stand in it, letter by letter | |
 | form | what the answer is read by is gone: `lint_format` | a form that was never asked for |
 | copy | one row's text stands in it: `lint_leaks` | demos; what the task or the first prompt says |
@@ -16,13 +17,12 @@ none but `duplicate`. Where a rule may be wrong it lets pass: a poor candidate c
 a good one that is refused may cost the search. What is told is a pure function of what is given,
 rows in their order, so that a search that is resumed asks its optimizer model the same again.
 
-`{input}` may not be added although it would work: it turns the system's turn into a template of
-the user's, and the winner must fit where the first prompt stands.
+The input's placeholder may not be added although it would work: it turns the system's turn into a
+template of the user's, and the winner must fit where the first prompt stands.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,28 +34,13 @@ from autoprompt_assets.engine.grading.settings import GraderSpec
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint_format import Mark, marks
 from autoprompt_assets.engine.lint_leaks import Leaks, visible
+from autoprompt_assets.engine.template import INPUT, fields, literal, stray
 
 SHORTEST_LIMIT = 4000
 """Characters that every instruction may have, unless `longest` says else."""
 TIMES_FIRST = 4
 """An instruction may be so many times as long as the first prompt."""
-INPUT_NAMES = frozenset(
-    [
-        "input",
-        "question",
-        "query",
-        "problem",
-        "user_input",
-        "userinput",
-        "input_text",
-        "user_query",
-        "user_question",
-    ]
-)
-"""Names that a model writes for the input; only `{input}` is filled."""
 
-_LATEX = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})+")
-_PLACEHOLDER = re.compile(r"(?<!\{)\{([^\W\d]\w*)\}(?!\})")
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"
 
 
@@ -66,7 +51,8 @@ class Lint:
     `rows` are the train rows, and validation's where copies of those shall be found, too; never
     the test's. `choices` are the target role's. `longest` is in characters of the instruction,
     `None` stands for 4,000 or four times the first prompt, whichever is more. `keep` are literal
-    texts that every instruction must hold.
+    texts that every instruction must hold. `columns` are the names that a prompt may have for the
+    input.
     """
 
     first: str
@@ -75,6 +61,7 @@ class Lint:
     choices: tuple[str, ...] = ()
     longest: int | None = None
     keep: tuple[str, ...] = ()
+    columns: frozenset[str] = INPUT
 
     def problem(self, candidate: Candidate, known: Collection[str]) -> str:
         """Why `candidate` cannot be used, in words for a model and a person, or an empty text.
@@ -102,19 +89,21 @@ class Lint:
         )
 
     def _placeholder(self, instruction: str) -> str:
-        was, now = self._placeholders, placeholders(instruction)
-        lost = sorted(was - now)
-        if lost:
-            return f"it lacks the placeholder {_braced(lost)} of the first prompt; keep it as it is"
-        if "input" in now - was:
+        was, now = self._fields, fields(instruction, self.columns)
+        if was and not now:
+            return f"it lacks the placeholder {was[0]} of the first prompt; keep it as it is"
+        if now and not was:
             return (
-                "it holds {input}, and the first prompt is used as it stands, without "
+                f"it holds {now[0]}, and the first prompt is used as it stands, without "
                 "placeholders; take it out, the input follows by itself"
             )
-        unknown = sorted(name for name in now - was if name.casefold() in INPUT_NAMES)
-        if unknown:
-            return f"it holds {_braced(unknown)}, which nothing fills; take it out"
-        return ""
+        found = next((name[:50] for name in stray(instruction, self.columns)), "")
+        if not found:
+            return ""
+        return (
+            f"it holds {found}, which nothing fills; take it out, or write it with spaces inside "
+            f"the braces, {literal(found)}"
+        )
 
     def _lost_text(self, instruction: str) -> str:
         lost = next((text for text in self.keep if text not in instruction), None)
@@ -141,8 +130,8 @@ class Lint:
         return max(default if self.longest is None else self.longest, len(self.first))
 
     @cached_property
-    def _placeholders(self) -> frozenset[str]:
-        return placeholders(self.first)
+    def _fields(self) -> list[str]:
+        return fields(self.first, self.columns)
 
     @cached_property
     def _marks(self) -> tuple[Mark, ...]:
@@ -169,13 +158,3 @@ def alike(candidate: Candidate) -> str:
     wording = " ".join(visible(candidate.instruction).split()).rstrip(" .")
     wording = wording[:1].casefold() + wording[1:]
     return content_hash({**candidate.as_json(), "instruction": ["alike", wording]}, 12)
-
-
-def placeholders(instruction: str) -> frozenset[str]:
-    """The names in single braces. `{input}` counts wherever it stands, as there it is filled."""
-    found = set(_PLACEHOLDER.findall(_LATEX.sub("", instruction)))
-    return frozenset(found | {"input"} if "{input}" in instruction else found)
-
-
-def _braced(found: Iterable[str]) -> str:
-    return ", ".join(f"{{{name}}}" for name in found)

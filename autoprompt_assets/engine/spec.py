@@ -30,6 +30,12 @@ from autoprompt_assets.engine.spec_values import (
     WebAddress,
     Whole,
 )
+from autoprompt_assets.engine.template import INPUT, NO_NAMES, fields, stray_problem
+
+REVIEW_NAMES = frozenset(["response", "answer"])
+"""What the review prompt holds beside the input: the model's answer, and the target."""
+OPTIMIZER_NAMES = frozenset(["prompt_scores_str", "examples"])
+"""What the prompt of `opro` holds: the prompts so far, and train rows."""
 
 
 class SplitSpec(Frozen):
@@ -69,6 +75,11 @@ class DatasetSpec(Frozen):
     encoding: str = "utf-8"
     split: SplitSpec = SplitSpec()
     seed: Whole = 0
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names that a prompt may have for the row's input."""
+        return INPUT | {self.input}
 
     @model_validator(mode="after")
     def _two_columns(self) -> Self:
@@ -192,7 +203,12 @@ class ExperimentSpec(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*self._lacking(), *self._unlimited(), *self._unknown_endpoints()]
+        problems = [
+            *self._lacking(),
+            *self._unfilled(),
+            *self._unlimited(),
+            *self._unknown_endpoints(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -204,7 +220,7 @@ class ExperimentSpec(Frozen):
         if isinstance(self.grader, ModelGrader):
             if roles.review is None:
                 yield "grader.kind is 'model' and roles.review is missing; add it"
-            elif "{response}" not in roles.review.prompt:
+            elif not fields(roles.review.prompt, ["response"]):
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
         yield from self._lacking_in_first_prompt()
         yield from self._lacking_for_strategy()
@@ -231,7 +247,7 @@ class ExperimentSpec(Frozen):
             isinstance(strategy, OproSpec | AutoSpec)
             and writer is not None
             and writer.prompt.strip()
-            and "{prompt_scores_str}" not in writer.prompt
+            and not fields(writer.prompt, ["prompt_scores_str"])
         ):
             yield "roles.optimizer.prompt lacks {prompt_scores_str}; add it, or leave it out"
         needs_rows = {
@@ -243,6 +259,23 @@ class ExperimentSpec(Frozen):
             needs_rows = "takes demos from there where there is no roles.optimizer"
         if needs_rows and self.dataset.split.train == 0:
             yield f"dataset.split.train is 0; raise it, optimizer {name!r} {needs_rows}"
+
+    def _unfilled(self) -> Iterator[str]:
+        """Placeholders that nothing fills, which would be sent without a word."""
+        columns, roles = self.dataset.columns, self.roles
+        prompts = [("roles.target.prompt", roles.target.prompt, NO_NAMES)]
+        if isinstance(self.optimizer, DemosSpec | MiproSpec | AutoSpec):
+            for number, wording in enumerate(self.optimizer.wordings):
+                prompts.append((f"optimizer.wordings.{number}", wording, NO_NAMES))
+        if roles.review is not None:
+            prompts.append(("roles.review.prompt", roles.review.prompt, REVIEW_NAMES))
+        if roles.optimizer is not None:
+            # It may speak of the input's placeholder, which stands in the prompts it asks for.
+            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, OPTIMIZER_NAMES))
+        for field, prompt, others in prompts:
+            problem = stray_problem(prompt, columns, others)
+            if problem:
+                yield f"{field} {problem}"
 
     @field_validator("optimizer", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.llm import CallError
 from autoprompt_assets.engine.optimizers.base import (
+    Answer,
     Feedback,
     Judge,
     Optimizer,
@@ -74,7 +75,7 @@ class Step:
             status,
             reason,
             tuple(self.scored),
-            tuple(reply for reply in self.replies if isinstance(reply, str)),
+            tuple(reply.text for reply in self.replies if isinstance(reply, Answer)),
             self.spend,
             asked.strategy,
             tuple(self.rejected),
@@ -115,7 +116,7 @@ class Step:
     def _budget(self) -> Budget:
         return self.left(self.history.spend.plus(self.spend))
 
-    async def _answer(self, question: Question) -> str:
+    async def _answer(self, question: Question) -> Answer:
         role = self.scoring.evaluator.models.optimizer
         assert role is not None
         size = sum(len(message["content"].encode()) for message in question.messages)
@@ -132,7 +133,7 @@ class Step:
                 f"the optimizer model gave no answer ({type(error).__name__}: {error}); run again"
             ) from None
         self.spend = self.spend.plus(charged(completion))
-        return completion.text or ""
+        return Answer(completion.text or "")
 
     async def _tried(self, probe: Probe) -> tuple[Feedback, ...]:
         """A path must not fork on a call that failed: that ends the run, to be run again."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
-from autoprompt_assets.engine.candidate import Message, fill
+from autoprompt_assets.engine.candidate import Message
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import CORRECT, WRONG, Grade
+from autoprompt_assets.engine.template import INPUT, fill
 
 VERDICT_FORM: dict[str, Any] = {
     "type": "json_schema",
@@ -33,12 +35,14 @@ _VERDICT = re.compile(r"\b(true|false|correct|incorrect|yes|no)\b", re.IGNORECAS
 class Judge:
     """The review model says whether an answer is right; its verdict is read robustly."""
 
-    def __init__(self, prompt: str) -> None:
-        self._prompt = prompt
+    def __init__(self, prompt: str, columns: Collection[str] = INPUT) -> None:
+        self._prompt, self._columns = prompt, columns
 
     def review(self, example: Example, answer: str) -> tuple[Message, ...]:
-        """The review prompt, filled: {input}, {response} and {answer} (the target)."""
-        content = fill(self._prompt, input=example.input, response=answer, answer=example.target)
+        """The review prompt, filled: {response}, {answer} (the target) and the input's names."""
+        values = dict.fromkeys(self._columns, example.input)
+        values |= {"response": answer, "answer": example.target}
+        content = fill(self._prompt, **values)
         return ({"role": "system", "content": content},)
 
     def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:

@@ -12,5 +12,5 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 def make_grader(experiment: ExperimentSpec) -> Grader:
     """The grader that `experiment` asks for."""
     if isinstance(experiment.grader, ModelGrader) and experiment.roles.review is not None:
-        return Judge(experiment.roles.review.prompt)
+        return Judge(experiment.roles.review.prompt, experiment.dataset.columns)
     return Rule(experiment.grader)

@@ -41,7 +41,7 @@ def make_optimizer(
         case OproSpec():
             return _opro(spec, spec.optimizer, train, judge)
         case GepaSpec():
-            return Gepa(spec.optimizer, first, train, judge)
+            return Gepa(spec.optimizer, first, train, judge, spec.dataset.columns)
         case DemosSpec():
             return Demos(spec.optimizer, first, train, judge)
         case MiproSpec():
@@ -58,7 +58,7 @@ def _parts(
     """The strategies that the roles and the rows allow."""
     first = spec.roles.target.prompt
     if spec.roles.optimizer is not None:
-        yield "gepa", Gepa(auto, first, train, judge)
+        yield "gepa", Gepa(auto, first, train, judge, spec.dataset.columns)
     if train:
         yield "demos", Demos(auto, first, train, judge)
         yield "mipro", _mipro(spec, auto, train, judge)
@@ -70,7 +70,7 @@ def _opro(
     spec: ExperimentSpec, opro: OproSpec | AutoSpec, train: Sequence[Example], judge: Judge
 ) -> Opro:
     assert spec.roles.optimizer is not None
-    return Opro(opro, spec.roles.optimizer.prompt, train, judge)
+    return Opro(opro, spec.roles.optimizer.prompt, train, judge, spec.dataset.columns)
 
 
 def _mipro(

@@ -43,7 +43,7 @@ class Proposals:
 
 @dataclass(frozen=True)
 class Question:
-    """What the optimizer model must be asked before `ask` can go on. The reply is its text."""
+    """What the optimizer model must be asked before `ask` can go on. The reply is an `Answer`."""
 
     messages: tuple[Message, ...]
     replicate: int = 0
@@ -74,7 +74,16 @@ class Feedback:
     """The review model's words, or the grader's; may be empty."""
 
 
-Reply = str | tuple[Feedback, ...]
+@dataclass(frozen=True)
+class Answer:
+    """What the optimizer model wrote."""
+
+    text: str
+    problem: str = ""
+    """Why the text cannot be used whatever it holds: "it was cut off at max_tokens"."""
+
+
+Reply = Answer | tuple[Feedback, ...]
 Ask = Question | Probe | Proposals
 
 

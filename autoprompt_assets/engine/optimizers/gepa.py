@@ -10,7 +10,7 @@ simulated landscapes had 73 repetitions refused; with it, 20.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -35,6 +35,7 @@ from autoprompt_assets.engine.optimizers.reflection import merge, rewrite
 from autoprompt_assets.engine.optimizers.texts import rules
 from autoprompt_assets.engine.optimizers.writing import Drafts, Task, Written, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, GepaSpec
+from autoprompt_assets.engine.template import INPUT
 
 ROUNDS = 3
 """Minibatches that a parent is tried on for one reflection, until one holds a wrong answer."""
@@ -58,13 +59,19 @@ class Gepa:
 
     What it decides follows from the steps told alone, so `tell` works out again what the step
     before it had set out to do: how often a parent was reflected on, and which pairs were merged.
+    `columns` are the names of a row's input.
     """
 
     def __init__(
-        self, spec: GepaSpec | AutoSpec, first: str, train: Sequence[Example], judge: Judge
+        self,
+        spec: GepaSpec | AutoSpec,
+        first: str,
+        train: Sequence[Example],
+        judge: Judge,
+        columns: Collection[str] = INPUT,
     ) -> None:
         self._spec, self._judge = spec, judge
-        self._first = Candidate(first)
+        self._first, self._columns = Candidate(first), columns
         self._train = train
         self._trials: list[Trial] = []
         self._steps = 0
@@ -188,7 +195,8 @@ class Gepa:
 
     @property
     def _rules(self) -> str:
-        return rules(self._first.instruction, self._spec.keep, self._spec.longest)
+        first = self._first.instruction
+        return rules(first, self._spec.keep, self._spec.longest, self._columns)
 
 
 def _rewritten(parent: Candidate, instruction: str) -> Proposal:

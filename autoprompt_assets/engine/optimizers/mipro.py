@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoprompt_assets.engine.candidate import Candidate, Demo, fill
+from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
@@ -36,6 +36,7 @@ from autoprompt_assets.engine.optimizers.space import Point, Space, with_own
 from autoprompt_assets.engine.optimizers.tpe import suggestions
 from autoprompt_assets.engine.optimizers.writing import Task, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, MiproSpec
+from autoprompt_assets.engine.template import fill
 
 NAME = "mipro"
 TRIES = 32
@@ -69,8 +70,9 @@ Some inputs, each with its target:
 Tip: {tip}
 
 The new prompt must hold for every input of this kind, so do not repeat the inputs above. Keep \
-what the prompt says about the form of the answer, and placeholders in braces, if there are any. \
-Write the new prompt inside [[ and ]], and nothing after it."""
+what the prompt says about the form of the answer, and the placeholder of the input, if it has \
+one. Nothing else is filled in; a name in braces takes spaces inside: { name }. Write the new \
+prompt inside [[ and ]], and nothing after it."""
 
 
 class Mipro:

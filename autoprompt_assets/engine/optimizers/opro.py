@@ -7,9 +7,9 @@ proposals a step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from autoprompt_assets.engine.candidate import Candidate, Message, fill
+from autoprompt_assets.engine.candidate import Candidate, Message
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
@@ -26,6 +26,7 @@ from autoprompt_assets.engine.optimizers.base import (
 from autoprompt_assets.engine.optimizers.texts import row_text, rules, tagged
 from autoprompt_assets.engine.optimizers.writing import Drafts, Task, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, OproSpec
+from autoprompt_assets.engine.template import INPUT, fill
 
 _HISTORY = """\
 Below are prompts for a language model, each followed by the score that it reached on one task, \
@@ -57,13 +58,18 @@ class Opro:
 
     `prompt` is the user's meta-prompt, with `{prompt_scores_str}` and, if exemplars are wanted,
     `{examples}`; the built-in one is used where it is empty. A new instruction keeps the demos and
-    the parameters of the candidate to be beaten.
+    the parameters of the candidate to be beaten. `columns` are the names of a row's input.
     """
 
     def __init__(
-        self, spec: OproSpec | AutoSpec, prompt: str, train: Sequence[Example], judge: Judge
+        self,
+        spec: OproSpec | AutoSpec,
+        prompt: str,
+        train: Sequence[Example],
+        judge: Judge,
+        columns: Collection[str] = INPUT,
     ) -> None:
-        self._spec, self._prompt, self._judge = spec, prompt, judge
+        self._spec, self._prompt, self._judge, self._columns = spec, prompt, judge, columns
         self._train = sorted(train, key=lambda example: example.id)
         self._trials: list[Trial] = []
         self._step = 0
@@ -123,7 +129,7 @@ class Opro:
 
     def _rules(self) -> str:
         first = self._trials[0].candidate.instruction if self._trials else ""
-        return rules(first, self._spec.keep, self._spec.longest)
+        return rules(first, self._spec.keep, self._spec.longest, self._columns)
 
     def _exemplars(self) -> list[str]:
         """Train rows drawn for this step."""

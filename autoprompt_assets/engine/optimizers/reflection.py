@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoprompt_assets.engine.candidate import Candidate, Message, fill
+from autoprompt_assets.engine.candidate import Candidate, Message
 from autoprompt_assets.engine.optimizers.base import Feedback
 from autoprompt_assets.engine.optimizers.texts import (
     ANSWER_LIMIT,
@@ -20,6 +20,7 @@ from autoprompt_assets.engine.optimizers.texts import (
     row_text,
     tagged,
 )
+from autoprompt_assets.engine.template import fill
 
 MOST_RIGHT = 3
 """Rows that went right, shown where none went wrong."""

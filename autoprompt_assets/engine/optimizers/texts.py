@@ -1,15 +1,16 @@
 """The text of requests to the optimizer model: what is shown, how it is set apart, what is asked.
 
-Models wrote much of what is shown, so it is data: templates are filled by `candidate.fill`, which
+Models wrote much of what is shown, so it is data: templates are filled by `template.fill`, which
 fills no value again, and what is shown stands between tags that it does not itself close.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.lint import SHORTEST_LIMIT, TIMES_FIRST, placeholders
+from autoprompt_assets.engine.lint import SHORTEST_LIMIT, TIMES_FIRST
+from autoprompt_assets.engine.template import INPUT, fields
 
 INPUT_LIMIT = 1500
 """Characters of a row's input that a request shows."""
@@ -52,22 +53,24 @@ def row_text(example: Example) -> str:
     return f"{shown}\n{tagged('target', cut(example.target, ANSWER_LIMIT))}"
 
 
-def rules(first: str, keep: Sequence[str], longest: int | None) -> str:
+def rules(
+    first: str, keep: Sequence[str], longest: int | None, columns: Collection[str] = INPUT
+) -> str:
     """What every new prompt must respect, as lines of a list; the judge holds it to the same.
 
-    `first` is the first prompt, `keep` and `longest` are the spec's.
+    `first` is the first prompt; `keep`, `longest` and the input's names are the spec's.
     """
     lines = [
         "It is used as it stands, for inputs of the same kind that are not shown here. Say what "
         "holds in general, and copy none of the inputs shown, nor their answers.",
         "Keep what the present prompts say of the form of the answer: answers are read by it.",
     ]
-    names = sorted(placeholders(first))
+    names = dict.fromkeys(fields(first, columns))
     if names:
-        shown = ", ".join(f"{{{name}}}" for name in names)
-        lines.append(f"Keep {shown} as it stands: text is put there. Add no other such name.")
+        lines.append(f"Keep {', '.join(names)} as it stands: the input is put there.")
     else:
         lines.append("The input follows it by itself: it needs no placeholder.")
+    lines.append("Nothing else is filled in. A name in braces takes spaces inside: { name }.")
     lines += [f"It must hold this text, letter by letter:\n{tagged('keep', text)}" for text in keep]
     limit = max(SHORTEST_LIMIT, TIMES_FIRST * len(first)) if longest is None else longest
     lines.append(f"It may have {max(limit, len(first)):,} characters at most.")

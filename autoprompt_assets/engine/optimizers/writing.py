@@ -6,12 +6,12 @@ questions were asked. All strategies that ask a model ask it so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from autoprompt_assets.engine.candidate import Message, fill
+from autoprompt_assets.engine.candidate import Message
 from autoprompt_assets.engine.optimizers.base import (
+    Answer,
     Judge,
     Proposal,
     Proposals,
@@ -19,15 +19,15 @@ from autoprompt_assets.engine.optimizers.base import (
     Rejected,
     Reply,
 )
+from autoprompt_assets.engine.optimizers.instruction import read_instruction
+from autoprompt_assets.engine.template import fill
 
 AGAIN = (
     "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
 )
 NO_ANSWER = "(no answer)"
 """Stands for an empty answer in a conversation: servers refuse a turn without text."""
-
-_SHORTEST = re.compile(r"\[\[(.*?)\]\](?!\])", re.DOTALL)
-_BRACKET = re.compile(r"[\[\]]")
+UNPAIRED = "it holds no prompt in [[...]] whose brackets pair, so where it ends is not clear"
 
 
 @dataclass(frozen=True)
@@ -70,23 +70,30 @@ def write(task: Task, judge: Judge, attempts: int, replies: Sequence[Reply]) -> 
         if attempt == len(replies):
             return Question(tuple(messages), task.replicate)
         reply = replies[attempt]
-        assert isinstance(reply, str)
-        instruction = read_instruction(reply)
-        if instruction is None:
-            problem = "it holds no prompt in [[...]]"
-        elif not instruction:
-            problem = "the prompt is empty"
-        else:
+        assert isinstance(reply, Answer)
+        instruction, problem = _read(reply)
+        if not problem:
             proposal = task.make(instruction)
             problem = judge.problem(proposal.candidate, task.known)
             if not problem:
                 return Written(proposal, tuple(rejected), attempt + 1)
             rejected.append(Rejected(proposal, problem))
         messages += [
-            {"role": "assistant", "content": reply if reply.strip() else NO_ANSWER},
+            {"role": "assistant", "content": reply.text if reply.text.strip() else NO_ANSWER},
             {"role": "user", "content": fill(AGAIN, problem=problem)},
         ]
     return Written(None, tuple(rejected), attempts, problem)
+
+
+def _read(reply: Answer) -> tuple[str, str]:
+    """The instruction that `reply` holds, and why there is none."""
+    if reply.problem:
+        return "", reply.problem
+    instruction = read_instruction(reply.text)
+    if instruction is None:
+        unpaired = "[[" in reply.text or "]]" in reply.text
+        return "", UNPAIRED if unpaired else "it holds no prompt in [[...]]"
+    return instruction, "" if instruction else "the prompt is empty"
 
 
 @dataclass
@@ -109,33 +116,3 @@ class Drafts:
         """The step's proposals; without any, the last problem is the reason."""
         reason = "" if self.proposals else f"no usable answer: {self.problem}"
         return Proposals(tuple(self.proposals), reason, tuple(self.rejected), strategy)
-
-
-def read_instruction(answer: str) -> str | None:
-    """The text of the last `[[...]]`, `None` where there is none.
-
-    Brackets inside are part of it where they are balanced, `[[Answer as [[x]], or [].]]`; else it
-    ends at the next `]]`.
-    """
-    found, at = None, answer.find("[[")
-    while at >= 0:
-        end = _balanced(answer, at)
-        if end is None:
-            shortest = _SHORTEST.match(answer, at)
-            end = shortest.end() if shortest else None
-        if end is None:
-            break
-        found = answer[at + 2 : end - 2].strip()
-        at = answer.find("[[", end)
-    return found
-
-
-def _balanced(text: str, start: int) -> int | None:
-    """Where the `[[` at `start` is closed by a `]]`, if brackets between are balanced."""
-    depth = 0
-    for match in _BRACKET.finditer(text, start):
-        depth += 1 if match[0] == "[" else -1
-        if depth == 0:
-            end = match.end()
-            return end if text[end - 2] == "]" and end - start >= 4 else None
-    return None
