@@ -200,8 +200,8 @@ def best_prompt(
         steps = require_iterations(session.records, session.spec.optimizer.iterations + 1, command)
         history = read_history(session, steps)
         best = history.best
-        target, candidate = session.models.target, best.scored.candidate
-        text, request = prompt_text(target, candidate), request_template(target, candidate)
+        models, candidate = session.models, best.scored.candidate
+        text, request = prompt_text(models, candidate), request_template(models, candidate)
         session.records.write_best(best, text, request)
     data = [session.search_id, best.iteration, scored_json(best.scored)]
     return dg.MaterializeResult(

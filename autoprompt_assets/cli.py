@@ -105,7 +105,7 @@ def check(experiment: str, settings: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--data", required=True, help="Your table: CSV, JSON Lines or Parquet.")
+@click.option("--data", required=True, help="Your table: CSV, TSV, JSON, JSON Lines or Parquet.")
 @click.option("--input", "input_column", default="input", show_default=True)
 @click.option("--target", "target_column", default="target", show_default=True)
 @click.option("--encoding", default="utf-8", show_default=True, help="cp1252 is what Excel writes.")

@@ -25,7 +25,8 @@ TEMPLATE = """\
 description: ""
 
 dataset:
-  # A path from this file, an absolute path, or a URL. CSV, JSON Lines or Parquet.
+  # A path from this file, an absolute path, or a URL: CSV (commas, semicolons, tabs or bars),
+  # JSON, JSON Lines or Parquet, also with .gz.
   path: {path}
   input: {input}
   target: {target}

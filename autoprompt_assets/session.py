@@ -33,7 +33,7 @@ from autoprompt_assets.engine.records import Iteration
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import RescoreSpec
-from autoprompt_assets.engine.table import read_table
+from autoprompt_assets.engine.table import open_table
 from autoprompt_assets.engine.targets import refuse_unanswerable
 from autoprompt_assets.interrupts import run_interruptible
 from resources.experiments import ExperimentsResource
@@ -182,7 +182,8 @@ class Desk:
 def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:
     """The dataset as its file stands now; known rows keep the split that `files` remembers."""
     known = files.read_membership(spec.dataset) if files else None
-    built = build_dataset(read_table(spec.dataset, folder), spec.dataset, known)
+    table = open_table(spec.dataset, folder)
+    built = build_dataset(table.rows, spec.dataset, known, table.notes)
     refuse_unanswerable(spec, built.examples)
     return built
 

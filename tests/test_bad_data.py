@@ -30,9 +30,17 @@ WHOLE = parquet(input=["a"] * 999, target=["b"] * 999)
 FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
     "no input column": ("a.csv", "question,target\na,b\n", ["has no column 'input'; it has"]),
     "neither column": ("a.csv", "q,a\nx,y\n", ["'input'", "'target'", "mend dataset.target"]),
-    "a space in the header": ("a.csv", "input, target\na,b\n", ["no column 'target'", "input,  t"]),
-    "semicolons": ("a.csv", "input;target\na;b\n", ["set apart by semicolons; save it with comma"]),
-    "tabs": ("a.csv", "input\ttarget\na\tb\n", ["set apart by tabs; save it with commas"]),
+    "headers that look the same": (
+        "a.csv",
+        "input,target,target \na,b,c\n",
+        ["the columns 'target' and 'target ' differ in white space", "; rename one"],
+    ),
+    "another case": ("a.csv", "Input,target\na,b\n", ["it has 'Input'; set dataset.input to"]),
+    "a short line of semicolons": (
+        "a.csv",
+        "input;target\na\n",
+        ["line 2 has 1 cells where the header has 2; quote cells that hold semicolons"],
+    ),
     "a column twice": ("a.csv", "input,input,target\na,b,c\n", ["'input' stands twice; rename"]),
     "empty cells": (
         "a.csv",
@@ -45,7 +53,7 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
     "an open quote": ("a.csv", 'input,target\na,b\n"c,d\ne,f\n', ["line 3: a quote is opened and"]),
     "text after a quote": ("a.csv", 'input,target\n"a"b,c\n', ["line 2: ", "; mend the CSV"]),
     "cp1252": ("a.csv", b"input,target\na,b\ncaf\xe9,c\n", ["line 3 is not utf-8; save", "cp1252"]),
-    "UTF-16": ("a.csv", "input,target\na,b\n".encode("utf-16"), ["line 1 is not utf-8", "utf-16"]),
+    "half of UTF-16": ("a.csv", "input,ta".encode("utf-16")[:-1], ["line 1 is not utf-16; save"]),
     "UTF-16 without mark": ("a.csv", "input,target\na,b\n".encode("utf-16-le"), ["NUL bytes; set"]),
     "NUL bytes": ("a.jsonl", b'{"input": "a\x00"}', ["holds NUL bytes; set dataset.encoding"]),
     "header only": ("a.csv", "input,target\n", ["the file has no rows; give it some"]),
@@ -54,14 +62,19 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
     "an empty Parquet file": ("a.parquet", "", ["the file is empty; give it rows"]),
     "white space only": ("a.csv", " \n\n\t\n", ["the file is empty; give it rows"]),
     "a byte order mark only": ("a.csv", b"\xef\xbb\xbf", ["the file is empty; give it rows"]),
-    "an unknown ending": ("a.xlsx", "PK", ["the ending does not say what it is; set dataset.form"]),
+    "an unknown ending": ("a.dat", "a,b", ["the ending does not say what it is; set dataset.form"]),
     "no ending": ("rows", "a,b", ["the ending does not say what it is; set dataset.format"]),
     "bad JSON lines": (
         "a.jsonl",
         '{"input": "a", "target": "b"}\n{"input": a}\n\n[1]\n',
         ["line 2 is not JSON (Expecting value); mend it", "line 4 is '[1]', not an object"],
     ),
-    "one JSON array": ("a.jsonl", '[{"input": "a"}]', ["line 1 is", "not an object; write one {…"]),
+    "a JSON array of texts": (
+        "a.json",
+        '["input", "target"]',
+        ["row 1 is 'input', not an object; write an array of objects", "row 2 is 'target'"],
+    ),
+    "a JSON array that lacks a column": ("a.json", '[{"input": "a"}]', ["no column 'target'; it"]),
     "JSON nested too deeply": ("a.jsonl", '{"input": ' + "[" * 99999, ["line 1 is not JSON"]),
     "a JSON key missing": (
         "a.jsonl",

@@ -78,12 +78,15 @@ class Dataset:
 
 
 def build_dataset(
-    rows: Sequence[Row], spec: DatasetSpec, known: Membership | None = None
+    rows: Sequence[Row],
+    spec: DatasetSpec,
+    known: Membership | None = None,
+    noticed: Sequence[str] = (),
 ) -> Dataset:
     """Drop what cannot be used, place every row, and note what a user should know.
 
     `known` is the stored membership of earlier versions: its inputs keep their split, whatever
-    the file holds now.
+    the file holds now. `noticed` are the notes of its reading.
 
     Raises:
         InputError: a split would be empty.
@@ -107,7 +110,7 @@ def build_dataset(
         examples=tuple(examples),
         membership=Membership(thresholds, splits),
         version=content_hash([[e.id, e.split] for e in sorted(examples, key=lambda e: e.id)], 16),
-        notes=(*notes, *_split_notes(examples, spec)),
+        notes=(*noticed, *notes, *_split_notes(examples, spec)),
         dropped={**dropped, "left out by the split": left_out},
     )
     _refuse_empty(dataset, spec)

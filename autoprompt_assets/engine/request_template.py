@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from autoprompt_assets.engine.asked import Asked
+from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.candidate import Candidate
 
 PLACEHOLDER = "{input}"
@@ -15,20 +15,22 @@ HOW = (
 )
 
 
-def request_template(target: Asked, candidate: Candidate) -> dict[str, Any]:
+def request_template(models: Models, candidate: Candidate) -> dict[str, Any]:
     """Messages (demos included), response format, model and sampling, in the order they are sent.
 
     Written as compact ASCII JSON with the last message filled, `request` has the bytes that the
     endpoint was sent about that row.
     """
-    messages = candidate.messages(PLACEHOLDER, as_choice=target.form is not None)
+    target, columns = models.target, models.columns
+    is_choice = target.form is not None
+    messages = candidate.messages(PLACEHOLDER, as_choice=is_choice, columns=columns)
     request = target.request(messages, **candidate.parameters)
     return {"how": HOW, "endpoint": target.endpoint, "request": json.loads(request.payload)}
 
 
-def prompt_text(target: Asked, candidate: Candidate) -> str:
+def prompt_text(models: Models, candidate: Candidate) -> str:
     """The prompt for a person, and after it what its text alone does not say."""
-    request = request_template(target, candidate)["request"]
+    target, request = models.target, request_template(models, candidate)["request"]
     del request["messages"]
     left_out = [
         f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in _plain(request)

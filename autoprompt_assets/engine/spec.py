@@ -68,11 +68,12 @@ class DatasetSpec(Frozen):
 
     path: Location = Field(min_length=1)
     """A file beside the experiment file, an absolute path, or a URL."""
-    format: Literal["csv", "jsonl", "parquet"] | None = None
-    """Read from the path's ending when left out."""
+    format: Literal["csv", "tsv", "json", "jsonl", "parquet"] | None = None
+    """Read from the path's ending when left out; gzip and Parquet are known by their content."""
     input: str = Field("input", min_length=1)
     target: str = Field("target", min_length=1)
     encoding: str = "utf-8"
+    """Of a text without a byte order mark, which says it itself."""
     split: SplitSpec = SplitSpec()
     seed: Whole = 0
 
@@ -83,7 +84,7 @@ class DatasetSpec(Frozen):
 
     @model_validator(mode="after")
     def _two_columns(self) -> Self:
-        if self.input == self.target:
+        if self.input.strip() == self.target.strip():
             raise ValueError(f"input and target are the same column {self.input!r}; name two")
         return self
 

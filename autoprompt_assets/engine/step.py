@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from autoprompt_assets.engine.asker import without_answer
 from autoprompt_assets.engine.bounds import calls_bound
 from autoprompt_assets.engine.budget import Budget, BudgetSpent
 from autoprompt_assets.engine.dataset import Example, SplitRows
@@ -133,6 +134,9 @@ class Step:
                 f"the optimizer model gave no answer ({type(error).__name__}: {error}); run again"
             ) from None
         self.spend = self.spend.plus(charged(completion))
+        missing = without_answer(completion)
+        if missing is not None:
+            return Answer(completion.text or "", f"it was {missing.outcome}: {missing.reason}")
         return Answer(completion.text or "")
 
     async def _tried(self, probe: Probe) -> tuple[Feedback, ...]:
