@@ -17,7 +17,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
-from resources.endpoints import missing_keys
+from resources.endpoints import Endpoint, missing_keys
 from resources.home import refuse_unusable_journal
 
 
@@ -52,7 +52,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     least, bound = _bounds(spec, bench.llm.models(spec), data)
     lines = [f"{name}: {len(data.examples)} rows in {spec.dataset.path}"]
     lines += [f"  {split}: {rows} rows" for split, rows in data.sizes().items()]
-    notes = (*data.notes, *_notes(spec, data))
+    notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
     lines += [f"  note: {note}" for note in notes]
     lines += [f"  {role}: {end.model} at {end.name}" for role, end in endpoints.items()]
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
@@ -76,6 +76,15 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     if found:
         listed = ", ".join(map(shown, found))
         yield f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled"
+
+
+def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
+    if spec.roles.target.choices and not target.structured_output:
+        yield (
+            f"roles.target.choices are not sent as a schema, for endpoints.{target.name} does not "
+            "say structured_output: true; the prompt must name them, and an answer that is none "
+            "of them counts 0"
+        )
 
 
 def _bounds(spec: ExperimentSpec, models: Models, data: Dataset) -> tuple[Spend, Spend]:

@@ -27,6 +27,10 @@ def target(field: str) -> str:
     return spec_text(roles=TARGET % field)
 
 
+def prompted(prompt: str) -> str:
+    return spec_text(roles=f"{{target: {{prompt: {prompt}}}}}", optimizer="{strategy: demos}")
+
+
 FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "empty file": ("", ["experiment.yaml: is empty; write"]),
     "only comments": ("# to do\n", ["experiment.yaml: is empty; write"]),
@@ -202,6 +206,14 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "an unknown format": (spec_text(dataset="{path: a, format: xls}"), ["format = \"xls\"", "use"]),
     "no path": (spec_text(dataset="{path: ''}"), ['dataset.path = "": is empty; fill it in']),
     "reserved extra": (target("extra: {stream: true}"), ["'stream' may not stand in extra"]),
+    "an image": (
+        prompted("'See data:image/png;base64,iVBORw0KGgo= here'"),
+        ["roles.target.prompt holds an image as a data URL, not supported yet"],
+    ),
+    "messages": (
+        prompted("""'[{"role": "system", "content": "Sort it."}]'"""),
+        ["roles.target.prompt holds a list of messages, not supported yet"],
+    ),
     "tools": (target("extra: {tools: []}"), ["'tools' in extra is not supported", "take it out"]),
     "a date in extra": (target("extra: {a: 2024-01-01}"), ["extra.a", "put it in quotes"]),
     "NaN in extra": (target("extra: {seed: .nan}"), ["roles.target.extra.seed = NaN: is not fini"]),

@@ -10,7 +10,7 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json, read_choice
 from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, ContextTooLong
+from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, RequestRefused
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples
 
@@ -99,7 +99,7 @@ def test_a_slow_row_does_not_hold_up_those_behind_it(tmp_path: Path) -> None:
 
 
 def test_failed_row_does_not_stop_the_others(tmp_path: Path) -> None:
-    answers: dict[str, Completion | CallError | str] = {"1": ContextTooLong("too long"), "2": "no"}
+    answers: dict[str, Completion | CallError | str] = {"1": RequestRefused("no"), "2": "no"}
     values = evaluate(tmp_path, Scripted(answers), 4, 1)
     assert list(values.values()) == [1.0, None, 0.0, 1.0]
 

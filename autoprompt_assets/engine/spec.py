@@ -6,6 +6,7 @@ the project validates what a user wrote.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal, Self
 
@@ -36,6 +37,13 @@ REVIEW_NAMES = frozenset(["response", "answer"])
 """What the review prompt holds beside the input: the model's answer, and the target."""
 OPTIMIZER_NAMES = frozenset(["prompt_scores_str", "examples"])
 """What the prompt of `opro` holds: the prompts so far, and train rows."""
+
+
+_UNSUPPORTED_PROMPTS = {
+    "an image as a data URL": r"data:image/[\w.+-]+;base64,",
+    "a list of messages": r"\A\s*\[\s*\{\s*[\"'](?:role|content)[\"']\s*:",
+}
+"""What would be sent as the text that it is written in, without a word."""
 
 
 class SplitSpec(Frozen):
@@ -218,6 +226,10 @@ class ExperimentSpec(Frozen):
         roles = self.roles
         if not roles.target.prompt.strip():
             yield "roles.target.prompt is empty; write the prompt to be improved"
+        for name, role in roles:
+            for what, sign in _UNSUPPORTED_PROMPTS.items():
+                if role is not None and re.search(sign, role.prompt):
+                    yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
         if isinstance(self.grader, ModelGrader):
             if roles.review is None:
                 yield "grader.kind is 'model' and roles.review is missing; add it"
