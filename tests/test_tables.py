@@ -89,6 +89,8 @@ READ: dict[str, tuple[str, str | bytes, list[tuple[str, str]]]] = {
     "a .tsv": ("a.tsv", 'input\tnote\ttarget\nhi "you"\t\tx\n', [('hi "you"', "x")]),
     "a .tab": ("a.tab", "target\tinput\nx\thi\n", HI),
     "a .tsv of commas": ("a.tsv", LINES, HI),
+    "spaces before quotes": ("a.csv", ' "input", "target"\n "hi", "x, y"\n', [("hi", "x, y")]),
+    "a .psv": ("a.psv", "input|target\nhi|x\n", HI),
     "bars": ("a.csv", "input|target\nhi|x;y,z\n", [("hi", "x;y,z")]),
     "a comma in a name beside semicolons": ("a.csv", 'input;target;"a, b"\nhi;x;1\n', HI),
     "Excel's first line": ("a.csv", "sep=;\r\ninput;target\r\nhi;x\r\n", HI),

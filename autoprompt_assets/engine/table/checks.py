@@ -88,11 +88,16 @@ def _assertions(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
 
 
 def _is_broken(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _holds_image(text: str) -> bool:
-    return bool(_DATA_URL.match(text) or _EMBEDDED.search(text) or _BASE64.fullmatch(text))
+    named = "data:" in text.lower() and (_DATA_URL.match(text) or _EMBEDDED.search(text))
+    return bool(named or _BASE64.fullmatch(text))
 
 
 def _holds_messages(text: str) -> bool:

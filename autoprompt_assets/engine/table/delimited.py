@@ -85,8 +85,8 @@ def _dialects(spec: DatasetSpec, sheet: _Sheet, delimiters: str) -> Iterator[_Di
     for delimiter in delimiters:
         try:
             header = _header(sheet, delimiter, spaced=False)
-            # "input, target": the space after a comma is no part of a cell, nor hides its quotes.
-            spaced = any(cell.startswith(" ") for cell in header[1:])
+            # The space in `input, target` is no part of a cell, and hides no quote after it.
+            spaced = any(cell.startswith(" ") for cell in header)
             if spaced:
                 header = _header(sheet, delimiter, spaced=True)
         except csv.Error as error:
@@ -159,6 +159,8 @@ def _misfit(text: str, row: list[str], dialect: _Dialect, first: bool) -> str | 
 def _split_apart(text: str, row: list[str], delimiter: str) -> str | None:
     """JSON or the like that stood without quotes and was cut at its delimiters."""
     for pair in ("{}", "[]"):
+        if pair[0] not in text:
+            continue
         depths = [cell.count(pair[0]) - cell.count(pair[1]) for cell in row]
         opens = (index for index, cell in enumerate(row) if cell.lstrip().startswith(pair[0]))
         begin = next((index for index in opens if depths[index] > 0), len(row))

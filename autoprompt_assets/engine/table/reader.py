@@ -22,8 +22,8 @@ from autoprompt_assets.engine.table.parquet import MAGIC, read_parquet
 from autoprompt_assets.engine.table.records import Records
 
 ENDINGS = {
-    "csv": "csv", "tsv": "tsv", "tab": "tsv", "json": "json", "jsonl": "jsonl", "ndjson": "jsonl",
-    "parquet": "parquet", "pq": "parquet",
+    "csv": "csv", "psv": "csv", "tsv": "tsv", "tab": "tsv", "json": "json", "jsonl": "jsonl",
+    "ndjson": "jsonl", "parquet": "parquet", "pq": "parquet",
 }  # fmt: skip
 PACKED = ("gz", "gzip")
 
