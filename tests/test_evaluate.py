@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json, fill, read_choice
+from autoprompt_assets.engine.candidate import Candidate, Demo, fill
+from autoprompt_assets.engine.choices import choice_json, read_choice
 from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, Completion, ContextTooLong
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.identity import content_hash
 
 Message = dict[str, str]
@@ -85,36 +86,3 @@ def fill(template: str, **values: str) -> str:
     """`template` with each `{name}` replaced; other braces stay, and values are not refilled."""
     pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in values))
     return pattern.sub(lambda match: values[match[0][1:-1]], template)
-
-
-def choice_json(answer: str) -> str:
-    """How an answer out of `choices` is written by a model that is held to them."""
-    return json.dumps({"answer": answer}, ensure_ascii=False)
-
-
-def choice_schema(choices: tuple[str, ...]) -> dict[str, Any]:
-    """The response format that holds a model to `choices`.
-
-    A JSON-schema enum in an object is the one constraint that OpenAI, vLLM and llama.cpp all
-    honour.
-    """
-    schema = {
-        "type": "object",
-        "properties": {"answer": {"type": "string", "enum": list(choices)}},
-        "required": ["answer"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "strict": True, "schema": schema},
-    }
-
-
-def read_choice(text: str, choices: tuple[str, ...]) -> str | None:
-    """The choice that a constrained answer names, or `None` when it names none."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    answer = data.get("answer") if isinstance(data, dict) else None
-    return answer if answer in choices else None
