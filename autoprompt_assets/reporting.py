@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoprompt_assets.engine.candidate import read_choice
+from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Scored, TestOutcome

@@ -21,6 +21,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Dataset, Example, Split, SplitRows, build_dataset
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, UnmeasuredRows
 from autoprompt_assets.engine.evaluate import Evaluator, Progress
+from autoprompt_assets.engine.grading.check_targets import check_targets
 from autoprompt_assets.engine.grading.registry import make_grader
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.identity import content_hash
@@ -34,7 +35,6 @@ from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import RescoreSpec
 from autoprompt_assets.engine.table import open_table
-from autoprompt_assets.engine.targets import refuse_unanswerable
 from autoprompt_assets.interrupts import run_interruptible
 from resources.experiments import ExperimentsResource
 from resources.home import search_lock
@@ -180,12 +180,15 @@ class Desk:
 
 
 def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:
-    """The dataset as its file stands now; known rows keep the split that `files` remembers."""
+    """The dataset as its file stands now; known rows keep the split that `files` remembers.
+
+    Raises:
+        InputError: the file cannot be used, or too many of its targets can never be met.
+    """
     known = files.read_membership(spec.dataset) if files else None
     table = open_table(spec.dataset, folder)
     built = build_dataset(table.rows, spec.dataset, known, table.notes)
-    refuse_unanswerable(spec, built.examples)
-    return built
+    return replace(built, notes=(*built.notes, *check_targets(spec, built.examples)))
 
 
 def open_session(

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.grading.verdict import read_verdict
 from pydantic import TypeAdapter
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asker import read_answer, without_answer
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import ExactGrader, GraderSpec
+from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.optimizers.instruction import read_instruction
 from autoprompt_assets.engine.spec import DatasetSpec

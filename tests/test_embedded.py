@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo, read_choice
+from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.llm import ContextTooLong
 from autoprompt_assets.engine.spec import ExperimentSpec

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json, read_choice
+from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.choices import choice_json, read_choice
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, RequestRefused
 from tests import engine_support

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo, choice_schema
+from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.choices import choice_schema
 from tests.benchmarks.measure import ROOT
 from tests.benchmarks.simulated.landscape import Landscape, landscape
 from tests.benchmarks.simulated.reading import Reader, answer

@@ -16,7 +16,8 @@ from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.grading.grade import Grade, Grader
-from autoprompt_assets.engine.grading.judge import Judge, read_verdict
+from autoprompt_assets.engine.grading.judge import Judge
+from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN
 from autoprompt_assets.engine.llm import (
     CallError,
     ContentFiltered,
@@ -30,50 +31,12 @@ from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples, make_completion
 
 
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        ("True", True),
-        ("true.", True),
-        ("**True**", True),
-        ("`true`", True),
-        ("Verdict: True", True),
-        ("Final verdict: **True**", True),
-        ("The answer is True.", True),
-        ("The response is correct, so: True", True),
-        ("Both name (B).\n\nTrue", True),
-        ("True\n\nBoth name (B); it is not incorrect.", True),
-        ("Yes", True),
-        ("<answer>True</answer>", True),
-        ("False", False),
-        ("false.", False),
-        ("FALSE", False),
-        ("Incorrect.", False),
-        ("Is it true? No.\nFalse", False),
-        ("False. The response is not correct.", False),
-        ("False, it isn't true", False),
-        ("No", False),
-        ("", None),
-        ("I cannot say", None),
-        ("not true", None),
-        ("That is not entirely correct", None),
-        ("It isn't true", None),
-        ("True or False", None),
-        ("True and false", None),
-        ("True. It is not correct.", None),
-        ("untrue", None),
-        ("(B)", None),
-    ],
-)
-def test_verdict_is_read_only_where_it_is_settled(text: str, verdict: bool | None) -> None:
-    assert read_verdict(text) is verdict
-
-
 @pytest.mark.parametrize("verdict", [None, "", "Perhaps", "True or False"])
 def test_unusable_review_is_unmeasured(verdict: str | None) -> None:
     example = Example("id", "input", "q", "a", "validation")
     grade = Judge("{response}?").grade(example, "a", verdict)
     assert (grade.value, grade.outcome) == (None, "unreviewed")
+    assert VERDICT_WORDS_SHOWN in grade.reason
 
 
 def test_review_prompt_is_filled_once_and_keeps_braces() -> None:
@@ -102,7 +65,8 @@ CHOICE = json.dumps({"answer": "yes"})
         (make_completion("yes", "content_filter"), (), "", (0.0, "refused")),
         (make_completion(CHOICE), ("yes", "no"), "yes", None),
         (make_completion(CHOICE), ("no", "perhaps"), "", (0.0, "unparsable")),
-        (make_completion("yes"), ("yes", "no"), "", (0.0, "unparsable")),
+        (make_completion("Yes."), ("yes", "no"), "yes", None),
+        (make_completion("perhaps"), ("yes", "no"), "", (0.0, "unparsable")),
         (make_completion('["yes"]', "stop"), ("yes", "no"), "", (0.0, "unparsable")),
         (make_completion('{"answer": ["yes"]}', "stop"), ("yes", "no"), "", (0.0, "unparsable")),
         (make_completion("[" * 100_000, "stop"), ("yes", "no"), "", (0.0, "unparsable")),
@@ -241,7 +205,7 @@ def test_unusable_reviews_are_left_out_of_the_score(tmp_path: Path) -> None:
     assert summary.outcomes == {"correct": 6, "unreviewed": 3, "wrong": 1}
     assert summary.score == 6 / 7
     reasons = {row.grade.reason for row in rows if row.grade.value is None}
-    assert "the review model said 'Perhaps'" in reasons
+    assert any(reason.startswith("the review model said 'Perhaps'; ") for reason in reasons)
 
 
 def test_row_without_answer_is_not_reviewed(tmp_path: Path) -> None:
@@ -256,7 +220,7 @@ def test_row_without_answer_is_not_reviewed(tmp_path: Path) -> None:
 
 
 def test_answers_outside_the_choices_are_unparsable(tmp_path: Path) -> None:
-    llm = Scripted({"0": "yes", "1": '{"answer": "no"}'}, default=CHOICE)
+    llm = Scripted({"0": "perhaps", "1": '{"answer": "no"}'}, default=CHOICE)
     target = asked("target", choices=("yes", "no"))
 
     async def run() -> Summary:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from autoprompt_assets.engine.candidate import Message, choice_schema
+from autoprompt_assets.engine.candidate import Message
+from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.grading.judge import VERDICT_FORM
 from autoprompt_assets.engine.llm import Request, Role
 from autoprompt_assets.engine.spec import RoleSpec

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.calls import Calls
-from autoprompt_assets.engine.candidate import Candidate, read_choice
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.evaluation import RowResult

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.candidate import Candidate, Demo, choice_json
+from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.journal import Spend

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.template import INPUT, fields, fill
 
@@ -82,36 +83,3 @@ class Candidate:
             fields = json.dumps(dict(self.parameters), ensure_ascii=False, sort_keys=True)
             parts.append(f"(Request parameters: {fields})")
         return "\n\n".join(parts)
-
-
-def choice_json(answer: str) -> str:
-    """How an answer out of `choices` is written by a model that is held to them."""
-    return json.dumps({"answer": answer}, ensure_ascii=False)
-
-
-def choice_schema(choices: tuple[str, ...]) -> dict[str, Any]:
-    """The response format that holds a model to `choices`.
-
-    A JSON-schema enum in an object is the one constraint that OpenAI, vLLM and llama.cpp all
-    honour.
-    """
-    schema = {
-        "type": "object",
-        "properties": {"answer": {"type": "string", "enum": list(choices)}},
-        "required": ["answer"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "strict": True, "schema": schema},
-    }
-
-
-def read_choice(text: str, choices: tuple[str, ...]) -> str | None:
-    """The choice that a constrained answer names, or `None` when it names none."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    answer = data.get("answer") if isinstance(data, dict) else None
-    return answer if answer in choices else None

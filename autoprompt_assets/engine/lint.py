@@ -33,8 +33,9 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.grading.settings import GraderSpec
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint_format import Mark, marks
-from autoprompt_assets.engine.lint_leaks import Leaks, visible
+from autoprompt_assets.engine.lint_leaks import Leaks
 from autoprompt_assets.engine.template import INPUT, fields, literal, stray
+from autoprompt_assets.engine.text import visible
 
 SHORTEST_LIMIT = 4000
 """Characters that every instruction may have, unless `longest` says else."""

@@ -17,7 +17,6 @@ stands beside it, parted by an arrow, a colon or their like. One or two characte
 from __future__ import annotations
 
 import re
-import unicodedata
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -25,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.text import SPACELESS, is_spaceless, visible
 
 RUN = 12
 """Words in a row that are a copy of a longer row."""
@@ -41,26 +41,13 @@ MOST_ROWS, MOST_PLACES = 50, 4
 TARGET_WORDS = 8
 
 _ROW_BITS, _HASH_BITS = 28, 36
-_INVISIBLE = re.compile(
-    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
-)
-_SPACELESS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003ffff"
-)
-_WORD = re.compile(f"[{_SPACELESS}]|[^\\W_{_SPACELESS}]+")
-_IS_SPACELESS = re.compile(f"[{_SPACELESS}]")
+_WORD = re.compile(f"[{SPACELESS}]|[^\\W_{SPACELESS}]+")
 _BESIDE = re.compile(r"->|=>|[→⇒=:|\t]| [-–—] ")
 _LABELS = frozenset(
     ["a", "answer", "class", "category", "label", "output", "response", "result", "target"]
 )
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
-
-
-def visible(text: str) -> str:
-    """`text` in NFKC without its zero-width and direction marks."""
-    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 class Leaks:
@@ -191,7 +178,7 @@ def _key(gram: tuple[str, ...]) -> int:
 
 
 def _spaceless(words: Sequence[str]) -> int:
-    return sum(1 for word in words if len(word) == 1 and _IS_SPACELESS.match(word))
+    return sum(1 for word in words if len(word) == 1 and is_spaceless(word))
 
 
 def _is_short(text: str, words: Sequence[str]) -> bool:

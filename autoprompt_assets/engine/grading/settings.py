@@ -24,14 +24,17 @@ class ChoiceGrader(Frozen):
 
 
 class ContainsGrader(Frozen):
-    """Right when the target stands anywhere in the answer as a word or words."""
+    """Right when the target stands anywhere in the answer as a word, words or a whole figure."""
 
     kind: Literal["contains"]
     ignore_case: bool = True
 
 
 class NumberGrader(Frozen):
-    """Right when the last number of the answer is the target, within `tolerance`."""
+    """Right when the number (date, time, range) that the answer gives is the target.
+
+    `tolerance` is how far a number may be off.
+    """
 
     kind: Literal["number"]
     tolerance: Number = Field(0.0, ge=0)
@@ -55,7 +58,10 @@ class RegexGrader(Frozen):
 
 
 class JsonGrader(Frozen):
-    """Right when the answer's JSON (or its `field`) equals the target's."""
+    """Right when the answer's JSON equals the target's, or what stands at its `field` does.
+
+    `field` is a key, or a path of keys and list indices: `a.0.b`.
+    """
 
     kind: Literal["json"]
     field: str | None = None

@@ -1,0 +1,79 @@
+"""Every reader of a model's text takes time in proportion to its length, whatever it holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from autoprompt_assets.engine.choices import read_choice
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.grading.rules import Rule
+from autoprompt_assets.engine.grading.settings import (
+    ChoiceGrader,
+    ContainsGrader,
+    ExactGrader,
+    GraderSpec,
+    JsonGrader,
+    NumberGrader,
+)
+from autoprompt_assets.engine.grading.verdict import read_verdict
+
+LENGTH = 16_000
+SECONDS = 4.0
+"""Far above what a linear reader takes for 32,000 characters, far below what another does."""
+TIMES = 8.0
+
+EVERYDAY = [" ", "[", "{", "}", "a", "`", '"']
+PIECES = [
+    *(" ", "[", "{", "}", "(", "a", "A, ", "A or ", "`", "```[", '"', '\\"', '{"a":', "[1,", "*"),
+    *("1", "1,", "1,111,", "1/", "answer ", "correct: ", "no. ", "C ", "\\boxed{", "<", "\n", "東"),
+]
+OPTIONS = "Which?\nA. dog\nB. red\nC. seven"
+
+
+def grades(rule: GraderSpec, target: str, question: str = "q") -> Callable[[str], object]:
+    example = Example("id", "input", question, target, "test")
+    return lambda text: Rule(rule).grade(example, text, None)
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "verdict": read_verdict,
+    "choices": lambda text: read_choice(text, ("person", "place")),
+    "number": grades(NumberGrader(kind="number"), "5"),
+    "choice": grades(ChoiceGrader(kind="choice"), "B", OPTIONS),
+    "numbered choice": grades(ChoiceGrader(kind="choice"), "2", "1. dog\n2. red"),
+    "json": grades(JsonGrader(kind="json"), "[1]"),
+    "json field": grades(JsonGrader(kind="json", field="x"), "7"),
+    "contains": grades(ContainsGrader(kind="contains"), "111"),
+    "exact": grades(ExactGrader(kind="exact"), "a"),
+}
+
+
+def seconds(read: Callable[[str], object], text: str) -> float:
+    begin = time.process_time()
+    read(text)
+    return time.process_time() - begin
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_reader_is_linear(reader: str) -> None:
+    for piece in EVERYDAY:
+        assert_linear(READERS[reader], "", piece)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", READERS)
+def test_reader_is_linear_whatever_it_reads(reader: str) -> None:
+    for lead in ("", "[", "answer "):
+        for piece in PIECES:
+            assert_linear(READERS[reader], lead, piece)
+
+
+def assert_linear(read: Callable[[str], object], lead: str, piece: str) -> None:
+    short, long = (lead + piece * (n // len(piece)) for n in (LENGTH, 2 * LENGTH))
+    once = seconds(read, short)
+    assert once < SECONDS, (lead, piece)
+    twice = seconds(read, long)
+    assert twice < max(TIMES * once, 0.5), (lead, piece, once, twice)
