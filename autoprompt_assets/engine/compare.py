@@ -12,6 +12,8 @@ Verdict = Literal["better", "worse", "not shown"]
 Interval = tuple[float, float]
 
 LEVEL = 0.05
+QUANTILE = 1.959963984540054
+"""Of the standard normal distribution at 1 - LEVEL / 2."""
 
 BITS = 13
 """Graded rows are flipped together in 2**13 ways: all there are for as many rows."""
@@ -97,17 +99,19 @@ class Pairs:
         if self.graded:
             means = _subset_means(self)
             return float(1 + (means <= 0).sum()) / (len(means) + 1)
-        return _at_least(self.wins, self.wins + self.losses)
+        return at_least(self.wins, self.wins + self.losses)
 
 
 def score_interval(correct: float, measured: int) -> Interval:
     """The 95% interval of a share of rows (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
     if not measured:
         return (0.0, 1.0)
-    from scipy import stats
-
-    interval = stats.binomtest(round(correct), measured).proportion_ci(0.95, method="wilson")
-    return (float(interval.low), float(interval.high))
+    count = round(correct)
+    share, whole = count / measured, 2 * (measured + QUANTILE**2)
+    centre = (2 * measured * share + QUANTILE**2) / whole
+    half = QUANTILE / whole * math.sqrt(4 * measured * share * (1 - share) + QUANTILE**2)
+    low = centre - half if count else 0.0
+    return (low, centre + half if count < measured else 1.0)
 
 
 def compare(values: Iterable[tuple[float | None, float | None]]) -> Comparison:
@@ -141,9 +145,9 @@ def _right_or_wrong(pairs: Pairs) -> Comparison:
     `won_ci95` has 1/2 inside.
     """
     discordant = pairs.wins + pairs.losses
-    p_value = min(1.0, 2 * _at_least(max(pairs.wins, pairs.losses), discordant))
-    won = _exact_interval(pairs.wins, discordant)
-    differing = _exact_interval(discordant, pairs.rows)
+    p_value = min(1.0, 2 * at_least(max(pairs.wins, pairs.losses), discordant))
+    won = exact_interval(pairs.wins, discordant)
+    differing = exact_interval(discordant, pairs.rows)
     corners = [(2 * share - 1) * scale for share in won for scale in differing]
     return _comparison(pairs, (min(corners), max(corners)), p_value, won)
 
@@ -221,7 +225,8 @@ def _columns() -> tuple[int, ...]:
     return (*(2**bit for bit in range(BITS)), *(odd[place] for place in order.tolist()))
 
 
-def _exact_interval(count: int, total: int) -> Interval:
+def exact_interval(count: int, total: int) -> Interval:
+    """The 95% interval of Clopper & Pearson (1934, doi:10.1093/biomet/26.4.404)."""
     from scipy import special
 
     low = special.betaincinv(count, total - count + 1, LEVEL / 2) if count else 0.0
@@ -229,7 +234,7 @@ def _exact_interval(count: int, total: int) -> Interval:
     return (float(low), float(high))
 
 
-def _at_least(count: int, discordant: int) -> float:
+def at_least(count: int, discordant: int) -> float:
     """The chance of `count` wins or more among `discordant` rows, each a win or a loss alike."""
     from scipy import special
 
