@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,3 +33,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, answering: LoopbackServer
 def graph(finished: Project, tmp_path: Path) -> Iterator[Graph]:
     with opened(finished.copy(tmp_path / "project")) as graph:
         yield graph
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of few tests have the long ones: they come first, so that no worker ends with one."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (tests[item.path], item.path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -86,18 +85,18 @@ class Scene:
             _, said = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
-        return self._stop(where, process, said, time.monotonic() - sent)
+        return self._stop(where, process.returncode, said, time.monotonic() - sent)
 
     def kill_once_written(self, where: str, pattern: str) -> Stop:
         """Start a run that is killed as soon as it has written a file that matches."""
         environ = {"PYTHONPATH": str(KILLER), "KILL_AFTER_WRITING": f"*/results/{NAME}/{pattern}"}
         project = replace(self.project, environ=self.project.environ | environ)
-        process = project.start("run", NAME, *self.settings)
+        process = project.start_afresh("run", NAME, *self.settings)
         try:
             _, said = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
-        return self._stop(where, process, said, 0.0)
+        return self._stop(where, process.returncode, said, 0.0)
 
     def kill(self, where: str, at: Moment) -> Stop:
         """Start a run and kill it at that moment."""
@@ -105,8 +104,9 @@ class Scene:
             return self.kill_once_written(where, at)
         return self.interrupt(where, at, signal.SIGKILL)
 
-    def _stop(self, where: str, process: subprocess.Popen[str], said: str, took: float) -> Stop:
-        return Stop(where, process.returncode, said, took, self.acknowledged(), self.asked())
+    def _stop(self, where: str, code: int | None, said: str, took: float) -> Stop:
+        assert code is not None
+        return Stop(where, code, said, took, self.acknowledged(), self.asked())
 
 
 @dataclass(frozen=True)

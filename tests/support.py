@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.program import Program
+
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "autoprompt_assets" / "experiments"
 PROGRAM = Path(sys.executable).parent / "autoprompt"
@@ -84,7 +86,12 @@ class Project:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return folder
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Program:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Program("autoprompt_assets.cli", arguments, self.variables(), self.folder)
+
+    def start_afresh(self, *arguments: str) -> subprocess.Popen[str]:
+        """The installed program in an interpreter of its own, as users start it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
             [str(PROGRAM), *arguments],
@@ -96,13 +103,7 @@ class Project:
         )
 
     def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        return ended(self.start(*arguments), timeout)
 
     def run_json(self, *arguments: str) -> dict[str, Any]:
         result = self.run("run", "--json", *arguments)
@@ -145,6 +146,19 @@ class Project:
             and not path.name.startswith(".")
             and not path.name.endswith(".timings.parquet")
         }
+
+
+def ended(
+    process: Program | subprocess.Popen[str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """What it ended with; killed where it has not ended after `timeout` seconds."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode is not None
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def without_calls(outcome: Mapping[str, Any]) -> dict[str, Any]:

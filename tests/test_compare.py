@@ -241,7 +241,7 @@ def test_the_graded_interval_covers_in_95_of_100_samples(
     assert covered / len(draws) >= lowest(0.95, len(draws))
 
 
-@pytest.mark.parametrize("rows", [7, 12, 14, 40])
+@pytest.mark.parametrize("rows", [7, 12, 14, pytest.param(40, marks=pytest.mark.slow)])
 def test_exchangeable_graded_prompts_are_called_better_in_one_of_40_samples_at_most(
     rows: int,
 ) -> None:

@@ -72,7 +72,7 @@ def test_roles_share_what_an_endpoint_may_have_in_flight(concurrency: int) -> No
 
 def test_a_fault_that_does_not_pass_ends_at_the_deadline() -> None:
     with LoopbackServer(Behaviour(only_status=500)) as server:
-        answers, took = ask(spec_of(server.base_url, deadline=1.5), 2)
+        answers, took = ask(spec_of(server.base_url, deadline=0.8), 2)
     assert all(isinstance(answer, llm.ServerFailed) for answer in answers)
     assert took < 4
 
@@ -80,7 +80,7 @@ def test_a_fault_that_does_not_pass_ends_at_the_deadline() -> None:
 def test_a_server_that_only_refuses_counts_as_down(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, only_status=429)) as server:
         project = toy_project(tmp_path, server.base_url)
-        result = project.run("run", "toy", "--set", "roles.target.deadline=1.5", timeout=60)
+        result = project.run("run", "toy", "--set", "roles.target.deadline=0.5", timeout=60)
     assert result.returncode == 1
     line = result.stderr.splitlines()[-1]
     assert line.startswith("baseline_score: openai: HTTP 429: simulated 429; 3 calls in a row")
@@ -98,7 +98,7 @@ def test_a_wait_that_is_longer_than_the_deadline_ends_the_run(tmp_path: Path) ->
 
 def test_a_server_that_never_answers_counts_as_down() -> None:
     with LoopbackServer(Behaviour(hang=True)) as server:
-        answers, took = ask(spec_of(server.base_url, timeout=0.3, deadline=1), 10)
+        answers, took = ask(spec_of(server.base_url, timeout=0.1, deadline=0.4), 10)
         assert took < 15
         wait_for(lambda: server.in_flight == 0, 2, every_s=0.01)
     ends = [answer for answer in answers if isinstance(answer, llm.EndpointDown)]
@@ -120,7 +120,7 @@ def test_a_call_that_times_out_among_answers_is_only_that_call_s_failure() -> No
 def test_a_run_against_a_hung_server_fails_with_the_reason_and_the_count(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, hang=True)) as server:
         project = toy_project(tmp_path, server.base_url)
-        settings = ("--set", "roles.target.timeout=0.3", "--set", "roles.target.deadline=1")
+        settings = ("--set", "roles.target.timeout=0.1", "--set", "roles.target.deadline=0.4")
         result = project.run("run", "toy", *settings)
     assert result.returncode == 1
     line = result.stderr.splitlines()[-1]

@@ -56,9 +56,7 @@ def ask(*texts: str) -> list[Completion]:
 
 
 def test_every_answer_is_one_of_the_choices_and_costs_nothing() -> None:
-    found = ask(
-        "Who painted it?", "In what year was it?", "Which city is it?", "How many are there?"
-    )
+    found = ask("Who painted it?", "In what year was it?")
     assert all(read_choice(completion.text or "", LABELS) for completion in found)
     assert all(completion.usd == 0 and completion.prompt_tokens > 0 for completion in found)
 

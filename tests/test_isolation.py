@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
-from tests.support import ANSWERS, KEY, ROOT, Project
+from tests.program import Program
+from tests.support import ANSWERS, KEY, Project, ended
 
 STAGES = ("dataset", "baseline_score", "optimizer_iterations", "best_prompt", "test_comparison")
 A: dict[str, str] = {}
@@ -47,15 +46,8 @@ def step(asset: str, experiment: str, settings: dict[str, str] | None = None) ->
 
 
 def materialize(project: Project, *steps: Step) -> list[Step]:
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.stages", json.dumps(steps)],
-        env={**project.variables(), "PYTHONPATH": str(ROOT)},
-        cwd=project.folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    stages = Program("tests.stages", [json.dumps(steps)], project.variables(), project.folder)
+    result = ended(stages, timeout=120)
     assert result.returncode == 0, result.stderr
     found: list[Step] = json.loads(result.stdout)
     assert not any(one["crashed"] for one in found), found

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -24,6 +23,7 @@ from autoprompt_assets.ledger_command import prune
 from tests.engine_support import make_completion
 from tests.journal_support import question
 from tests.loopback import Behaviour, LoopbackServer
+from tests.program import Program
 from tests.support import ANSWERS, KEY, Project, toy_project
 
 DAY_S = 86400
@@ -274,7 +274,7 @@ def test_prune_is_refused_while_a_run_goes_on(tmp_path: Path) -> None:
         assert said(project, *command[1:])[-1].startswith("deleted; ")
 
 
-def wait_for_answers(project: Project, running: subprocess.Popen[str]) -> None:
+def wait_for_answers(project: Project, running: Program) -> None:
     deadline = time.monotonic() + 120
     while True:
         assert running.poll() is None

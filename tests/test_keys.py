@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
+from tests.program import Program
 from tests.support import ANSWERS, KEY, Project, toy_project
 
 
@@ -21,7 +21,7 @@ class Outage:
 
     project: Project
     url: str
-    process: subprocess.Popen[str]
+    process: Program
 
 
 @pytest.fixture(scope="module", autouse=True)

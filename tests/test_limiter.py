@@ -27,10 +27,17 @@ from tests.limiter_support import (
 )
 
 
+# The busiest servers, twelve times the calls of the slowest, are simulated with the slow tests.
 @pytest.mark.parametrize("header", ["fraction", "none"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("rate", "latency", "seconds"), [(5, 0.2, 120), (20, 0.2, 80), (50, 0.05, 120), (60, 0.05, 80)]
+    ("rate", "latency", "seconds"),
+    [
+        (5, 0.2, 120),
+        (20, 0.2, 80),
+        pytest.param(50, 0.05, 120, marks=pytest.mark.slow),
+        pytest.param(60, 0.05, 80, marks=pytest.mark.slow),
+    ],
 )
 def test_a_rate_limit_is_used_and_hardly_hit(
     kind: str, header: str, rate: int, latency: float, seconds: float
@@ -42,7 +49,10 @@ def test_a_rate_limit_is_used_and_hardly_hit(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("rate", "latency"), [(5, 0.2), (20, 0.2), (50, 0.05)])
+@pytest.mark.parametrize(
+    ("rate", "latency"),
+    [(5, 0.2), (20, 0.2), pytest.param(50, 0.05, marks=pytest.mark.slow)],
+)
 def test_a_pause_of_whole_seconds_is_hardly_incurred(kind: str, rate: int, latency: float) -> None:
     """Each refusal costs a second here, while it learns too: a bucket of one gives no such second
     back, and reaches its share later."""
@@ -51,7 +61,10 @@ def test_a_pause_of_whole_seconds_is_hardly_incurred(kind: str, rate: int, laten
     assert run.refused <= 0.02
 
 
-@pytest.mark.parametrize(("kind", "header"), [("few", "none"), ("second", "zero")])
+@pytest.mark.parametrize(
+    ("kind", "header"),
+    [("few", "none"), pytest.param("second", "zero", marks=pytest.mark.slow)],
+)
 def test_a_high_rate_is_used_within_half_a_minute(kind: str, header: str) -> None:
     run = Run(KINDS[kind](500), 0.05, header, seconds=30)
     assert run.used >= 0.9
@@ -130,7 +143,9 @@ def test_without_a_limit_the_ramp_is_cheap(
     virtually(scenario())
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_latencies_that_vary_tenfold_do_not_stop_growth(seed: int) -> None:
     async def scenario() -> None:
         limiter, noise = Limiter(64), random.Random(seed)

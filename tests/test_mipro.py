@@ -268,7 +268,7 @@ def additive(seed: int) -> Score:
 def test_it_finds_more_than_random_draws_do() -> None:
     wordings = tuple(f"Prompt {number}." for number in range(7))
     gains = []
-    for seed in range(10):
+    for seed in range(5):
         settings: dict[str, Any] = {"seed": seed, "wordings": wordings, "parameters": TUNED}
         score = additive(seed)
         informed = candidates(searched(mipro(**settings), 20, score))

@@ -101,7 +101,7 @@ class Pairs:
         if self.graded:
             means = _subset_means(self)
             return float(1 + (means <= 0).sum()) / (len(means) + 1)
-        return _at_least(self.wins, self.wins + self.losses)
+        return at_least(self.wins, self.wins + self.losses)
 
 
 def score_interval(total: float, measured: int) -> Interval:
@@ -115,7 +115,7 @@ def score_interval(total: float, measured: int) -> Interval:
     share, square = total / measured, QUANTILE**2 / measured
     spread = QUANTILE * math.sqrt(share * (1 - share) / measured + square / measured / 4)
     low, high = ((share + square / 2 + sign * spread) / (1 + square) for sign in (-1, 1))
-    return (max(0.0, low), min(1.0, high))
+    return (low if total else 0.0, high if total < measured else 1.0)
 
 
 def compare(values: Iterable[tuple[float | None, float | None]]) -> Comparison:
@@ -149,9 +149,9 @@ def _right_or_wrong(pairs: Pairs) -> Comparison:
     `won_ci95` has 1/2 inside.
     """
     discordant = pairs.wins + pairs.losses
-    p_value = min(1.0, 2 * _at_least(max(pairs.wins, pairs.losses), discordant))
-    won = _exact_interval(pairs.wins, discordant)
-    differing = _exact_interval(discordant, pairs.rows)
+    p_value = min(1.0, 2 * at_least(max(pairs.wins, pairs.losses), discordant))
+    won = exact_interval(pairs.wins, discordant)
+    differing = exact_interval(discordant, pairs.rows)
     corners = [(2 * share - 1) * scale for share in won for scale in differing]
     return _comparison(pairs, (min(corners), max(corners)), p_value, won)
 
@@ -229,7 +229,8 @@ def _columns() -> tuple[int, ...]:
     return (*(2**bit for bit in range(BITS)), *(odd[place] for place in order.tolist()))
 
 
-def _exact_interval(count: int, total: int) -> Interval:
+def exact_interval(count: int, total: int) -> Interval:
+    """The 95% interval of Clopper & Pearson (1934, doi:10.1093/biomet/26.4.404)."""
     from scipy import special
 
     low = special.betaincinv(count, total - count + 1, LEVEL / 2) if count else 0.0
@@ -237,7 +238,7 @@ def _exact_interval(count: int, total: int) -> Interval:
     return (float(low), float(high))
 
 
-def _at_least(count: int, discordant: int) -> float:
+def at_least(count: int, discordant: int) -> float:
     """The chance of `count` wins or more among `discordant` rows, each a win or a loss alike."""
     from scipy import special
 

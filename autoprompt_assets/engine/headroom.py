@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from autoprompt_assets.engine.compare import LEVEL
+from autoprompt_assets.engine.compare import LEVEL, at_least, exact_interval
 
 LEAST_WINS = 6
 """Wins without a loss from which on the exact McNemar test has p < .05: 2 x .5^6 = .031."""
@@ -184,24 +184,23 @@ def _chance(winnable: float, rows: int, test_rows: int, wins: int) -> float:
     """That so many of the test rows can be won, if they are as validation's are."""
     if not rows or wins > test_rows or winnable <= 0:
         return 0.0
-    from scipy import stats
+    import numpy as np
+    from scipy import special
 
-    return float(stats.betabinom.sf(wins - 1, test_rows, winnable + 0.5, rows - winnable + 0.5))
+    # scipy.stats has the distribution, and takes a second to load.
+    won, a, b = np.arange(wins, test_rows + 1), winnable + 0.5, rows - winnable + 0.5
+    ways = -special.betaln(test_rows - won + 1, won + 1) - math.log(test_rows + 1)
+    each = ways + special.betaln(won + a, test_rows - won + b) - special.betaln(a, b)
+    return float(min(1.0, np.exp(each).sum()))
 
 
 def _p_value(wins: int, losses: int) -> float:
-    from scipy import stats
-
-    return float(stats.binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
+    """Of the exact two-sided sign test."""
+    return min(1.0, 2 * at_least(max(wins, losses), wins + losses))
 
 
 def _exact(count: int, total: int) -> tuple[float, float]:
-    if not total:
-        return (0.0, 1.0)
-    from scipy import stats
-
-    interval = stats.binomtest(count, total).proportion_ci(1 - LEVEL, method="exact")
-    return (float(interval.low), float(interval.high))
+    return exact_interval(count, total) if total else (0.0, 1.0)
 
 
 def _points(share: float) -> str:
