@@ -133,7 +133,7 @@ class Project:
     def copy(self, folder: Path) -> Project:
         """The same project, with all that it has made, at another place."""
         shutil.copytree(self.folder, folder)
-        return Project(folder, self.environ)
+        return Project(folder, dict(self.environ))
 
     def records(self, experiment: str) -> dict[str, bytes]:
         """The files of every search, by path, without what may differ between equal searches."""

@@ -25,12 +25,13 @@ Answer = Completion | BaseException
 
 def spec_of(url: str, concurrency: int = 64, **role: Any) -> ExperimentSpec:
     """Target and review at one endpoint."""
-    asked = {"endpoint": "here", "prompt": "Right? {response}", **role}
+    target = {"endpoint": "here", "prompt": "Sort it.", **role}
+    review = {**target, "prompt": "Right? {response}"}
     return ExperimentSpec.model_validate(
         {
             "dataset": {"path": "x.csv"},
             "endpoints": {"here": {"base_url": url, "model": "m"}},
-            "roles": {"target": asked, "review": asked},
+            "roles": {"target": target, "review": review},
             "grader": {"kind": "model"},
             "optimizer": {"strategy": "demos"},
             "concurrency": concurrency,
