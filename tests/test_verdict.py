@@ -70,6 +70,8 @@ REVIEWS: list[tuple[str, bool | None]] = [
     ('{"score": 1}', None),
     ('{"correct": "partially"}', None),
     ('{"answer": "Paris", "correct": true}', True),
+    ('{"answer": "no", "correct": true}', True),
+    ('{"answer": "yes", "verdict": "incorrect"}', False),
     ('{"grade": "I"}', False),
     ('"correct": false', False),
     ("{'correct': False, 'reason': 'x'}", False),

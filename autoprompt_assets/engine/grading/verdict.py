@@ -115,21 +115,25 @@ def _of_object_in(text: str) -> set[bool]:
 
 
 def _of_object(data: dict[str, Any]) -> set[bool]:
-    """What the keys say; both where one that can only hold a verdict holds none."""
-    found: set[bool] = set()
+    """What the keys say; both where one that can only hold a verdict holds none.
+
+    Beside such a key, one that may hold the reviewed answer says nothing.
+    """
+    found: dict[bool, set[bool]] = {True: set(), False: set()}
     for name, value in data.items():
         key = re.sub(r"[\W_]", "", name.casefold())
+        strict = key not in _LOOSE
         if isinstance(value, dict) and (key in _SENSES or len(data) == 1):
-            found |= _of_object(value)
+            found[strict] |= _of_object(value)
         elif key in _SENSES:
             right = value if isinstance(value, bool) else None
             if isinstance(value, str):
-                right = _word(value, letters=key not in _LOOSE)
+                right = _word(value, letters=strict)
             if right is not None:
-                found.add(right == _SENSES[key])
-            elif key not in _LOOSE:
-                found |= {True, False}
-    return found
+                found[strict].add(right == _SENSES[key])
+            elif strict:
+                found[strict] |= {True, False}
+    return found[True] or found[False]
 
 
 def _of_lines(text: str) -> set[bool]:
