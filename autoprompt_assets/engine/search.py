@@ -25,7 +25,9 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.step import Step
 
 UNREAD = 0.5
-"""The share of answers without an answer above which it is said aloud."""
+"""Warn above this share of answers that cannot be read: a poor first prompt has some."""
+MISSING = 0.1
+"""Warn above this share of answers that are missing, whatever the prompt asks for."""
 UNANSWERED: frozenset[Outcome] = frozenset({"empty", "refused"})
 """Outcomes that a server can cause as well as a prompt."""
 _PRUNED = (
@@ -34,8 +36,8 @@ _PRUNED = (
 )
 _MENDS: dict[Outcome, str] = {
     "unparsable": "cannot be read as what was asked for: does the endpoint heed response_format? "
-    "If not, take roles.target.choices out; else look at the answers, and at the grader "
-    f"({_PRUNED})",
+    "If not, name it under endpoints, without structured_output; else look at the answers, and at "
+    f"the grader ({_PRUNED})",
     "truncated": "were cut off at max_tokens and count as wrong: raise roles.target.max_tokens",
     "empty": f"are empty and count as wrong: look at the model, and at max_tokens ({_PRUNED})",
     "refused": "were refused by the model, or by a filter before it, and count as wrong",
@@ -86,7 +88,8 @@ class Search:
             ) from None
         for outcome, mend in _MENDS.items():
             count = summary.outcomes.get(outcome, 0)
-            if count > UNREAD * summary.rows:
+            share = UNREAD if outcome == "unparsable" else MISSING
+            if count > share * summary.rows:
                 said = f"{count} of {summary.rows} answers to the first prompt {mend}"
                 self.evaluator.progress.notice(said)
         return Scored(proposal, summary, True, "baseline", "", summary.score)
