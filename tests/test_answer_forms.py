@@ -1,4 +1,4 @@
-"""Answers in the forms that models and tables have: options, JSON, Unicode, other scripts."""
+"""Answers in the forms that models and tables have: JSON, Unicode, other scripts, options."""
 
 from __future__ import annotations
 
@@ -33,84 +33,6 @@ NUMBERED = [
     "Which is a colour?\n(1) dog\n(2) red\n(3) seven",
     "Which is a colour? (1) dog (2) red (3) seven",
     "0. x\n1. dog\n2. red\n3. seven",
-]
-CHOICE = {"kind": "choice"}
-SAYS_B = [
-    "B",
-    "$B$",
-    "\\(B\\)",
-    "\\text{B}",
-    "\\mathbf{B}",
-    "$\\mathbf{B}$",
-    "$\\boxed{B}$",
-    "\\boxed{\\text{B. red}}",
-    "\\boxed{\\text{(B)}}",
-    "答案：B",
-    "正确答案是B。",
-    "答えはBです",
-    "正解：B",
-    "정답: B",
-    "정답은 B입니다.",
-    "Respuesta: B",
-    "La respuesta correcta es B.",
-    "La respuesta es (B)",
-    "Antwort: B",
-    "Die richtige Antwort ist B.",
-    "Réponse : B",
-    "La réponse est B",
-    "Ответ: B",
-    "Правильный ответ — B",
-    "الإجابة: B",
-    "الإجابة الصحيحة هي B",
-    "Resposta: B",
-    "Risposta: B",
-    "Cevap: B",
-    "A is wrong, C is wrong, so B",
-    "Not A, not C, therefore B.",
-    "A and C are wrong, so it is B",
-    "It is B",
-    "It's B.",
-    "B is correct.",
-    "(B) is the right answer",
-    "ANSWER: $B$",
-    "Answer: red",
-    "The answer is red",
-    "**Answer: B**\n\nExplanation: a dog is an animal.",
-    "B\n\nExplanation: red is a colour, a dog is an animal.",
-    "B. Because a dog is an animal and seven a number.",
-    "B, because a dog is an animal",
-    "B - red is a colour, a dog is not",
-    "**B**\n\nA dog is an animal.",
-    "B) red\n\nA dog is an animal, seven a number.",
-    "(B)\nred is a colour; dog and seven are not",
-    "Answer: B\n\nA is a dog.",
-    "<answer>B</answer>",
-    "Ⓑ",
-    "B\u200b",
-    "Answer: B (red)",
-    "Option B",
-    "option (b)",
-    "The correct option is B: red",
-    "So the answer must be B",
-    "I would choose B because A is a dog.",
-    "{B}",
-    "[[B]]",
-    '"B"',
-    "- B",
-    "> B",
-    "Red",
-    "red.",
-    "I'd say it's B",
-]
-SAYS_2 = [
-    *("2", "2.", "(2)", "2)", "2. red", "[2]", "**2**", "$2$", "\\boxed{2}", "red", "Answer: 2"),
-    *("The answer is 2", "Option 2", "I choose 2", "1 is wrong, 3 is wrong, so 2", "答案：2"),
-    *("答えは2です", "2\n\nA dog is an animal.", "There are 3 options. The answer is 2."),
-]
-UNSETTLED = [
-    *("I don't know", "I do not know.", "I DON'T KNOW", "I am not sure", "Answer: I don't know"),
-    *("A or B", "Neither A nor B nor C", "Ответ: В", "dog and red", "1 or 2"),
-    "I cannot tell; a dog is no colour and seven is a number",
 ]
 FIELD_GRADES: list[tuple[dict[str, Any], str, str, list[str], str]] = [
     ({"kind": "number"}, "15 m2", "20 m2", ["wrong", "unreviewed"], LISTED[0]),
@@ -339,43 +261,3 @@ def test_answer_is_compared_as_its_reader_sees_it(
     grader: dict[str, Any], target: str, answer: str, expected: str
 ) -> None:
     assert outcome(grader, target, answer) == expected
-
-
-@pytest.mark.parametrize("answer", SAYS_B)
-def test_letter_is_read_however_it_is_said(answer: str) -> None:
-    found = {outcome(CHOICE, target, answer, q) for q in LISTED for target in ("B", "red")}
-    assert found == {"correct"}
-    assert {outcome(CHOICE, "C", answer, question) for question in LISTED} == {"wrong"}
-
-
-@pytest.mark.parametrize("answer", SAYS_2)
-def test_number_of_an_option_is_read_as_a_letter_is(answer: str) -> None:
-    targets = ("2", "2)", "(2)", "red")
-    assert {outcome(CHOICE, t, answer, q) for q in NUMBERED for t in targets} == {"correct"}
-    assert {outcome(CHOICE, "3", answer, question) for question in NUMBERED} == {"wrong"}
-
-
-@pytest.mark.parametrize("answer", UNSETTLED)
-def test_answer_that_settles_on_nothing_is_no_option(answer: str) -> None:
-    assert outcome(CHOICE, "D", answer, LISTED[0]) == "unparsable"
-    assert outcome(CHOICE, "I", answer, "Which?\nA. x\nB. y\nI. zed") == "unparsable"
-    assert outcome(CHOICE, "2", answer, NUMBERED[0]) == "unparsable"
-
-
-@pytest.mark.parametrize("question", LISTED)
-@pytest.mark.parametrize(
-    "answer", ["None of the above", "ANSWER: None of the above", "D", "D. None of the above"]
-)
-def test_none_of_the_above_is_an_option(answer: str, question: str) -> None:
-    assert outcome(CHOICE, "D", answer, question) == "correct"
-
-
-@pytest.mark.parametrize("target", ["0", "2", "E", "B or C", '["B"]'])
-def test_target_that_names_no_option_is_unreviewed(target: str) -> None:
-    assert outcome(CHOICE, target, "B", LISTED[0]) == "unreviewed"
-
-
-@pytest.mark.parametrize("question", ["Q: is it?\nA: hm", "A: hi\nB: ho\nA: he"])
-def test_a_dialogue_is_no_list_of_options(question: str) -> None:
-    assert outcome(CHOICE, "yes", "Yes.", question) == "correct"
-    assert outcome(CHOICE, "yes", "No.", question) == "wrong"

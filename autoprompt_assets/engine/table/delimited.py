@@ -13,7 +13,7 @@ from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.spec import DatasetSpec
 from autoprompt_assets.engine.table.columns import find_columns
 from autoprompt_assets.engine.table.headers import header_problems
-from autoprompt_assets.engine.table.records import Record, Records, raise_any
+from autoprompt_assets.engine.table.records import Record, RecordSet, raise_any
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DECLARED = re.compile(r"\"?sep=([^\"\r\n])\"?(?:\r\n|\r|\n)", re.IGNORECASE)
@@ -54,7 +54,7 @@ class _Dialect:
         return DELIMITERS.get(self.delimiter, f"the sign {self.delimiter!r}")
 
 
-def read_delimited(spec: DatasetSpec, text: str, *, tabs: bool = False) -> Records:
+def read_delimited(spec: DatasetSpec, text: str, *, tabs: bool = False) -> RecordSet:
     """The rows of a CSV text; rows whose cells are all empty are skipped.
 
     Commas, semicolons, tabs and bars are tried in this order (`tabs` first where the file is said
@@ -114,7 +114,7 @@ def _cut(row: list[str], least: int) -> list[str]:
     return row[:length]
 
 
-def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> Records:
+def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> RecordSet:
     columns = find_columns(spec, dialect.header)
     assert columns
     place = dialect.header.index(columns.input), dialect.header.index(columns.target)
@@ -138,7 +138,7 @@ def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> Records:
     except csv.Error as error:
         problems.append(f"{spec.path}: line {line + 1}: {_said(error)}; mend the CSV")
     raise_any(spec, problems)
-    return Records(records, blank)
+    return RecordSet(records, blank)
 
 
 def _misfit(text: str, row: list[str], dialect: _Dialect, first: bool) -> str | None:

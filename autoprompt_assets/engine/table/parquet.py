@@ -13,7 +13,7 @@ from autoprompt_assets.engine.spec import DatasetSpec
 from autoprompt_assets.engine.table.cells import cell_text
 from autoprompt_assets.engine.table.columns import require_columns
 from autoprompt_assets.engine.table.content import first_line
-from autoprompt_assets.engine.table.records import Record, Records, raise_any
+from autoprompt_assets.engine.table.records import Record, RecordSet, raise_any
 from autoprompt_assets.engine.table.scalars import Labels, plain, shown_day
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ WHOLE = 2.0**53
 """Below it a float holds every whole number exactly."""
 
 
-def read_parquet(spec: DatasetSpec, content: bytes) -> Records:
+def read_parquet(spec: DatasetSpec, content: bytes) -> RecordSet:
     """The rows of a Parquet file; rows that are null in every column are skipped.
 
     A column of floats that are all whole numbers holds integers: pandas makes floats of integers
@@ -62,7 +62,7 @@ def read_parquet(spec: DatasetSpec, content: bytes) -> Records:
         for number, pair in enumerate(zip(*texts, strict=True), 1)
         if number not in blank
     ]
-    return Records(rows, len(blank), tuple(notes))
+    return RecordSet(rows, len(blank), tuple(notes))
 
 
 def _blank(file: Any, table: pa.Table) -> set[int]:

@@ -17,9 +17,9 @@ from autoprompt_assets.engine.table.foreign_files import (
     refuse_foreign_text,
     unknown_ending,
 )
-from autoprompt_assets.engine.table.json_text import read_json
+from autoprompt_assets.engine.table.json_table import read_json
 from autoprompt_assets.engine.table.parquet import MAGIC, read_parquet
-from autoprompt_assets.engine.table.records import Records
+from autoprompt_assets.engine.table.records import RecordSet
 
 ENDINGS = {
     "csv": "csv", "psv": "csv", "tsv": "tsv", "tab": "tsv", "json": "json", "jsonl": "jsonl",
@@ -61,7 +61,7 @@ def open_table(spec: DatasetSpec, folder: Path) -> Table:
     return Table(rows, (*blank, *records.notes))
 
 
-def _records(spec: DatasetSpec, content: bytes) -> Records:
+def _records(spec: DatasetSpec, content: bytes) -> RecordSet:
     refuse_foreign_bytes(spec, content)
     if content.startswith(MAGIC) and content.endswith(MAGIC):
         return read_parquet(spec, content)

@@ -22,7 +22,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Records:
+class RecordSet:
     """The rows of a file, how many rows without any content were skipped, and what was noticed."""
 
     rows: Sequence[Record]

@@ -12,7 +12,7 @@ from autoprompt_assets.engine.spec import DatasetSpec
 from autoprompt_assets.engine.table.cells import Spelled, cell_text
 from autoprompt_assets.engine.table.columns import find_columns, require_columns
 from autoprompt_assets.engine.table.foreign_tables import is_message, recognise
-from autoprompt_assets.engine.table.records import Record, Records, raise_any
+from autoprompt_assets.engine.table.records import Record, RecordSet, raise_any
 
 _LINE = re.compile(r"\r\n|\r|\n")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -20,7 +20,7 @@ _WRITE = 'write an array of objects, [{"input": …, "target": …}, …]'
 Placed = tuple[str, object]
 
 
-def read_json(spec: DatasetSpec, text: str) -> Records:
+def read_json(spec: DatasetSpec, text: str) -> RecordSet:
     """The rows of a JSON text; numbers keep the spelling that they have in it.
 
     One object per line is told from one value over many lines by the first line. Of a single
@@ -47,11 +47,11 @@ def read_json(spec: DatasetSpec, text: str) -> Records:
     return _records(spec, rows)
 
 
-def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -> Records:
+def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -> RecordSet:
     filled = [(place, row) for place, row in rows if any(value not in ("", None) for value in
               row.values())]  # fmt: skip
     if not filled:
-        return Records([], len(rows))
+        return RecordSet([], len(rows))
     names = list(dict.fromkeys(name for _, row in filled for name in row))
     columns = require_columns(spec, names, filled[0][1])
     records, problems = [], []
@@ -62,7 +62,7 @@ def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -
         except RecursionError:
             problems.append(f"{spec.path}: {place} is nested too deeply; make it flatter")
     raise_any(spec, problems)
-    return Records(records, len(rows) - len(filled))
+    return RecordSet(records, len(rows) - len(filled))
 
 
 def _values(spec: DatasetSpec, text: str) -> list[Placed]:
