@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,25 +99,29 @@ def is_message(message: object) -> bool:
 
 
 def _read_message(message: Mapping[str, Any]) -> _Message:
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
     calls = bool(message.get("tool_calls") or message.get("function_call"))
-    calls = calls or any(_kind(part) in _CALL_PARTS for part in parts)
-    text, thought = content, ""
-    if parts or isinstance(content, list):
-        spoken = [part for part in parts if _kind(part) not in _REASONING_PARTS | _CALL_PARTS]
-        text = "".join(map(_text_of, spoken))
-        thought = "\n".join(_text_of(part) for part in parts if _kind(part) in _REASONING_PARTS)
-    refusals = [message.get("refusal"), *(_field(part, "refusal") for part in parts)]
+    text, refusal = message.get("content"), message.get("refusal")
     # vLLM says `reasoning`, its older versions and others `reasoning_content`.
     apart = message.get("reasoning") or message.get("reasoning_content")
-    found = [apart if isinstance(apart, str) else "", thought]
+    thoughts = [apart] if isinstance(apart, str) else []
+    if isinstance(text, list):
+        kinds = [_kind(part) for part in text]
+        calls = calls or not _CALL_PARTS.isdisjoint(kinds)
+        refusal = refusal or next(filter(None, (_field(part, "refusal") for part in text)), None)
+        thoughts += _of_kinds(text, kinds, _REASONING_PARTS)
+        spoken = set(kinds) - _REASONING_PARTS - _CALL_PARTS
+        text = "".join(_of_kinds(text, kinds, spoken))
     if isinstance(text, str):
         text, within = split_reasoning(text)
-        found.append(within)
-    reasoning = "\n".join(filter(None, found))
-    refusal = next((one for one in refusals if isinstance(one, str) and one), None)
-    return _Message(_readable(text), _readable(reasoning or None), _readable(refusal), calls)
+        if within:
+            thoughts.append(within)
+    reasoning = "\n".join(thoughts) or None
+    refusal = refusal if isinstance(refusal, str) and refusal else None
+    return _Message(_readable(text), _readable(reasoning), _readable(refusal), calls)
+
+
+def _of_kinds(parts: Sequence[object], kinds: Sequence[str], wanted: Collection[str]) -> list[str]:
+    return [_text_of(part) for part, kind in zip(parts, kinds, strict=True) if kind in wanted]
 
 
 def _kind(part: object) -> str:

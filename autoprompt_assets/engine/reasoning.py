@@ -19,6 +19,8 @@ _CLOSING = re.compile(
     rf"</\s?(?P<tag>{_NAME})\s?>|\[/THINK\]|◁/think▷|<\|(?:end_of_thought|END_THINKING)\|>",
     re.IGNORECASE,
 )
+_SIGNS = re.compile(r"[<◁]|\[/?THINK", re.IGNORECASE)
+"""What every form of reasoning holds, but for channels without their marks."""
 _BLANK = re.compile("[\\s\ufeff\u200b]*")
 _PREAMBLE = re.compile('[^][(){}<>`"◁]{0,80}')
 """A word before reasoning, such as "Okay.": what holds brackets or quotes speaks of the tags."""
@@ -37,6 +39,8 @@ def split_reasoning(text: str) -> tuple[str, str]:
     the prompt; reasoning that never ends leaves no answer. Tags further down are text: an answer
     may speak of them. Linear in the text's length.
     """
+    if not _SIGNS.search(text) and not text.startswith(_BARE_ANALYSIS):
+        return text, ""
     channels = _channels(text)
     if channels is not None:
         return channels
