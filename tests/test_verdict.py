@@ -118,6 +118,36 @@ FIELD_REVIEWS: list[tuple[str, list[bool | None]]] = [
     ("Verdict:\u200bTrue", [True]),
     ("I cannot judge this.", [None]),
 ]
+RESTATING = [
+    "Response: Yes\nGround truth: No\nThese do not match.",
+    "The model's answer: Yes\nExpected: No\nNot the same.",
+    "The two do not match.\nAnswer: Yes",
+    "Right. The expected answer is No but the response says Yes. They do not match.",
+    "Right, let me check this.\n\nThe response says Yes, and the expected answer is No. They do not match.",
+    "Correct.\n\nWait, I misread: the response says Yes, not No. So it is incorrect.",
+    '{"correct": true}\n\nActually no: the ground truth says otherwise, so it is incorrect.',
+    "Student: Yes",
+    "Given answer: True",
+    "Its answer is True.",
+    "The student's answer: yes\nIt should have been no.",
+    "Correct - Paris, given London",
+    "Correct; the units are wrong.",
+    "Correct. The response does not match the ground truth.",
+    "True\n\nHowever, the response contains an error.",
+    "Yes, because the response is not the same as the ground truth.",
+    "Yes: the two answers differ.",
+    "Verdict: Correct\n\nReasoning: The model says 4 which does not equal 5. So it is wrong.",
+    "No, the response is correct.",
+    "No, there are no errors.",
+    "Wrong: no",
+    "Incorrect: false",
+    "The ground truth is False.\nThe final answer is: False",
+]
+
+
+@pytest.mark.parametrize("text", RESTATING)
+def test_a_review_that_restates_answers_or_takes_itself_back_is_no_verdict(text: str) -> None:
+    assert read_verdict(text) is None
 
 
 @pytest.mark.parametrize(("text", "verdict"), REVIEWS)

@@ -3,11 +3,14 @@
 | said | read as |
 | --- | --- |
 | one of VERDICT_WORDS alone as the text, its first or last line, or its first sentence | it |
-| the same after a lead: "Verdict:", "GRADE:", "The answer is", a JSON key, an answer tag | it |
+| the same after a lead: "Verdict:", "GRADE:", "Final judgment is", a JSON key, an answer tag | it |
+| "The response is wrong": of correct, incorrect, right, wrong alone | it |
+| "The answer is True", "Answer: yes": only as the whole text, for it may quote the answer | it |
+| "FAIL: expected …", "Correct, both say 4": a first clause, with reasons that go with it | it |
 | a JSON object (the text, its last fence, its end), by the keys in _SENSES | its word or boolean |
-| both, in two of these places or keys | none |
-| "Correct, but …", "Correct. It is not correct.", "Partially correct", "not wrong" | none |
-| a word anywhere else | none |
+| two of these that differ | none |
+| a first line or sentence that what follows takes back: "Wait", "they do not match" | none |
+| "Correct, but …", "Partially correct", "not wrong", a word anywhere else | none |
 
 C and I are capitals, alone on their line or after a lead that names a verdict. All of it is linear
 in the text's length.
@@ -40,17 +43,19 @@ _NAMES = frozenset(
         *("assessment", "evaluation", "decision"),
     ]
 )
-# "The answer is yes" may quote the answer, so it contradicts nothing, and is no lead to a letter.
+# "The answer is yes" may quote the answer: it contradicts nothing, and leads to few words.
 _ANSWERS = frozenset(["answer", "result", "label", "rating", "conclusion"])
+_SUBJECTS = frozenset(["model", "models", "response", "s", "student", "given", "its"])
 _FILLERS = frozenset(
     [
-        *("the", "my", "our", "this", "that", "it", "its", "is", "was", "final"),
-        *("overall", "model", "models", "response", "s", "student", "given", "so"),
-        *("thus", "hence", "therefore"),
+        *("the", "my", "our", "this", "that", "it", "is", "was", "final"),
+        *("overall", "so", "thus", "hence", "therefore"),
     ]
 )
 # "Correct: no" and "Is it right? Yes" ask by the very words that others answer with.
 _ASKING = frozenset(["correct", "right", "true", "pass", "passed"])
+_CHATTY = frozenset(["yes", "no", "right"])
+"""Words that begin a sentence about anything: "No, the response is correct"."""
 _OF_RIGHTNESS = frozenset(["correct", "incorrect", "right", "wrong"])
 
 _SENSES = {
@@ -76,17 +81,27 @@ _CLOSE = " \t\n*_`'\"“”‘’.:!()[]{}<>,;#$|\\"
 _WRAP = _CLOSE + "=-–—→?"
 _SENTENCE_END = re.compile(r"(?<=[.!?])[*_`'\")\]]*\s")
 _CLAUSE_END = re.compile(r"[,;:—(]|\s[-–]\s")
+_COMMA = re.compile(r"[,;—(]|\s[-–]\s")
 _HEDGE = re.compile(
     r"\b(?:but|however|except|although|though|only|partial|partially|partly|mostly|almost|nearly|"
     r"yet|if|unless|incomplete|wait|actually|somewhat|lacks|lacking|missing)\b|^\W*(?:not|n['’]t)\b",
     re.IGNORECASE,
 )
-_RECANTS = re.compile(r"\b(?:wait|actually|however)\b", re.IGNORECASE)
+_RECANTS = re.compile(
+    r"\b(?:wait|actually|however|misread|misjudged|on second thought|correction)\b", re.IGNORECASE
+)
+_MISMATCH = re.compile(
+    r"(?:\bnot|n['’]t) (?:quite |exactly |fully )?(?:the )?(?:match|same|equal|equivalent|agree)"
+    r"|\bmismatch|\bdiffer(?:s|ent)?\b",
+    re.IGNORECASE,
+)
+_AGREES = re.compile(
+    r"\b(?:match(?:es)?|same|agrees?|equals?|identical|both|equivalent)\b", re.IGNORECASE
+)
 _NOT = re.compile(r"\b(?:not|never)\b|n['’]t\b", re.IGNORECASE)
 _NAMED = re.compile(
     rf"\W*(?:(?:the|my|final|overall)\s+)*(?:{'|'.join(sorted(_NAMES))})\b", re.IGNORECASE
 )
-_VALUE_WORDS = 3
 
 
 def read_verdict(text: str) -> bool | None:
@@ -142,16 +157,28 @@ def _of_lines(text: str) -> set[bool]:
         lines[:2] = [f"{lines[0]} {lines[1]}"]
     if not lines:
         return set()
-    first, last = lines[0], lines[-1]
-    readings = [_word(first), _word(last), _first_sentence(first)]
+    first, last, whole = lines[0], lines[-1], len(lines) == 1
+    opening = [_word(first, whole=whole), _first_sentence(first)]
+    closing = [_word(last, whole=whole)]
     if _NAMED.match(last):
-        readings.append(_first_sentence(last))
-    found = {reading for reading in readings if reading is not None}
-    return found | _contradictions(first) if True in found else found
+        closing.append(_first_sentence(last))
+    found = {reading for reading in (*opening, *closing) if reading is not None}
+    if found and set(closing) == {None}:
+        found |= _taken_back(lines, found)
+    return found
+
+
+def _taken_back(lines: list[str], found: set[bool]) -> set[bool]:
+    """What goes against a verdict that a text begins with and does not end with."""
+    said = set().union(*map(_clauses, lines))
+    rest = " ".join(lines)
+    if _RECANTS.search(rest) or (True in found and _MISMATCH.search(rest)):
+        said |= {True, False}
+    return said
 
 
 def _first_sentence(line: str) -> bool | None:
-    """The verdict that a line begins with, whatever reasons follow it."""
+    """The verdict that a line begins with, with reasons that go with it."""
     sentence = _SENTENCE_END.split(line, maxsplit=1)[0]
     right = _word(sentence, letters=_NAMED.match(sentence) is not None)
     if right is not None:
@@ -161,31 +188,45 @@ def _first_sentence(line: str) -> bool | None:
         right = _word(clause, letters=_NAMED.match(clause) is not None)
         if right is None:
             continue
-        asking = end[0] == ":" and clause.split()[-1].strip(_WRAP).casefold() in _ASKING
-        if asking and _word(rest.split(",")[0]) is not None:
-            continue  # a key: "correct: no, because …"
-        if (_HEDGE if right else _RECANTS).search(rest):
+        if end[0] == ":" and _word(rest.split(",")[0]) is not None:
+            if clause.split()[-1].strip(_WRAP).casefold() in _ASKING:
+                continue  # a key: "correct: no, because …"
             return None
-        # "Correct: 4" heads a value, and says nothing.
-        return None if asking and len(rest.split()) <= _VALUE_WORDS else right
+        return right if _word(rest) == right or _goes_with(clause, right, rest) else None
     return None
 
 
-def _contradictions(line: str) -> set[bool]:
+def _goes_with(clause: str, right: bool, rest: str) -> bool:
+    """Whether the reasons in `rest` go with the verdict of `clause`, as a bare word needs them to."""
+    if (_HEDGE if right else _RECANTS).search(rest):
+        return False
+    word = clause.strip(_WRAP).casefold()
+    differs = _MISMATCH.search(rest) is not None
+    if word not in _SAYS:
+        return not (right and differs)
+    if right:
+        return not differs and _AGREES.search(rest) is not None
+    return differs or word not in _CHATTY
+
+
+def _clauses(line: str) -> set[bool]:
     """What the sentences and clauses of a line say by themselves, negated ones included."""
     found = set()
     for sentence in _SENTENCE_END.split(line):
-        for part in (sentence, *_CLAUSE_END.split(sentence)):
+        for part in (sentence, *_COMMA.split(sentence)):
             right = _word(_NOT.sub(" ", part), letters=False, quoted=False)
             if right is not None:
                 found.add(right != (_NOT.search(part) is not None))
     return found
 
 
-def _word(text: str, *, letters: bool = True, quoted: bool = True) -> bool | None:
+def _word(
+    text: str, *, letters: bool = True, quoted: bool = True, whole: bool = False
+) -> bool | None:
     """What `text` says where it is a listed word, after a lead or none, in any wrapping.
 
-    `letters` are C and I; without `quoted`, "The answer is yes" says nothing.
+    `letters` are C and I; without `quoted`, no lead may name an answer; `whole` where there is no
+    other text.
     """
     if len(text) > LONGEST:
         return None
@@ -199,7 +240,8 @@ def _word(text: str, *, letters: bool = True, quoted: bool = True) -> bool | Non
     names = {lead.casefold() for lead, _ in leads}
     if word in ("C", "I"):
         return _SAYS[word] if letters and (not leads or names & _NAMES) else None
-    if not quoted and names & _ANSWERS and word.casefold() not in _OF_RIGHTNESS:
+    may_quote = names & (_ANSWERS | _SUBJECTS) and word.casefold() not in _OF_RIGHTNESS
+    if may_quote and not (quoted and whole and not names & _SUBJECTS):
         return None
     return _SAYS.get(word.casefold())
 
@@ -210,7 +252,7 @@ def _is_lead(word: str, separator: str) -> bool:
     word = word.casefold()
     if word in _ASKING:
         return bool(set(":?=") & set(separator))
-    return word in _NAMES or word in _ANSWERS or word in _FILLERS
+    return any(word in known for known in (_NAMES, _ANSWERS, _SUBJECTS, _FILLERS))
 
 
 def _is_lead_alone(line: str) -> bool:
