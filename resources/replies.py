@@ -70,11 +70,16 @@ class Reader:
         usage = data.get("usage")
         answer = Completion(
             message=self._stored(choice["message"]),
-            finish_reason=self._unquoted(str(choice.get("finish_reason") or "stop")),
+            finish_reason=self._unquoted(_finish(choice)),
             usage=self._stored(usage) if usage is not None else None,
             latency_s=reply.took_s,
             attempts=attempts,
         )
+        if answer.calls_tools:
+            raise llm.ToolsCalled(
+                f"{self.endpoint.name}: the model answered with tool calls, which are not "
+                f"supported yet: tell it in roles.{role.role}.prompt to answer in text"
+            )
         prompt, completion = self._tokens(usage, request, role, answer)
         usd = role.price(prompt, completion)
         return replace(answer, prompt_tokens=prompt, completion_tokens=completion, usd=usd)
@@ -159,6 +164,13 @@ def _first_choice(data: Any) -> dict[str, Any] | None:
     choice = choices[0] if isinstance(choices, list) and choices else None
     readable = isinstance(choice, dict) and is_message(choice.get("message"))
     return choice if readable else None
+
+
+def _finish(choice: Mapping[str, Any]) -> str:
+    """Why the answer ended; older servers say it elsewhere."""
+    details = choice.get("finish_details")
+    older = details.get("type") if isinstance(details, dict) else choice.get("stop_reason")
+    return str(choice.get("finish_reason") or (older if isinstance(older, str) else "") or "stop")
 
 
 def _count(usage: Mapping[str, Any], *names: str) -> int | None:

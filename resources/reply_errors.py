@@ -7,16 +7,21 @@ status would.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.completion import CUT_OFF, FILTERED, TOOL_CALLS
 
-FAILED_FINISHES = frozenset({"error", "abort", "aborted", "cancelled", "canceled"}) | {
-    "insufficient_system_resource"
-}
-"""Finish reasons of an answer that the server itself gave up."""
+_WHOLE = frozenset(
+    [
+        *("", "stop", "end", "end_turn", "eos", "eos_token", "eos_found", "stop_sequence"),
+        *("stop_token", "complete", "completed", "completion", "finish", "finished"),
+        *("done", "success", "normal", "none", "null", "finish_reason_stop"),
+    ]
+)
 
 _STATUSES: Mapping[str, int] = {
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "too_many_requests"), 429),
@@ -101,19 +106,52 @@ def _errors(data: object) -> Iterator[object]:
     if not isinstance(data, dict):
         return
     yield data.get("error")
+    yield data.get("errors")
+    if _is_failure(data):
+        yield {**data, "message": data.get("message") or "the body says that it failed"}
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict):
-        yield choice.get("error")
-        message = choice.get("message")
-        if isinstance(message, dict):
-            yield message.get("error")
-        finish = choice.get("finish_reason")
-        if isinstance(finish, str) and finish.lower() in FAILED_FINISHES:
-            yield {"message": f"the answer ended with finish_reason {finish}", "code": 502}
-    elif not choices:
-        named = {"code", "type", "status"} & data.keys() and "message" in data
-        yield data if named else data.get("errors")
+        yield from _errors_of(choice)
+
+
+def _is_failure(data: Mapping[str, Any]) -> bool:
+    """True for a body that calls itself an error, beside an answer or without one."""
+    code, inner = data.get("code"), data.get("base_resp")
+    if isinstance(inner, dict) and inner.get("status_code"):
+        return True
+    if data.get("success") is False or _name(data.get("status")) in ("error", "failed"):
+        return True
+    if _name(data.get("object")) == "error" or ErrorBody(code=_name(code)).status:
+        return True
+    return not data.get("choices") and "message" in data and not {"code", "type"}.isdisjoint(data)
+
+
+def _errors_of(choice: Mapping[str, Any]) -> Iterator[object]:
+    yield choice.get("error")
+    message = choice.get("message")
+    if isinstance(message, dict):
+        yield message.get("error")
+        content = message.get("content")
+        parts = content if isinstance(content, list) else []
+        kinds = [part.get("type") for part in parts if isinstance(part, dict)]
+        if message.get("role") == "error" or "error" in kinds:
+            yield {"message": f"the answer is an error: {json.dumps(content)[:200]}", "code": 502}
+    for name in ("finish_reason", "native_finish_reason"):
+        finish = choice.get(name)
+        if isinstance(finish, str) and not ends_answer(finish, native=name != "finish_reason"):
+            yield {"message": f"the answer ended with {name} {finish[:60]}", "code": 502}
+
+
+def ends_answer(finish: str, *, native: bool = False) -> bool:
+    """Whether an answer that ended so is one, whole, cut off, filtered or a call of tools.
+
+    What is not known is not taken for an answer, but for a provider's own words (`native`).
+    """
+    name = finish.lower().replace("-", "_")
+    if native:
+        return "error" not in name
+    return name in _WHOLE or name in CUT_OFF or name in FILTERED or name in TOOL_CALLS
 
 
 def read_error(data: object) -> ErrorBody:
@@ -124,9 +162,13 @@ def read_error(data: object) -> ErrorBody:
         return ErrorBody(message=str(data))
     if not isinstance(data, dict):
         return ErrorBody()
-    message = next((data[key] for key in ("message", "detail", "msg") if data.get(key)), "")
+    told = ("message", "detail", "msg", "reason", "description")
+    message = next((data[key] for key in told if data.get(key)), "")
     kind = data.get("type") or data.get("status")
-    return ErrorBody(str(message), _name(data.get("code")), _name(kind), _details(data))
+    found = ErrorBody(str(message), _name(data.get("code")), _name(kind), _details(data))
+    if found == ErrorBody() and any(data.values()):
+        return ErrorBody(message=json.dumps(data)[:300])
+    return found
 
 
 def _name(value: object) -> str:

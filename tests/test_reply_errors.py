@@ -68,6 +68,20 @@ FLAGGED = "Your chosen model requires moderation and your input was flagged"
         (failed(message="no", code=400), llm.RequestRefused),
         ({"object": "error", "message": "no", "type": "BadRequestError"}, llm.RequestRefused),
         ({"errors": [{"message": "upstream"}]}, llm.ServerFailed),
+        (answered("half") | {"errors": [{"message": "upstream"}]}, llm.ServerFailed),
+        (answered("I") | {"code": 500, "message": "Internal error"}, llm.ServerFailed),
+        (answered("I") | {"code": "429", "message": "slow down"}, llm.RateLimited),
+        (answered("I") | {"status": "error"}, llm.ServerFailed),
+        (answered("I") | {"success": False}, llm.ServerFailed),
+        (answered("I") | {"base_resp": {"status_code": 1002}}, llm.ServerFailed),
+        (answered("I") | failed(reason="overloaded"), llm.ServerFailed),
+        (answered("I") | failed(odd=7), llm.ServerFailed),
+        (answered("half", "network_error"), llm.ServerFailed),
+        (answered("half", "failed"), llm.ServerFailed),
+        (answered("half", "OTHER"), llm.ServerFailed),
+        (answered("half", "MALFORMED_FUNCTION_CALL"), llm.ServerFailed),
+        (answered("half", native_finish_reason="error"), llm.ServerFailed),
+        (answered([{"type": "error", "text": "down"}]), llm.ServerFailed),
         ([failed(message="slow down", code=429)], llm.RateLimited),
     ],
 )
@@ -163,8 +177,17 @@ def test_a_content_of_no_known_form_is_malformed(part: object) -> None:
         {"content": [{"type": "tool_use", "name": "f"}]},
     ],
 )
-def test_tool_calls_are_told(message: dict[str, Any]) -> None:
-    assert read({"choices": [{"message": message}]}).calls_tools
+@pytest.mark.parametrize("finish", ["stop", "tool_calls"])
+def test_tool_calls_end_the_run_and_are_no_answer(message: dict[str, Any], finish: str) -> None:
+    """Not journaled, or a run that is tried again would end at the same answer."""
+    with pytest.raises(llm.ToolsCalled, match="tool calls, which are not supported yet"):
+        read({"choices": [{"message": message, "finish_reason": finish}]})
+
+
+@pytest.mark.parametrize("finish", ["tool_calls", "function_call", "tool_use"])
+def test_a_call_of_tools_may_be_told_by_its_end_alone(finish: str) -> None:
+    with pytest.raises(llm.ToolsCalled):
+        read(answered(None, finish))
 
 
 def test_no_tool_calls_are_none() -> None:
@@ -178,7 +201,18 @@ def test_a_limit_of_tokens_has_many_names(finish: str) -> None:
     assert read(answered("", finish)).cut_off
 
 
-@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "RECITATION"])
+def test_an_older_servers_end_is_read() -> None:
+    assert read(answered("half", None, finish_details={"type": "max_tokens"})).cut_off
+    assert read(answered("half", None, stop_reason="length")).cut_off
+    assert not read(answered("a", "stop", stop_reason="length")).cut_off
+
+
+@pytest.mark.parametrize("body", [{"code": 0}, {"code": 200, "message": "ok"}, {"status": "ok"}])
+def test_a_body_that_says_it_went_well_holds_an_answer(body: dict[str, Any]) -> None:
+    assert read(answered("a", native_finish_reason="STOP") | body | {"success": True}).text == "a"
+
+
+@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "RECITATION", "refusal"])
 def test_a_filter_has_many_names(finish: str) -> None:
     assert read(answered("It is", finish)).filtered
 
@@ -196,10 +230,13 @@ def test_what_stands_before_the_body_is_passed_over(before: str) -> None:
 
 
 def test_a_key_that_is_quoted_is_masked_wherever_it_stands() -> None:
-    body = answered(f"key {KEY}", f"stop {KEY}", error=None)
-    body["choices"][0]["message"] |= {"refusal": KEY, "tool_calls": [KEY]}
+    body = answered(f"key {KEY}", error=None)
+    body["choices"][0]["message"] |= {"refusal": KEY, "audio": [KEY]}
     body["usage"] = {"note": KEY}
     assert KEY not in repr(read(body))
+    with pytest.raises(llm.ServerFailed) as ended:
+        read(answered("a", f"stop {KEY}"))
+    assert KEY not in str(ended.value)
     for status in (200, 400, 500):
         for pad in range(250, 420, 7):
             with pytest.raises(llm.CallError) as caught:

@@ -123,7 +123,7 @@ RESTATING = [
     "The model's answer: Yes\nExpected: No\nNot the same.",
     "The two do not match.\nAnswer: Yes",
     "Right. The expected answer is No but the response says Yes. They do not match.",
-    "Right, let me check this.\n\nThe response says Yes, and the expected answer is No. They do not match.",
+    "Right, let me check.\n\nIt says Yes, and the expected answer is No. They do not match.",
     "Correct.\n\nWait, I misread: the response says Yes, not No. So it is incorrect.",
     '{"correct": true}\n\nActually no: the ground truth says otherwise, so it is incorrect.',
     "Student: Yes",

@@ -25,7 +25,6 @@ from autoprompt_assets.engine.llm import (
     RateLimited,
     RequestRefused,
     ServerFailed,
-    ToolsCalled,
 )
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples, make_completion
@@ -150,16 +149,6 @@ def test_a_review_that_was_not_finished_is_no_verdict(tmp_path: Path, review: Co
     answers: dict[str, Completion | CallError | str] = {"judge: yes": review}
     summary, _ = evaluate(tmp_path, answers, Judge("judge: {response}"))
     assert summary.outcomes == {"unreviewed": 10}
-
-
-@pytest.mark.parametrize("role", ["target", "review"])
-def test_an_answer_of_tool_calls_ends_the_evaluation(tmp_path: Path, role: str) -> None:
-    called = Completion(json.dumps({"content": None, "tool_calls": [{"id": "a"}]}), "tool_calls")
-    answers: dict[str, Completion | CallError | str] = {"judge: yes": "True"}
-    answers["4" if role == "target" else "judge: yes"] = called
-    for _ in range(2):  # at once, and from the journal
-        with pytest.raises(ToolsCalled, match="take tools out of the role's `extra`"):
-            evaluate(tmp_path, answers, Judge("judge: {response}"))
 
 
 class Graded:

@@ -17,7 +17,6 @@ from autoprompt_assets.engine.llm import (
     ContentFiltered,
     ContextTooLong,
     Request,
-    ToolsCalled,
 )
 
 
@@ -96,16 +95,7 @@ class Asker:
 
 
 def without_answer(completion: Completion) -> Grade | None:
-    """What a completion counts as that holds no whole answer, or `None` where it holds one.
-
-    Raises:
-        ToolsCalled: it calls tools, which no role can be answered by.
-    """
-    if completion.calls_tools:
-        raise ToolsCalled(
-            "the model answered with tool calls, which are not supported yet: take tools out of "
-            "the role's `extra`, or tell the model in its prompt to answer in text"
-        )
+    """What a completion counts as that holds no whole answer, or `None` where it holds one."""
     if completion.refusal or completion.filtered:
         return Grade(0.0, "refused", (completion.refusal or "content filter")[:200])
     if completion.cut_off:

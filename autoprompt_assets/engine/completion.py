@@ -11,11 +11,13 @@ from typing import Any
 
 from autoprompt_assets.engine.reasoning import split_reasoning
 
-_CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"})
-_FILTERED = frozenset(
+CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"})
+TOOL_CALLS = frozenset({"tool_calls", "tool_call", "tool_use", "function_call"})
+FILTERED = frozenset(
     (
         *("content_filter", "content_filtered", "safety", "image_safety", "recitation"),
         *("blocklist", "prohibited_content", "spii", "guardrail_intervened", "sensitive"),
+        *("refusal", "refused", "moderation"),
     )
 )
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
@@ -61,17 +63,21 @@ class Completion:
     @property
     def calls_tools(self) -> bool:
         """It asks for tools to be called."""
-        return self._read.calls_tools
+        return self._read.calls_tools or self._ended_by in TOOL_CALLS
 
     @property
     def cut_off(self) -> bool:
         """It ended because it reached a limit of tokens."""
-        return self.finish_reason.lower() in _CUT_OFF
+        return self._ended_by in CUT_OFF
 
     @property
     def filtered(self) -> bool:
         """The provider's filter ended it."""
-        return self.finish_reason.lower() in _FILTERED
+        return self._ended_by in FILTERED
+
+    @property
+    def _ended_by(self) -> str:
+        return self.finish_reason.lower().replace("-", "_")
 
     @cached_property
     def _read(self) -> _Message:

@@ -28,7 +28,7 @@ UNREAD = 0.5
 """Warn above this share of answers that cannot be read: a poor first prompt has some."""
 MISSING = 0.1
 """Warn above this share of answers that are missing, whatever the prompt asks for."""
-UNANSWERED: frozenset[Outcome] = frozenset({"empty", "refused"})
+UNANSWERED: frozenset[Outcome] = frozenset({"empty", "refused", "truncated"})
 """Outcomes that a server can cause as well as a prompt."""
 _PRUNED = (
     "what a server answered stays in the journal: once it is mended, `autoprompt journal prune` "
@@ -204,7 +204,7 @@ class Search:
             reason=f"{sum(missing.values())} of the baseline's {before.rows} test rows have no "
             f"answer that can be read ({counts}) and count as 0 in its score; with these rows "
             "taken as equal no difference is shown. Mend what kept the answers away (the server, "
-            f"a filter, the schema); {_PRUNED}",
+            f"a filter, the schema, max_tokens); {_PRUNED}",
         )
 
 

@@ -197,7 +197,7 @@ def _first_sentence(line: str) -> bool | None:
 
 
 def _goes_with(clause: str, right: bool, rest: str) -> bool:
-    """Whether the reasons in `rest` go with the verdict of `clause`, as a bare word needs them to."""
+    """Whether the reasons in `rest` go with the verdict of `clause`; a bare word needs some."""
     if (_HEDGE if right else _RECANTS).search(rest):
         return False
     word = clause.strip(_WRAP).casefold()
