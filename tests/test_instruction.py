@@ -242,3 +242,20 @@ def test_an_answer_that_is_no_prompt_is_asked_again_with_its_problem(
     assert write(TASK, Lenient(), 1, [answer]) == Written(None, (), 1, problem)
     better = write(TASK, Lenient(), 2, [answer, Answer("[[Better.]]")])
     assert better == Written(proposal("Better."), (), 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "prompt"),
+    [
+        ("[[Do it.]]\nThe old prompt was [[Old prompt]].", "Do it."),
+        ("[[Do it]]\n\nI kept [[label]] out.", "Do it"),
+        ("I liked [[Old]].\n\n**[[Do it]]**", "Do it"),
+        ("[[One]]\n\n[[Two]]", "Two"),
+        ("[[Classify: [spam, ham]]", None),
+        ("[[Do it]]]", None),
+    ],
+)
+def test_a_prompt_on_lines_of_its_own_comes_before_one_that_is_spoken_of(
+    answer: str, prompt: str | None
+) -> None:
+    assert read_instruction(answer) == prompt

@@ -3,7 +3,8 @@
 A prompt is written inside `[[` and `]]` and may itself hold brackets: `[[label]]`, `[0, 1)`, code.
 So brackets are paired, and
 
-* where all of them pair, the last `[[...]]` that is in no other is the prompt;
+* where all of them pair, the last `[[...]]` that is in no other is the prompt, one that has its
+  lines to itself before one that is spoken of in a sentence;
 * where they do not, it reaches from the first `[[` that begins a line to a `]]` that ends the
   answer, if every `[[` and `]]` between has its partner;
 * where there is no `[[`, it is what stands between the one pair of tags, `<prompt>` or its like.
@@ -29,6 +30,7 @@ _TICKS = re.compile(r"`+")
 _OPENING = re.compile(r"(?:\[\[)?[ \t]*+(`{3,}+|~{3,}+)[^`]*+")
 _CLOSING = re.compile(r"(`{3,}+|~{3,}+)(?:[ \t]*+\]\])?")
 _EDGE = re.compile(r"\s*+(?:[`~]{3,}+[\w+-]*+)?\s*+")
+_EDGE_WORDS = re.compile(r"\w")
 _TERM = r"[ \t]{0,4}[^\s,;\[\]()]{1,20}[ \t]{0,4}"
 _FIGURE = r"[-+−]?(?:\d[\d.]{0,9}|∞|\\infty)"
 _NO_BRACKETS = re.compile(
@@ -87,14 +89,22 @@ def _in_brackets(quiet: str) -> Span | None:
     closings = _closings(quiet)
     if closings is None:
         return _by_position(quiet)
-    found, after = None, 0
+    found, alone, after = None, None, 0
     for start in sorted(closings):
         if start < after or start + 1 not in closings:
             continue
         after = closings[start]
         if closings[start + 1] == after - 1:
             found = (start + 2, after - 1)
-    return found
+            alone = found if _stands_alone(quiet, start, after) else alone
+    return alone or found
+
+
+def _stands_alone(quiet: str, start: int, end: int) -> bool:
+    """Whether the brackets from `start` to `end` have their lines to themselves."""
+    line, after = quiet.rfind("\n", 0, start) + 1, quiet.find("\n", end)
+    rest = quiet[end + 1 : after if after >= 0 else len(quiet)]
+    return not (_EDGE_WORDS.search(quiet[line:start]) or _EDGE_WORDS.search(rest))
 
 
 def _closings(text: str) -> dict[int, int] | None:
@@ -129,7 +139,14 @@ def _by_position(quiet: str) -> Span | None:
         depth += len(run[0]) // 2 * (1 if run[0][0] == "[" else -1)
         if depth < 0:
             return None
-    return None if depth else (first.end(), end)
+    return None if depth or _ends_within(quiet[first.end() : end]) else (first.end(), end)
+
+
+def _ends_within(inside: str) -> bool:
+    """Whether the closing brackets may be another's: `[[Say one of [spam, ham]]`, `[[Do it]]]`."""
+    last = inside[inside.rfind("[") + 1 :]
+    opened = "[" in inside and "]" not in last
+    return inside.endswith("]") or (opened and last[:1].isalnum() and last[-1:].isalnum())
 
 
 def _is_part(answer: str, found: Span, around: Span) -> bool:
