@@ -124,3 +124,28 @@ def test_target_that_names_no_option_is_unreviewed(target: str) -> None:
 def test_a_dialogue_is_no_list_of_options(question: str) -> None:
     assert outcome(CHOICE, "yes", "Yes.", question) == "correct"
     assert outcome(CHOICE, "yes", "No.", question) == "wrong"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("The answer is (B) because A is wrong.", "B because A is wrong and C is, too"),
+        *("The correct answer is B as C is incorrect.", "**B** because A is wrong", "B, not A"),
+        "The answer is (B) because A is wrong. (C) is close, too.",
+        *("The correct answer is not A but B", "La respuesta correcta es la B", "选B", "B。"),
+        *("La réponse est la B", "I'd pick B, A is wrong", "A is wrong, C is wrong, so B"),
+    ],
+)
+def test_a_reason_takes_no_letter_away(answer: str) -> None:
+    assert {outcome(CHOICE, "B", answer, question) for question in LISTED} == {"correct"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("I don't think the answer is B.", "I would not choose B", "I wouldn't go with B"),
+        *("You should never select B", "Answer: B, C", "The answer is A, B or C"),
+    ],
+)
+def test_a_letter_that_is_denied_or_one_of_several_is_none(answer: str) -> None:
+    assert "correct" not in {outcome(CHOICE, "B", answer, question) for question in LISTED}

@@ -149,7 +149,7 @@ def test_journal_that_may_only_be_read_is_refused(server: PostgreSQL) -> None:
 def test_changed_answer_is_noticed(server: PostgreSQL) -> None:
     url = server.database()
     record(url, question("q"), ANSWER)
-    server.execute("UPDATE completions SET text = 'no'", url)
+    server.execute("UPDATE completions SET message = '{}'", url)
     with pytest.raises(JournalError, match="is not what was written; put back a copy of it"):
         replay(url, question("q"))
 
@@ -170,7 +170,7 @@ def test_other_schema_is_refused(server: PostgreSQL) -> None:
     url = server.database()
     server.execute("CREATE TABLE schema_version (version int NOT NULL)", url)
     server.execute("INSERT INTO schema_version VALUES (1)", url)
-    assert "it has schema 1, this program writes 2" in refused(url)
+    assert "it has schema 1, this program writes 3" in refused(url)
 
 
 def test_program_runs_replays_and_prunes_on_postgresql(server: PostgreSQL, tmp_path: Path) -> None:

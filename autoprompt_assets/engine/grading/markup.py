@@ -8,7 +8,7 @@ ANSWER_WORDS = (
     *("answer", "ans", "antwort", "lösung", "antwoord", "svar", "vastaus", "respuesta"),
     *("réponse", "reponse", "risposta", "resposta", "odpowiedź", "odpověď", "válasz", "răspuns"),
     *("cevap", "yanıt", "jawaban", "đáp án", "câu trả lời", "ответ", "відповідь", "απάντηση"),
-    *("答案", "答え", "答", "回答", "解答", "正解", "정답", "답변", "답"),
+    *("选", "选择", "选项", "答案", "答え", "答", "回答", "解答", "正解", "정답", "답변", "답"),
     *("الإجابة", "الاجابة", "الجواب", "תשובה", "उत्तर", "คำตอบ"),
 )
 """The word "answer", in lower case, as answers are introduced by it."""

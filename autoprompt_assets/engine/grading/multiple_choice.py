@@ -19,20 +19,27 @@ from autoprompt_assets.engine.text import bare, fold
 
 # `plain` leaves one space between words, and no blank lines: ` ?` is all there can be.
 _ONE = r"(?:\([A-Za-z]\)|\b[A-Z]\b)"
+_LISTED = rf"{_ONE}(?: ?, ?{_ONE}){{1,8}}(?! (?:is|was|isn|can|could|does|would|not)\b)"
 _EITHER = (
     rf"{_ONE}(?: ?, ?{_ONE}){{0,8}} ?,? ?(?:\b(?:and|or|und|oder|y|o|et|ou)\b|/|&) ?"
     rf"(?:either )?{_ONE}"
+)
+_REASON = r"(?:because|since|as|for|and|but|so|while|whereas|given|due)\b"
+_DENIED = (
+    r"(?i:\bI \w{0,10}n[’']t|n[’']t|\bnot|\bnever) "
+    r"(?i:think|believe|say|feel|choose|pick|select|go with)\b"
+    rf"(?: [a-z]+){{0,6}}? {_ONE}"
 )
 _NOT_BEFORE = (
     r"\b(?i:not|isn[’']t|cannot be|can[’']t be|rather than|instead of|unlike|than|nor|neither|"
     rf"excluded?|eliminated?|ruled? out) {_ONE}"
 )
 _NOT_AFTER = (
-    rf"{_ONE}(?: \w+){{0,2}}? (?:(?:is|was|seems|would be|can|could|does) (?:not|never|wrong|"
-    r"incorrect|false|out|ruled out|impossible|unlikely)|cannot|isn[’']t|can[’']t|doesn[’']t|"
-    r"wouldn[’']t)\b"
+    rf"{_ONE}(?: (?!{_REASON})\w{{2,}}){{0,2}}? "
+    r"(?:(?:is|was|seems|would be|can|could|does) (?:not|never|wrong|incorrect|false|out|"
+    r"ruled out|impossible|unlikely)|cannot|isn[’']t|can[’']t|doesn[’']t|wouldn[’']t)\b"
 )
-_PASSED_OVER = re.compile(f"{_NOT_AFTER}|{_NOT_BEFORE}|{_EITHER}")
+_PASSED_OVER = re.compile(f"{_DENIED}|{_NOT_AFTER}|{_NOT_BEFORE}|{_EITHER}|{_LISTED}")
 
 _WRAPPED = re.compile(r"\*{1,2}\(?([A-Za-z])\)?[.:]?\*{1,2}|\[([A-Za-z])\]")
 _BOXED = re.compile(r"\\f?boxed\b")
@@ -42,7 +49,7 @@ _FILLER = r"[^A-Za-z0-9(\n]*+(?:\n[^A-Za-z0-9(\n]*+)?+"
 _BETWEEN = (
     r"(?i:is|was|would be|must be|should be|has to be|ist|lautet|est|es|e|jest|option|"
     r"correct|correcta|correcte|correta|corretta|clearly|therefore|thus|indeed|definitely|"
-    r"most likely|likely|probably|simply)"
+    r"most likely|likely|probably|simply|but|rather|la|le|el|die|das)"
 )
 _GOES_ON = r"(?:because|since|as|and|which|but|due|given|with|for|based|is|in|by)\b"
 # A and I are words too: before a lower-case word they are no letter of an option.
@@ -69,7 +76,7 @@ _CONFIRMED = re.compile(
 _ANSWER_TEXT = re.compile(rf"{_ANSWER}[^\n:]{{0,40}}?(?::|\bis\b)([^\n]*)")
 _LEAD = re.compile(r"^\(?([A-Za-z])[).:](?: (.*)|)$", re.MULTILINE)
 _FIRST = re.compile(rf"\(?({_CAPITAL})\)?(?: ?[-–—]|,(?= [a-z])|[.:)]? {_GOES_ON})")
-_ALONE = re.compile(r"[-•>*_`'\" ]*[\(\[]?([A-Za-z])[\)\]]?[.:,]?[*_`'\" ]*")
+_ALONE = re.compile(r"[-•>*_`'\" ]*[\(\[]?([A-Za-z])[\)\]]?[.:,。]?[*_`'\" ]*")
 _LABEL = re.compile(r"[\(\[]?([A-Za-z])[\)\].:] ")
 
 
@@ -118,6 +125,9 @@ def _chosen(answer: str, options: Mapping[str, str]) -> str | None:
     if alone:
         return alone
     text = _PASSED_OVER.sub(" ", _unwrapped(answer))
+    alone = _letter_alone(text)
+    if alone:
+        return alone
     for pattern in (_ANNOUNCED, _CONFIRMED, _CONCLUDED):
         announced = [next(filter(None, groups)) for groups in pattern.findall(text)]
         if announced:
