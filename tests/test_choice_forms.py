@@ -149,3 +149,10 @@ def test_a_reason_takes_no_letter_away(answer: str) -> None:
 )
 def test_a_letter_that_is_denied_or_one_of_several_is_none(answer: str) -> None:
     assert "correct" not in {outcome(CHOICE, "B", answer, question) for question in LISTED}
+
+
+@pytest.mark.parametrize("question", ["Which? A) cat B) dog", "Which?\nA - cat\nB - dog\nC - bird"])
+def test_few_options_in_a_row_or_after_dashes_are_options(question: str) -> None:
+    assert outcome(CHOICE, "1", "B", question) == "unreviewed"
+    assert outcome(CHOICE, "dog", "B", question) == "correct"
+    assert outcome(CHOICE, "A", "B", question) == "wrong"

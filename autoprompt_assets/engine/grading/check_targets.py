@@ -47,10 +47,18 @@ SHARE = 0.05
 
 _MISSING = frozenset(["None", "nan", "NaN", "NaT", "<NA>"])
 _SPEAKS_OF_FORM = re.compile(
-    r"\b(?:json|lists?|arrays?|dict(?:ionary)?|objects?|tuples?|brackets?|braces|python)\b"
-    r"|\[|\{\s*[\"']",
+    r"\b(?:json|brackets|braces|python)\b"
+    r"|\b(?:as|in|with|return|give|output|write|answer|reply|respond|produce|list)\b[^.\n]{0,30}"
+    r"\b(?:lists?|arrays?|dict(?:ionary)?|objects?|tuples?|all)\b"
+    r"|[\[{]\s*[\"']",
     re.IGNORECASE,
 )
+_OBJECT = re.compile(
+    r"[\[({].*\barray\(.*|(?:array|Timestamp|Decimal|datetime(?:\.\w+)?)\(.*\)|b(?:'.*'|\".*\")"
+    r"|<\w+(?:\.\w+)+: .*>",
+    re.DOTALL,
+)
+"""How Python shows objects that no literal can be: arrays, dates, bytes, members of an Enum."""
 
 
 def check_targets(spec: ExperimentSpec, examples: Sequence[Example]) -> tuple[str, ...]:
@@ -191,7 +199,9 @@ def _can_match(rule: RegexGrader, target: str) -> bool:
 def _structure(target: str) -> tuple[Any, bool]:
     """The list or object that a target is written as, and whether it is JSON; else `None`."""
     text = target.strip()
-    if not text.startswith(("[", "{")) or not text.endswith(("]", "}")):
+    if _OBJECT.fullmatch(text):
+        return [text], False
+    if not text.startswith(("[", "{", "(")) or not text.endswith(("]", "}", ")")):
         return None, False
     try:
         value, is_json = parse_json(text), True
@@ -200,7 +210,9 @@ def _structure(target: str) -> tuple[Any, bool]:
             value, is_json = ast.literal_eval(text), False
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             return None, False
-    return (value, is_json) if isinstance(value, list | dict | set) else (None, False)
+    if isinstance(value, tuple) and not any(isinstance(one, str) for one in value):
+        return None, False  # (3, 4) is how people write a point, too
+    return (value, is_json) if isinstance(value, list | dict | set | tuple) else (None, False)
 
 
 def _is_numbers(structure: Any) -> bool:

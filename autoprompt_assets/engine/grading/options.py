@@ -8,6 +8,8 @@ from autoprompt_assets.engine.grading.markup import without_commands, without_ma
 from autoprompt_assets.engine.text import spaced, visible
 
 _LINE = re.compile(r"[ \t]*[\(\[]?([A-Za-z]|\d{1,2}(?=[\)\].:][ \t]))[\)\].:][ \t]*(\S.*)")
+_DASHED = re.compile(r"[ \t]*([A-Z])[ \t]+[-–—][ \t]+(\S.*)")
+_INLINE_CLOSED = re.compile(r"(?<!\S)([A-Z]|\d)\)(?=[ \t])")
 _INLINE = re.compile(r"\(([A-Z]|\d{1,2})\)")
 _INLINE_BARE = re.compile(r"(?<!\S)([A-Z]|\d)[).:](?=[ \t])")
 _LEAST_BARE = 3
@@ -28,13 +30,15 @@ def read_options(question: str) -> dict[str, str]:
     question = visible(question)
     lines = [match.groups() for line in question.splitlines() if (match := _LINE.match(line))]
     listed = [(label, text) for label, text in lines]
-    for kind in (str.isalpha, str.isdecimal):
-        found = _last_run([one for one in listed if kind(one[0])])
+    dashed = [match.groups() for line in question.splitlines() if (match := _DASHED.match(line))]
+    for kind, some in ((str.isalpha, listed), (str.isdecimal, listed), (str.isalpha, dashed)):
+        found = _last_run([(label, text) for label, text in some if kind(label)])
         if len(found) > 1:
             return _as_options(found)
-    found = _last_run(_in_a_row(question, _INLINE))
-    if len(found) > 1:
-        return _as_options(found)
+    for pattern in (_INLINE, _INLINE_CLOSED):
+        found = _last_run(_in_a_row(question, pattern))
+        if len(found) > 1:
+            return _as_options(found)
     found = _last_run(_in_a_row(question, _INLINE_BARE))
     enough = len(found) >= _LEAST_BARE and found[0][0] in ("A", "1")
     return _as_options(found) if enough else {}
