@@ -7,6 +7,18 @@ import pytest
 from autoprompt_assets.engine.grading.numbers import grade_number
 
 GRADES = [
+    ("5 seconds", "5 minutes", "wrong"),
+    ("5 seconds", "5 s", "correct"),
+    ("3 km", "3 miles", "wrong"),
+    ("3 kilometers", "3 km", "correct"),
+    ("5 euros", "$5", "wrong"),
+    ("£5", "5 pounds", "correct"),
+    ("5", "5 apples", "correct"),
+    ("5", "minus 5", "wrong"),
+    ("-5", "It is minus 5.", "correct"),
+    ("2", "5 minus 3 is 2", "correct"),
+    ("-0.5", "$-\\frac{1}{2}$", "correct"),
+    ("0.5", "$-\\frac{1}{2}$", "wrong"),
     ("1234.5", "1,234.5", "correct"),
     ("1,234", "1234", "correct"),
     ("-3", "It is -3.", "correct"),

@@ -141,6 +141,8 @@ THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
         ([{"type": "reasoning", "text": "hm"}, {"type": "output_text", "text": "a"}], "a", "hm"),
         ([{"type": "text", "text": "Par"}, {"type": "text", "text": "is"}], "Paris", None),
         (["Par", "is"], "Paris", None),
+        ([{"type": "text", "text": {"value": "Paris"}}], "Paris", None),
+        ([{"type": "reasoning.text", "text": "hm"}, {"type": "text", "text": "a"}], "a", "hm"),
         ([THINKING], "", "hm"),
         ([], "", None),
         ("<think>hm</think>\n\nParis", "Paris", "<think>hm</think>"),

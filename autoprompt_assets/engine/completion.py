@@ -20,7 +20,8 @@ FILTERED = frozenset(
         *("refusal", "refused", "moderation"),
     )
 )
-_REASONING_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
+_REASONING_PARTS = ("thinking", "reasoning", "thought", "redacted_thinking")
+"""How the types of parts begin that are no answer."""
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 """NULs and half characters: valid in JSON, and refused by databases and files."""
@@ -114,8 +115,9 @@ def _read_message(message: Mapping[str, Any]) -> _Message:
         kinds = [_kind(part) for part in text]
         calls = calls or not _CALL_PARTS.isdisjoint(kinds)
         refusal = refusal or next(filter(None, (_field(part, "refusal") for part in text)), None)
-        thoughts += _of_kinds(text, kinds, _REASONING_PARTS)
-        spoken = set(kinds) - _REASONING_PARTS - _CALL_PARTS
+        reasoning_kinds = {kind for kind in kinds if kind.startswith(_REASONING_PARTS)}
+        thoughts += _of_kinds(text, kinds, reasoning_kinds)
+        spoken = set(kinds) - reasoning_kinds - _CALL_PARTS
         text = "".join(_of_kinds(text, kinds, spoken))
     if isinstance(text, str):
         text, within = split_reasoning(text)
@@ -150,7 +152,7 @@ def _texts(part: object, depth: int) -> Iterator[str]:
         for one in part:
             yield from _texts(one, depth - 1)
     elif isinstance(part, dict) and depth:
-        for name in dict.fromkeys(("text", _kind(part))):
+        for name in dict.fromkeys(("text", "value", _kind(part))):
             yield from _texts(part.get(name), depth - 1)
 
 

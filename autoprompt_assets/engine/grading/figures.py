@@ -26,29 +26,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autoprompt_assets.engine.grading.markup import without_commands
+from autoprompt_assets.engine.grading.units import (
+    ALSO_WORDS,
+    CURRENCIES,
+    SAME_UNIT,
+    UNIT_WORDS,
+    UNITS,
+)
 from autoprompt_assets.engine.text import HANGUL, SPACELESS, visible
 
 Kind = Literal["number", "date", "time", "range", "code", "ordinal"]
 
 SCALES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 SUFFIXES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "mn": 1e6}
-UNITS = frozenset(
-    [
-        *("mm", "cm", "dm", "m", "km", "in", "ft", "yd", "mi", "nm", "um", "µm", "μm"),
-        *("mg", "g", "kg", "t", "lb", "oz", "ms", "s", "sec", "min", "h", "hr", "hrs"),
-        *("d", "ml", "mL", "cl", "dl", "l", "L", "Hz", "kHz", "MHz", "GHz", "W", "kW"),
-        *("MW", "J", "kJ", "V", "kV", "A", "mA", "N", "Pa", "kPa", "mol", "px", "pt"),
-        *("KB", "MB", "GB", "TB", "kb", "Mb", "Gb", "°C", "°F", "C", "F"),
-        *("USD", "EUR", "GBP"),
-    ]
-)
-"""What may stand at a figure without a space; two of them that differ are two quantities."""
-_SAME_UNIT = {
-    **{"sec": "s", "hr": "h", "hrs": "h", "mL": "ml", "L": "l", "USD": "$", "EUR": "€"},
-    **{"GBP": "£", "μm": "um"},
-}
-_ALSO_WORDS = frozenset(["in", "t", "d", "l", "A", "C", "F", "B"])
-CURRENCIES = "$€£¥₹₩₽"
 LONGEST_NUMBER = 200
 """Characters of a text that may be one number with spaces in it."""
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -71,7 +61,8 @@ _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 _THIN = re.compile(r"(?<=\d)(?:[\u00a0\u202f\u2009\u2007]|\\,|\{,\})(?=\d{3}(?!\d))")
 _SPACED = re.compile(r"\D*\d{1,3}(?: \d{3})+(?:[.,]\d+)?\D*")
 _SPACED_LONG = re.compile(r"(?<![\w.,])\d{1,3}(?: \d{3}){2,}(?!\d| \d)")
-_LATEX_FRACTION = re.compile(r"\\[dt]?frac ?\{?(\d+)\}? ?\{?(\d+)\}?")
+_MINUS_WORD = re.compile(r"(?<![\d)] )\b(?:minus|negative) (?=\d)", re.IGNORECASE)
+_LATEX_FRACTION = re.compile(r"(-?) ?\\[dt]?frac ?\{?(\d+)\}? ?\{?(\d+)\}?")
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]{{0,6}}\.?"
 _MONTH_DAY = re.compile(rf"\b{_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b", re.IGNORECASE)
 _DAY_MONTH = re.compile(
@@ -92,7 +83,7 @@ _OVER = re.compile(r" / (\d{1,9})(?![\d/])")
 _SCALE = re.compile(rf"[ -]?({'|'.join(SCALES)})s?\b", re.IGNORECASE)
 _GLUED = re.compile(rf"{_LETTER}+")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
-_UNIT = re.compile(rf" ?([{CURRENCIES}]|°? ?{_LETTER}{{1,4}}(?!{_LETTER}))")
+_UNIT = re.compile(rf" ?([{CURRENCIES}]|°? ?{_LETTER}{{1,12}}(?!{_LETTER}))")
 _MERIDIEM = re.compile(r" ?([ap])\.?m\b\.?", re.IGNORECASE)
 _BEHIND = re.compile(rf"(?:{_LETTER}|[\^_][{{(]?[-+]?)$")
 _MINUS = re.compile(
@@ -121,7 +112,7 @@ def written(text: str) -> str:
     text = re.sub("[\u2010-\u2013\u2212]", "-", text)
     text = re.sub(r"\\(?=[$%,])", "", without_commands(text)).replace("\\!", "")
     text = re.sub(r"(?<![A-Za-z0-9)}])_|(?<=\d)__?(?=[\s.,]|$)", " ", text)
-    text = _LATEX_FRACTION.sub(r" \1/\2 ", text)
+    text = _MINUS_WORD.sub("-", _LATEX_FRACTION.sub(r" \1\2/\3 ", text))
     text = _CJK_DATE.sub(r"\1-\2-\3", text)
     text = _MONTH_DAY.sub(lambda m: f"{m[3]}-{_month(m[1])}-{m[2]}", text)
     text = _DAY_MONTH.sub(lambda m: f"{m[3]}-{_month(m[2])}-{m[1]}", text)
@@ -239,7 +230,7 @@ def _continued(text: str, figure: Figure) -> Figure | None:
         return Figure("ordinal", (value,), "", figure.start, end)
     if name in SUFFIXES:
         return Figure("number", (value * SUFFIXES[name],), figure.unit, figure.start, end)
-    if name and name not in UNITS:
+    if name and name not in UNITS and name not in UNIT_WORDS:
         return None
     unit, end = _unit(text, end)
     return Figure("number", (value,), figure.unit or unit, figure.start, end)
@@ -262,10 +253,12 @@ def _unit(text: str, end: int) -> tuple[str, int]:
     if found is None:
         return "", end
     name = found[1].replace(" ", "")
+    if name.casefold() in UNIT_WORDS:
+        return UNIT_WORDS[name.casefold()], found.end()
     known = name in CURRENCIES or name in UNITS
-    if not known or (name in _ALSO_WORDS and found[0].startswith(" ")):
+    if not known or (name in ALSO_WORDS and found[0].startswith(" ")):
         return "", end
-    return _SAME_UNIT.get(name, name), found.end()
+    return SAME_UNIT.get(name, name), found.end()
 
 
 def _scaled(text: str, value: float, end: int) -> tuple[float, int]:
