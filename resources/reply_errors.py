@@ -193,12 +193,14 @@ def error_class(status: int, error: ErrorBody) -> type[llm.CallError]:
     if "insufficient_quota" in (error.code, error.kind):
         return llm.QuotaExhausted
     if status in (200, 400) and _is_about_key(words):
-        return llm.AuthenticationFailed
+        status = 401
     if status in _CLASSES:
         return _CLASSES[status]
+    if status < 500 and _is_about_length(words):
+        return llm.ContextTooLong
     if status >= 500 or status == 200:
         return llm.RateLimited if _is_about_speed(words) else llm.ServerFailed
-    return llm.ContextTooLong if _is_about_length(words) else llm.RequestRefused
+    return llm.RequestRefused
 
 
 def _is_about_speed(words: str) -> bool:

@@ -63,7 +63,7 @@ FLAGGED = "Your chosen model requires moderation and your input was flagged"
         (failed(message="overloaded", type="overloaded_error"), llm.ServerFailed),
         (failed(message="no", code="content_filter"), llm.ContentFiltered),
         (failed(message=FLAGGED, code=403), llm.ContentFiltered),
-        (failed(message="no", code="context_length_exceeded", type="x"), llm.ServerFailed),
+        (failed(message="no", code="context_length_exceeded", type="x"), llm.ContextTooLong),
         (failed(message="context_length_exceeded", code=400), llm.ContextTooLong),
         (failed(message="no", code=400), llm.RequestRefused),
         ({"object": "error", "message": "no", "type": "BadRequestError"}, llm.RequestRefused),
