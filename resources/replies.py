@@ -25,6 +25,8 @@ SHORTEST_KEY = 4
 """What servers without keys are given is no secret, and a word that a model may write: one of
 these in any case, or less than so many characters. In errors it is masked all the same."""
 
+MOST_LEVELS = 100
+"""Objects and lists within one another that a reply may have."""
 MOST_TOKENS = 2**31
 """A count of tokens from here on is none."""
 
@@ -144,11 +146,23 @@ class Reader:
 
 
 def _parsed(body: bytes) -> Any:
-    """The body's JSON; `None` where it is none, or was cut off."""
+    """The body's JSON; `None` where it is none, was cut off, or is nested beyond all reason."""
     try:
-        return json.loads(body)
+        data = json.loads(body)
     except (ValueError, RecursionError):
         return None
+    # What is just not too deep to be read here may be, from a deeper stack, when it is replayed.
+    return data if _is_shallow(data) else None
+
+
+def _is_shallow(data: object) -> bool:
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(MOST_LEVELS):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for part in inner for one in part if isinstance(one, dict | list)]
+        if not level:
+            return True
+    return False
 
 
 def _inner(data: object) -> object:

@@ -68,7 +68,10 @@ _REFUSED_KEYS = ("not valid", "invalid", "incorrect", "expired", "revoked", "no 
 
 @dataclass(frozen=True)
 class ErrorBody:
-    """What a body says went wrong; `code` and `kind` are lower-case words, or empty."""
+    """What a body says went wrong; `code` and `kind` are lower-case words, or empty.
+
+    Nothing is cut here: a key must be masked before that.
+    """
 
     message: str = ""
     code: str = ""
@@ -136,11 +139,11 @@ def _errors_of(choice: Mapping[str, Any]) -> Iterator[object]:
         parts = content if isinstance(content, list) else []
         kinds = [part.get("type") for part in parts if isinstance(part, dict)]
         if message.get("role") == "error" or "error" in kinds:
-            yield {"message": f"the answer is an error: {json.dumps(content)[:200]}", "code": 502}
+            yield {"message": f"the answer is an error: {json.dumps(content)}", "code": 502}
     for name in ("finish_reason", "native_finish_reason"):
         finish = choice.get(name)
         if isinstance(finish, str) and not ends_answer(finish, native=name != "finish_reason"):
-            yield {"message": f"the answer ended with {name} {finish[:60]}", "code": 502}
+            yield {"message": f"the answer ended with {name} {finish}", "code": 502}
 
 
 def ends_answer(finish: str, *, native: bool = False) -> bool:
@@ -167,7 +170,7 @@ def read_error(data: object) -> ErrorBody:
     kind = data.get("type") or data.get("status")
     found = ErrorBody(str(message), _name(data.get("code")), _name(kind), _details(data))
     if found == ErrorBody() and any(data.values()):
-        return ErrorBody(message=json.dumps(data)[:300])
+        return ErrorBody(message=json.dumps(data))
     return found
 
 

@@ -244,3 +244,31 @@ def test_a_key_that_is_quoted_is_masked_wherever_it_stands() -> None:
             with pytest.raises(llm.CallError) as caught:
                 read(failed(message="x" * pad + KEY), status)
             assert KEY[:8] not in str(caught.value)
+
+
+@pytest.mark.parametrize("pad", range(20, 310, 3))
+def test_a_key_is_masked_before_an_error_is_cut(pad: int) -> None:
+    quoted = "x" * pad + KEY
+    for body in (
+        answered("a", quoted),
+        answered("a", native_finish_reason=f"error {quoted}"),
+        answered([{"type": "error", "text": quoted}]),
+        answered("a") | failed(odd=quoted),
+    ):
+        with pytest.raises(llm.ServerFailed) as caught:
+            read(body)
+        assert KEY[:8] not in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [90, 500, 980, 985, 990, 100_000])
+def test_a_reply_nested_beyond_reason_is_malformed(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for body in (
+        f'{{"choices": [{{"message": {{"content": "a", "x": {deep}}}}}]}}',
+        f'{{"choices": [{{"message": {{"content": "a"}}}}], "usage": {deep}}}',
+    ):
+        if depth == 90:
+            assert read(body).text == "a"
+            continue
+        with pytest.raises(llm.MalformedResponse):
+            read(body)
