@@ -30,13 +30,15 @@ _FIGURES = re.compile(r"\d++(?:[.,:/'’]\d++)*+")
 
 def visible(text: str) -> str:
     """`text` in NFKC without its zero-width and direction marks."""
+    if text.isascii():
+        return text
     return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 def fold(text: str, ignore_case: bool) -> str:
     """`text` as `visible` gives it with its white space collapsed, for comparing."""
     text = " ".join(visible(text).split())
-    return unicodedata.normalize("NFKC", text.casefold()) if ignore_case else text
+    return visible(text.casefold()) if ignore_case else text
 
 
 def bare(text: str) -> str:
