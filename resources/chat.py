@@ -88,7 +88,7 @@ class ChatClient:
                 self._tell_uncounted(line)
                 return completion
             except llm.CallError as failure:
-                error = failure
+                error = call.cause(failure)
             except TimeoutError:
                 assert call.error is not None
                 error = call.error
@@ -122,6 +122,7 @@ class _Call:
         self.role = role
         self._timeout, self._patience = role.spec.timeout, role.spec.patience
         self._deadline: float | None = None
+        self._cut_short = False
         self._faults = 0
         self.error: llm.CallError | None = None
         self.attempts = 0
@@ -139,7 +140,13 @@ class _Call:
             self._deadline = time.monotonic() + self._patience
         self.attempts += 1
         assert self.left is not None
+        self._cut_short = self.left < self._timeout
         return min(self._timeout, self.left)
+
+    def cause(self, error: llm.CallError) -> llm.CallError:
+        """`error`, or what came before it where the deadline alone cut the last attempt short."""
+        cut = self._cut_short and isinstance(error, llm.CallTimedOut)
+        return self.error if cut and self.error is not None else error
 
     def failed(self, error: llm.CallError) -> float | None:
         """Seconds to wait before the next attempt, or `None` when there is none.

@@ -78,6 +78,14 @@ def test_a_fault_that_does_not_pass_ends_at_the_deadline() -> None:
     assert took < 4
 
 
+def test_a_last_attempt_that_the_deadline_cuts_short_does_not_hide_the_fault() -> None:
+    with LoopbackServer(Behaviour(only_status=500, delay=0.3)) as server:
+        answers, _ = ask(spec_of(server.base_url, deadline=0.5), 1)
+    assert [str(answer).partition(";")[0] for answer in answers] == [
+        "here: HTTP 500: simulated 500"
+    ] * 2
+
+
 def test_a_server_that_only_refuses_counts_as_down(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, only_status=429)) as server:
         project = toy_project(tmp_path, server.base_url)
