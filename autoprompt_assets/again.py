@@ -12,7 +12,8 @@ from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import Session, open_session
-from resources.store import ExperimentStore, SearchStore
+from resources.searches import SearchStore
+from resources.store import ExperimentStore
 
 
 def rescore_overrides(name: str, bench: Bench, search: str) -> dict[str, str]:

@@ -17,7 +17,8 @@ from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
 from autoprompt_assets.engine.report.diff import unified
 from autoprompt_assets.engine.report.words import optimism
-from resources.store import DatasetRecord, SearchStore
+from resources.searches import SearchStore
+from resources.store import DatasetRecord
 
 FAILURES_SHOWN = 10
 Metadata = dict[str, Any]

@@ -39,7 +39,8 @@ from autoprompt_assets.interrupts import run_interruptible
 from resources.experiments import ExperimentsResource
 from resources.home import search_lock
 from resources.llm import LLMResource
-from resources.store import DatasetRecord, ExperimentStore, SearchStore, StoreResource, required
+from resources.searches import SearchStore
+from resources.store import DatasetRecord, ExperimentStore, StoreResource, required
 
 T = TypeVar("T")
 MOST_VALUES = 1000

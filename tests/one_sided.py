@@ -32,7 +32,7 @@ from autoprompt_assets.engine.optimizers.base import Unjudged
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
-from resources.store import SearchStore
+from resources.searches import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
 
