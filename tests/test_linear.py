@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.grading.options import read_options
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import (
     ChoiceGrader,
@@ -17,8 +19,13 @@ from autoprompt_assets.engine.grading.settings import (
     GraderSpec,
     JsonGrader,
     NumberGrader,
+    RegexGrader,
 )
 from autoprompt_assets.engine.grading.verdict import read_verdict
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.optimizers.instruction import read_instruction
+from autoprompt_assets.engine.reasoning import split_reasoning
+from autoprompt_assets.engine.template import fields, foreign, stray
 
 LENGTH = 16_000
 SECONDS = 4.0
@@ -30,6 +37,8 @@ PIECES = [
     *(" ", "[", "{", "}", "(", "a", "A, ", "A or ", "`", "```[", '"', '\\"', '{"a":', "[1,", "*"),
     *("1", "1,", "1,111,", "1/", "answer ", "correct: ", "no. ", "C ", "\\boxed{", "<", "\n", "東"),
 ]
+ROW = Example("1", "1", "Where is the oldest bridge of this town?", "place", "train")
+LINT = Lint("Put {input} in <answer></answer>.", (ROW,), ExactGrader(kind="exact"), longest=10**6)
 OPTIONS = "Which?\nA. dog\nB. red\nC. seven"
 
 
@@ -47,6 +56,12 @@ READERS: dict[str, Callable[[str], object]] = {
     "json": grades(JsonGrader(kind="json"), "[1]"),
     "json field": grades(JsonGrader(kind="json", field="x"), "7"),
     "contains": grades(ContainsGrader(kind="contains"), "111"),
+    "regex": grades(RegexGrader(kind="regex", pattern=r"(?:\w+\W*)*answer: (\w+)"), "a"),
+    "instruction": read_instruction,
+    "reasoning": split_reasoning,
+    "options": read_options,
+    "placeholders": lambda text: (fields(text, {"input"}), stray(text, {"input"}), foreign(text)),
+    "lint": lambda text: LINT.problem(Candidate(f"<answer> {{input}} {text}"), ()),
     "exact": grades(ExactGrader(kind="exact"), "a"),
 }
 

@@ -29,6 +29,7 @@ from autoprompt_assets.engine.grading.grade import Grade
 from autoprompt_assets.engine.grading.json_answers import at_path
 from autoprompt_assets.engine.grading.options import read_options
 from autoprompt_assets.engine.grading.patterns import first_group
+from autoprompt_assets.engine.grading.regex_search import PatternTooSlow, matches_whole
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import (
     ChoiceGrader,
@@ -190,10 +191,14 @@ def _is_right(spec: ExperimentSpec, example: Example, answer: str) -> bool:
 
 
 def _can_match(rule: RegexGrader, target: str) -> bool:
-    flags = re.IGNORECASE if rule.ignore_case else 0
-    group = first_group(rule.pattern, flags)
+    group = first_group(rule.pattern)
     texts = (target, target.strip(), fold(target, False))
-    return group is None or any(group.fullmatch(text) for text in texts)
+    if group is None:
+        return True
+    try:
+        return any(matches_whole(group, rule.ignore_case, text) for text in texts)
+    except PatternTooSlow:
+        return True
 
 
 def _structure(target: str) -> tuple[Any, bool]:

@@ -7,8 +7,8 @@ import re
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
 
 
-def first_group(pattern: str, flags: int = 0) -> re.Pattern[str] | None:
-    """The pattern of the first capturing group, or the whole where there is none.
+def first_group(pattern: str, flags: int = 0) -> str | None:
+    """The pattern of the first capturing group, or the whole where there is none, with its flags.
 
     `None` where it means nothing without what stands around it: it looks around, or back.
     """
@@ -17,10 +17,18 @@ def first_group(pattern: str, flags: int = 0) -> re.Pattern[str] | None:
     group = pattern[opened : _closing(pattern, opened)] if whole.groups else pattern
     if _LOOKS_AROUND.search(group):
         return None
+    if whole.groups:
+        letters = "".join(letter for letter in "aimsx" if whole.flags & _flag(letter))
+        group = f"(?{letters}){group}" if letters else group
     try:
-        return re.compile(group, whole.flags)
+        re.compile(group)
     except re.error:
         return None
+    return group
+
+
+def _flag(letter: str) -> re.RegexFlag:
+    return re.RegexFlag[letter.upper()]
 
 
 def _first_open(pattern: str) -> int:

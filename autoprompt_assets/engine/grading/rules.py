@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import assert_never
 
 from autoprompt_assets.engine.dataset import Example
@@ -10,6 +9,8 @@ from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong, unpars
 from autoprompt_assets.engine.grading.json_answers import grade_json
 from autoprompt_assets.engine.grading.multiple_choice import grade_choice
 from autoprompt_assets.engine.grading.numbers import grade_number
+from autoprompt_assets.engine.grading.pattern_worker import CPU_S
+from autoprompt_assets.engine.grading.regex_search import PatternTooSlow, last_match
 from autoprompt_assets.engine.grading.settings import (
     ChoiceGrader,
     ContainsGrader,
@@ -59,10 +60,13 @@ class Rule:
 
 
 def _grade_regex(rule: RegexGrader, target: str, answer: str) -> Grade:
-    flags = re.IGNORECASE if rule.ignore_case else 0
-    matches = list(re.finditer(rule.pattern, answer, flags))
-    if not matches:
+    try:
+        found = last_match(rule.pattern, rule.ignore_case, answer)
+    except PatternTooSlow:
+        return unparsable(
+            f"grader.pattern took more than {CPU_S:g} s of CPU time on the answer; write it "
+            "without nested repeats"
+        )
+    if found is None:
         return unparsable("the pattern is not found in the answer")
-    last = matches[-1]
-    found = (last[1] if last.re.groups else last[0]) or ""
     return right_or_wrong(fold(found, rule.ignore_case) == fold(target, rule.ignore_case))
