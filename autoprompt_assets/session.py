@@ -64,7 +64,8 @@ class Session:
     def search_id(self) -> str:
         """A hash of the effective spec, endpoints and overrides included, and the dataset version.
 
-        Concurrency, timeouts and deadlines are left out: they do not change a path.
+        Concurrency, timeouts, deadlines and the limit of a reply's size are left out: they do not
+        change a path.
         """
         return content_hash(self.effective_spec(), 12)
 
@@ -73,7 +74,7 @@ class Session:
         spec = self.spec.model_dump(mode="json", exclude={"concurrency", "description"})
         for role in spec["roles"].values():
             if role is not None:
-                del role["timeout"], role["deadline"]
+                del role["timeout"], role["deadline"], role["max_reply_bytes"]
         asked = (self.models.target, self.models.review, self.models.optimizer)
         spec["experiment"] = self.name
         spec["asked"] = {role.role: [role.endpoint, role.model] for role in asked if role}

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -22,6 +20,7 @@ from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint, missing_keys
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
+from resources.transport import BodyTooLong, find_proxy, read_body
 
 ATTEMPTS = 8
 """Faults after which a call is given up; refusals for speed (429) are not among them."""
@@ -194,7 +193,7 @@ class _Line:
         """
         async with self.limiter.slot(first=call.attempts > 0, within=call.left) as slot:
             try:
-                reply = await self._post(request, call.begin())
+                reply = await self._post(request, call.begin(), call.role.spec.longest_reply)
                 completion = self.reader.completion(reply, request, call.role, call.attempts)
             except llm.CallError as error:
                 if isinstance(error, llm.RateLimited) or error.retry_after is not None:
@@ -206,11 +205,11 @@ class _Line:
             self.failed_calls = 0
             return await keep(completion)
 
-    async def _post(self, request: Request, seconds: float) -> Reply:
+    async def _post(self, request: Request, seconds: float, most: int) -> Reply:
         """The reply to one request.
 
         Raises:
-            CallError: there was no whole reply within `seconds`.
+            CallError: there was no whole reply within `seconds`, or one of more than `most` bytes.
         """
         started = time.perf_counter()
         body = request.payload.encode("ascii")
@@ -219,10 +218,15 @@ class _Line:
                 asyncio.timeout(seconds),
                 self.session.post(self.url, data=body, allow_redirects=False) as response,
             ):
-                content = await response.read()
+                content = await read_body(response, most)
         except TimeoutError:
             raise llm.CallTimedOut(
                 f"{self.endpoint.name}: no answer within {seconds:g} s"
+            ) from None
+        except BodyTooLong:
+            raise llm.MalformedResponse(
+                f"{self.endpoint.name}: the reply has more than {most:,} bytes; raise the role's "
+                "max_reply_bytes if it may"
             ) from None
         except aiohttp.ClientPayloadError:
             raise llm.MalformedResponse(f"{self.endpoint.name}: the reply was cut off") from None
@@ -270,14 +274,6 @@ def _line(endpoint: Endpoint, concurrency: int) -> _Line:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # each attempt has its own
         headers=headers,
-        proxy=_proxy(base_url),
+        proxy=find_proxy(base_url),
     )
     return _Line(endpoint, f"{base_url}/chat/completions", session, limiter, Reader(endpoint, key))
-
-
-def _proxy(base_url: str) -> str | None:
-    """The proxy that the environment names, found once: aiohttp would look for it per call."""
-    address = urlsplit(base_url)
-    if proxy_bypass(address.hostname or ""):
-        return None
-    return getproxies().get(address.scheme)

@@ -46,6 +46,11 @@ _UNSUPPORTED_PROMPTS = {
 """What would be sent as the text that it is written in, without a word."""
 
 
+REPLY_BYTES, BYTES_PER_TOKEN, MOST_TOKENS = 1_000_000, 1_000, 128_000
+"""What a reply may have beside its tokens, for each of them (escaped, with its log probability and
+those of 20 others), and how many a role may have that does not limit them."""
+
+
 class SplitSpec(Frozen):
     """How rows are shared out: three fractions (sum at most 1) or three counts of rows."""
 
@@ -121,6 +126,8 @@ class RoleSpec(Frozen):
     """Seconds that one attempt may take."""
     deadline: Number | None = Field(None, gt=0)
     """Seconds that one call may take with all its attempts; three times `timeout` if left out."""
+    max_reply_bytes: Whole | None = Field(None, ge=1)
+    """Bytes of a whole reply, unpacked; what `max_tokens` can need many times over if left out."""
     extra: dict[str, JsonValue] = Field(default_factory=dict)
     """Further request fields, sent as they are: `reasoning_effort`, `top_p`, `seed`, …"""
     choices: tuple[str, ...] = ()
@@ -131,6 +138,12 @@ class RoleSpec(Frozen):
     def patience(self) -> float:
         """Seconds that one call may take with all its attempts."""
         return 3 * self.timeout if self.deadline is None else self.deadline
+
+    @property
+    def longest_reply(self) -> int:
+        """Bytes that a whole reply may have."""
+        tokens = self.max_tokens or MOST_TOKENS
+        return self.max_reply_bytes or REPLY_BYTES + tokens * BYTES_PER_TOKEN
 
     @field_validator("extra")
     @classmethod

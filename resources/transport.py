@@ -1,0 +1,64 @@
+"""What aiohttp leaves to its user: a proxy that is found once, and a body within a limit."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from autoprompt_assets.engine.errors import InputError
+
+CHUNK = 2**16
+
+
+class BodyTooLong(Exception):
+    """A body has more bytes than it may have."""
+
+
+async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, unpacked.
+
+    Raises:
+        BodyTooLong: it has more than `most` bytes; what came was let go of.
+        aiohttp.ClientPayloadError: it was cut off, or cannot be unpacked.
+    """
+    chunks, size = [], 0
+    async for chunk in response.content.iter_chunked(CHUNK):
+        size += len(chunk)
+        if size > most:
+            response.close()
+            raise BodyTooLong
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def find_proxy(base_url: str) -> str | None:
+    """The proxy that the environment names for `base_url`; never one for this machine itself.
+
+    Found once, for aiohttp would look for it per call.
+
+    Raises:
+        InputError: it is none that can be used.
+    """
+    address = urlsplit(base_url)
+    host = address.hostname or ""
+    proxy = getproxies().get(address.scheme)
+    if not proxy or is_loopback(host) or proxy_bypass(host):
+        return None
+    if urlsplit(proxy).scheme not in ("http", "https") or not urlsplit(proxy).hostname:
+        # Its value is not repeated: it may hold a password.
+        raise InputError(
+            f"{address.scheme.upper()}_PROXY: is no address of an HTTP proxy; write "
+            f"http://host:port, or name {host} in NO_PROXY"
+        )
+    return proxy
+
+
+def is_loopback(host: str) -> bool:
+    """True for a name or an address of this machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,141 @@
+"""The way to a server: what a reply may hold before it is let go of, and which proxy is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import resource
+import threading
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from autoprompt_assets.engine import llm
+from autoprompt_assets.engine.errors import InputError
+from resources.transport import find_proxy
+from tests.support import KEY
+from tests.test_chat import REPLY, ask, scripted, spec_of, use
+
+PIECE = b" " * 2**16
+
+
+async def endless(response: web.StreamResponse) -> None:
+    while True:
+        await response.write(PIECE)
+
+
+async def bomb(response: web.StreamResponse) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    for _ in range(64_000):
+        await response.write(packer.compress(PIECE))
+
+
+async def padded(response: web.StreamResponse) -> None:
+    await response.write(gzip.compress(json.dumps(REPLY).encode() + b" " * 3_000_000))
+
+
+@contextmanager
+def serving(body: Any, **headers: str) -> Iterator[tuple[str, list[int]]]:
+    """A server whose replies `body` writes; also how many it was asked for."""
+    loop, asked = asyncio.new_event_loop(), [0]
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        asked[0] += 1
+        response = web.StreamResponse(headers=headers)
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        with suppress(ConnectionError):  # let go of, as it should be
+            await body(response)
+        return response
+
+    async def served() -> AsyncIterator[int]:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", chat)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield runner.addresses[0][1]
+        await runner.cleanup()
+
+    steps = served()
+    port = loop.run_until_complete(anext(steps))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}/v1", asked
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(anext(steps, None))
+        loop.close()
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr("resources.chat.ATTEMPTS", 2)
+
+
+@pytest.mark.parametrize(("body", "headers"), [(endless, {}), (bomb, {"Content-Encoding": "gzip"})])
+def test_a_reply_without_end_is_a_malformed_one(
+    monkeypatch: pytest.MonkeyPatch, body: Any, headers: dict[str, str]
+) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with serving(body, **headers) as (url, asked):
+        use(monkeypatch, url)
+        with pytest.raises(llm.MalformedResponse, match="more than 1,007,000 bytes; raise the"):
+            ask(spec_of(max_tokens=7))
+    assert asked[0] == 2
+    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kb < 200_000
+
+
+def test_what_a_reply_may_hold_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(padded, **{"Content-Encoding": "gzip"}) as (url, _):
+        use(monkeypatch, url)
+        with pytest.raises(llm.MalformedResponse, match="max_reply_bytes"):
+            ask(spec_of(max_tokens=7))
+        assert ask(spec_of(max_tokens=7, max_reply_bytes=4_000_000)).text == "yes"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "localhost", "[::1]", "a.localhost"])
+def test_this_machine_is_never_asked_through_a_proxy(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert find_proxy(f"http://{host}:8000/v1") is None
+    assert find_proxy("http://models.example/v1") == "http://127.0.0.1:9"
+
+
+def test_calls_to_loopback_do_not_see_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with scripted((200, json.dumps(REPLY), {})) as (url, sent):
+        use(monkeypatch, url)
+        assert ask(spec_of()).text == "yes"
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize("proxy", ["socks5://u:pw@127.0.0.1:9", "127.0.0.1:9", "proxy.example"])
+def test_a_proxy_that_cannot_be_used_is_named_before_a_call(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    use(monkeypatch, "https://models.example/v1")
+    with pytest.raises(InputError) as caught:
+        ask(spec_of())
+    assert str(caught.value) == (
+        "HTTPS_PROXY: is no address of an HTTP proxy; write http://host:port, or name "
+        "models.example in NO_PROXY"
+    )
