@@ -136,6 +136,7 @@ class Session:
     def opened(self, progress: Progress) -> Iterator[Desk]:
         """The search, open for work: models connected, every call through the journal."""
         with search_lock(self.search_id, progress.notice), asyncio.Runner() as runner:
+            self.records.sweep()
             stack = AsyncExitStack()
             try:
                 yield Desk(runner, runner.run(self._open(stack, progress)))

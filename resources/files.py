@@ -23,7 +23,10 @@ ROWS_IN_GROUP = 5_000
 
 @contextmanager
 def staged(path: UPath) -> Iterator[Path]:
-    """A local file to write to; it becomes `path` when the block ends, or is gone when it fails."""
+    """A local file to write to; it becomes `path` when the block ends, or is gone when it fails.
+
+    It is on the disk before it has its name, so that a power loss leaves the old or the new.
+    """
     local = path.protocol in ("", "file")
     if local:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,11 +38,32 @@ def staged(path: UPath) -> Iterator[Path]:
         yield beside
         if local:
             beside.chmod(0o644)
+            _synced(beside)
             beside.replace(str(path))
+            _synced(Path(str(path.parent)))
         else:
             path.fs.put_file(name, path.path)  # object stores show a file when its upload ends
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _synced(path: Path) -> None:
+    """Have the file or folder written to the disk, where the platform can."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # some file systems cannot, folders above all
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: UPath) -> None:
+    """Delete what killed runs left half written; nobody else may be writing into `folder`."""
+    if folder.protocol in ("", "file") and folder.exists():
+        for left in folder.glob(".*"):
+            if left.is_file():
+                left.unlink(missing_ok=True)
 
 
 def write_text(path: UPath, text: str) -> None:

@@ -16,6 +16,7 @@ from autoprompt_assets.engine.bounds import size_of
 from autoprompt_assets.engine.completion import Completion, is_message
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import shown
+from autoprompt_assets.engine.json_text import is_shallow
 from autoprompt_assets.engine.llm import Request
 from resources.endpoints import Endpoint
 from resources.reply_errors import ErrorBody, error_class, error_within, read_error
@@ -25,8 +26,6 @@ SHORTEST_KEY = 4
 """What servers without keys are given is no secret, and a word that a model may write: one of
 these in any case, or less than so many characters. In errors it is masked all the same."""
 
-MOST_LEVELS = 100
-"""Objects and lists within one another that a reply may have."""
 MOST_TOKENS = 2**31
 """A count of tokens from here on is none."""
 
@@ -152,17 +151,7 @@ def _parsed(body: bytes) -> Any:
     except (ValueError, RecursionError):
         return None
     # What is just not too deep to be read here may be, from a deeper stack, when it is replayed.
-    return data if _is_shallow(data) else None
-
-
-def _is_shallow(data: object) -> bool:
-    level = [data] if isinstance(data, dict | list) else []
-    for _ in range(MOST_LEVELS):
-        inner = [one.values() if isinstance(one, dict) else one for one in level]
-        level = [one for part in inner for one in part if isinstance(one, dict | list)]
-        if not level:
-            return True
-    return False
+    return data if is_shallow(data) else None
 
 
 def _inner(data: object) -> object:

@@ -30,7 +30,7 @@ from autoprompt_assets.engine.records import (
     summary_json,
 )
 from resources.evaluations import EvaluationFiles
-from resources.files import read_json, write_json, write_text
+from resources.files import read_json, sweep, write_json, write_text
 
 
 class SearchStore:
@@ -38,6 +38,11 @@ class SearchStore:
 
     def __init__(self, folder: UPath) -> None:
         self.folder = folder
+
+    def sweep(self) -> None:
+        """Delete what killed runs left half written; whoever calls holds the search's lock."""
+        for name in ("evaluations", "iterations"):
+            sweep(self.folder / name)
 
     def write_spec(self, spec: Mapping[str, Any]) -> None:
         """The effective spec, endpoints included; written once."""

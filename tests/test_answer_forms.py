@@ -246,6 +246,9 @@ GRADES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"kind": "contains"}, "5", "答えは15です", "wrong"),
     ({"kind": "contains"}, "no", "not", "wrong"),
     ({"kind": "json"}, "7", "[" * 100_000, "unparsable"),
+    ({"kind": "json"}, "[" * 90 + "]" * 90, "[" * 90 + "]" * 90, "correct"),
+    ({"kind": "json"}, "[" * 500 + "]" * 500, "[" * 500 + "]" * 500, "unparsable"),
+    ({"kind": "json"}, "[[7]]", f"```json\n{'[' * 500 + ']' * 500}\n```", "unparsable"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "a nested key twice": (spec_text(budget="{calls: 1, calls: 2}"), ["'calls' is given twice"]),
     "a date that is none": (spec_text(description="2024-13-45"), ["cannot be; put it in quotes"]),
     "a number of 5000 digits": (spec_text(concurrency="9" * 5000), ["cannot be; put it in quotes"]),
+    "a bomb of aliases": (
+        "a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(
+            f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+            for before, name in itertools.pairwise("abcdefghi")
+        ),
+        ["its aliases stand for more than 100,000 values; write out what is meant"],
+    ),
+    "an alias of itself": (spec_text(description="&a [*a]"), ["a value that holds itself"]),
+    "too long": (spec_text(description="x" * 1_000_000), ["characters and may have 1,000,000;"]),
     "too deep": (spec_text(description="[" * 5000), ["nested too deeply; write it flatter"]),
     "a list as key": ("? [a]\n: 1\n", ["line 1", "mend the YAML there"]),
     "a Python object": ("a: !!python/object:os.system {}\n", ["line 1", "mend the YAML there"]),

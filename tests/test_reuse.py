@@ -214,3 +214,14 @@ def test_runs_that_make_one_home_at_the_same_moment_all_end_well(tmp_path: Path)
         processes = [project.start("run", name, "--json") for name in ("one", "two", "three")]
         ends = [(process.communicate(timeout=200), process.returncode) for process in processes]
     assert [code for _, code in ends] == [0, 0, 0], ends
+
+
+def test_what_a_killed_run_left_half_written_is_swept(finished: Finished, tmp_path: Path) -> None:
+    project = finished.project.copy(tmp_path / "swept")
+    search = next((project.home / "results" / NAME / "searches").iterdir())
+    left = [search / "evaluations" / ".x1.parquet", search / "iterations" / ".y2001.json"]
+    kept = sorted(path.name for path in search.rglob("*") if path.is_file())
+    for path in left:
+        path.write_bytes(b"PAR1")
+    project.run_json(NAME)
+    assert sorted(path.name for path in search.rglob("*") if path.is_file()) == kept

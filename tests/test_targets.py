@@ -64,6 +64,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     (NUMBER, "Say.", '["four", "4"]', "is a list or an object", "[3, 4]"),
     (NUMBER, "Say.", "1e999", "is no finite number", "1e99"),
     (JSON, "Say.", "spam", "is no JSON", '"spam"'),
+    (JSON, "Say.", "[" * 500 + "]" * 500, "is no JSON of at most 100 levels", "[[]]"),
     (JSON, "Say.", "{'a': 1}", "is written as Python", '{"a": 1}'),
     (JSON, "Say.", '{"a":"3","b":1', "is no JSON", '{"a":"3","b":1}'),
     (JSON, "Say.", '{"a": NaN}', "is no JSON", '{"a": null}'),

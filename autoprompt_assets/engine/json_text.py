@@ -10,6 +10,8 @@ from typing import Any
 
 MOST_FENCES = 50
 """Code fences that are looked at, from the last on."""
+MOST_LEVELS = 100
+"""Objects and lists within one another that are read: what walks through them has a stack."""
 LEVELS = 4
 """Brackets of prose that are looked into where what they enclose is no JSON."""
 
@@ -43,9 +45,23 @@ def parse_json(text: str) -> Any:
         ValueError: `text` is no JSON, or is nested too deeply to be read.
     """
     try:
-        return _DECODER.decode(text.strip("\ufeff \t\r\n"))
+        value = _DECODER.decode(text.strip("\ufeff \t\r\n"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if not is_shallow(value):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def is_shallow(value: object) -> bool:
+    """True where no more than `MOST_LEVELS` objects and lists stand within one another."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MOST_LEVELS):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for part in inner for one in part if isinstance(one, dict | list)]
+        if not level:
+            return True
+    return False
 
 
 def json_values(text: str) -> Iterator[Any]:
@@ -72,7 +88,7 @@ def fenced_json(text: str) -> Iterator[Any]:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
-        if _CLOSED.match(text, end):
+        if _CLOSED.match(text, end) and is_shallow(value):
             yield value
 
 

@@ -44,6 +44,7 @@ MENDS = {
     "invalid-json-value": "is no text, number, list or mapping; put it in quotes",
     "recursion_loop": "holds itself; write it out",
 }
+MOST_CHARACTERS, MOST_NODES = 1_000_000, 100_000
 TAGS = {"exact", "choice", "contains", "number", "regex", "json", "model"}
 TAGS |= {"opro", "gepa", "mipro", "demos", "auto", "rescore"}
 
@@ -140,8 +141,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str, source: str) -> Any:
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(
+            f"{source} has {len(text):,} characters and may have {MOST_CHARACTERS:,}; rows belong "
+            "into the dataset's file"
+        )
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  it is a SafeLoader
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is not None and _expanded(node, {}) > MOST_NODES:
+            raise InputError(
+                f"{source} its aliases stand for more than {MOST_NODES:,} values; write out what "
+                "is meant"
+            )
+        return loader.construct_document(node) if node is not None else None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         problem = f"line {line} holds an unprintable character; delete it"
@@ -152,6 +165,19 @@ def _parsed(text: str, source: str) -> Any:
     except RecursionError:
         problem = "is nested too deeply; write it flatter"
     raise InputError(f"{source} {problem}")
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values `node` stands for with every alias written out; counted once each."""
+    if id(node) not in known:
+        known[id(node)] = 1  # an alias of what it stands in is refused when the spec is read
+        inner: Iterable[yaml.Node] = ()
+        if isinstance(node, yaml.MappingNode):
+            inner = (one for pair in node.value for one in pair)
+        elif isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        known[id(node)] = 1 + sum(_expanded(one, known) for one in inner)
+    return known[id(node)]
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

@@ -38,7 +38,7 @@ from autoprompt_assets.engine.grading.settings import (
     NumberGrader,
     RegexGrader,
 )
-from autoprompt_assets.engine.json_text import parse_json
+from autoprompt_assets.engine.json_text import MOST_LEVELS, parse_json
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.text import fold
 
@@ -163,7 +163,8 @@ def _rule_problem(spec: ExperimentSpec, example: Example) -> str:
     if grade.outcome == "correct":
         return ""
     return {
-        "json": "is no JSON; write it as JSON, or set grader.field",
+        "json": f"is no JSON of at most {MOST_LEVELS} levels; write it as JSON, or set "
+        "grader.field",
         "choice": f"{_reason(grade)}; write an option's letter, number or text",
         "number": f"{_reason(grade) or 'is no finite number'} for the grader 'number'; mend the "
         "rows or choose another grader",
