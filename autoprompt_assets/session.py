@@ -144,7 +144,7 @@ class Session:
                 runner.run(stack.aclose())
 
     async def _open(self, stack: AsyncExitStack, progress: Progress) -> Search:
-        journal = Journal(self.journal, self.name, self.search_id)
+        journal = Journal(self.journal, self.name, self.search_id, progress.notice)
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
         calls = await stack.enter_async_context(Calls(client, journal))

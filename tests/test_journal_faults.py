@@ -159,13 +159,25 @@ def test_damaged_pages_are_said_and_no_wrong_answer_is_given(
     assert all(line.endswith(f"; {COPY}") for line in lines), lines
 
 
-def test_single_changed_character_is_noticed(file: Path) -> None:
+@pytest.mark.parametrize("changed", [b"answer 81 ", b"answer \xff8 "])
+def test_single_damaged_answer_is_said_and_asked_again(changed: bytes, file: Path) -> None:
     data = written(file)
     # SQLite's own structure stays whole: only what was stored can tell.
-    file.write_bytes(data.replace(b"answer 18 ", b"answer 81 "))
-    found = outcomes(file)
-    assert (found.count("right"), found.count("wrong")) == (ROWS - 1, 0)
-    assert found[18].endswith(f"is not what was written; {COPY}")
+    file.write_bytes(data.replace(b"answer 18 ", changed))
+    said: list[str] = []
+    questions = [question(str(number)) for number in range(ROWS)]
+
+    async def work() -> None:
+        async with Journal(url(file), notice=said.append) as journal:
+            found = await journal.replay(questions)
+            assert [number for number, one in enumerate(found) if one is None] == [18]
+            assert await journal.record(questions[18], answer(18)) == answer(18)
+            assert await journal.replay(questions) == [answer(number) for number in range(ROWS)]
+
+    asyncio.run(work())
+    (line,) = said
+    assert "1 of its answers are not what was written, and are asked again" in line
+    assert outcomes(file) == ["right"] * ROWS
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])

@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
@@ -54,13 +54,21 @@ class Journal:
     """Reads and writes in groups, each on a thread of its own; used inside a running event loop.
 
     `experiment` and `search` say whose calls these are: who paid, and whose replays to count.
+    `notice` is told of answers that are damaged.
 
     Raises:
         JournalError: it cannot be opened.
     """
 
-    def __init__(self, url: str, experiment: str = "", search: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        experiment: str = "",
+        search: str = "",
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._engine = open_database(url)
+        self._notice, self._noticed = notice, 0
         self._rows = Rows(self._engine, experiment, search)
         self._replayed: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -95,8 +103,10 @@ class Journal:
     async def replay(self, requests: Sequence[Request]) -> list[Completion | None]:
         """The stored answers to `requests`, in their order; `None` where there is none.
 
+        One that is not what was written is none either: it is said, and to be asked again.
+
         Raises:
-            JournalError: it cannot be read, or an answer in it is not what was written.
+            JournalError: it cannot be read.
         """
         if not requests:
             return []
@@ -107,6 +117,7 @@ class Journal:
             if completion is not None
         ]
         self._count_replayed(roles)
+        self._tell_damaged()
         return found
 
     def shared(self, request: Request) -> None:
@@ -127,6 +138,15 @@ class Journal:
         if self._closed:
             return JournalError("the journal failed: it is closed; run again")
         return failure(f"the journal failed: {shown(self._engine.url)}", error)
+
+    def _tell_damaged(self) -> None:
+        count = len(self._rows.damaged)
+        if count > self._noticed:
+            self._notice(
+                f"{shown(self._engine.url)}: {count} of its answers are not what was written, and "
+                "are asked again; is the disk at fault?"
+            )
+        self._noticed = count
 
     def _count_replayed(self, roles: Sequence[str] | Mapping[str, int]) -> None:
         if roles:

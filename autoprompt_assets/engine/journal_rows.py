@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.journal_schema import Damaged, completions, usage
+from autoprompt_assets.engine.journal_schema import completions, usage
 from autoprompt_assets.engine.llm import Request
 
 READ_LIMIT = 500
@@ -29,10 +29,15 @@ _READ = sa.select(
 
 
 class Rows:
-    """Reads and writes rows within a transaction of its caller's."""
+    """Reads and writes rows within a transaction of its caller's.
+
+    `damaged` are the keys of answers that are not what was written. They are as good as missing,
+    and the next answer under such a key takes the place.
+    """
 
     def __init__(self, engine: sa.Engine, experiment: str, search: str) -> None:
         self._experiment, self._search = experiment, search
+        self.damaged: set[str] = set()
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         new = dialect.insert(completions).on_conflict_do_nothing()
         counted = dialect.insert(usage)
@@ -45,19 +50,28 @@ class Rows:
         self._add = str(added.compile(dialect=engine.dialect))
 
     def read(self, connection: sa.Connection, keys: Sequence[str]) -> dict[str, Completion]:
-        """The answers under `keys`, as far as there are any.
-
-        Raises:
-            Damaged: one of them is not what was written.
-        """
+        """The answers under `keys`, as far as there are any that are what was written."""
         found = {}
         for start in range(0, len(keys), READ_LIMIT):
-            for row in _fetched(connection, keys[start : start + READ_LIMIT]):
+            for row in self._fetched(connection, keys[start : start + READ_LIMIT]):
                 key, completion = row[0], Completion(*row[2:])
-                if row[1] != _checksum(key, completion):
-                    raise Damaged(f"the answer {key} is not what was written")
-                found[key] = completion
+                if row[1] == _checksum(key, completion):
+                    found[key] = completion
+                else:
+                    self.damaged.add(key)
         return found
+
+    def _fetched(self, connection: sa.Connection, keys: Sequence[str]) -> Sequence[Any]:
+        try:
+            return connection.execute(_READ, {"keys": keys}).all()
+        except sa.exc.OperationalError as error:
+            # Python's module says so of damaged text; which of them it is, is found one by one.
+            if not str(error.orig).startswith("Could not decode to UTF-8"):
+                raise
+            if len(keys) > 1:
+                return [row for key in keys for row in self._fetched(connection, [key])]
+            self.damaged.update(keys)
+            return []
 
     def insert(
         self, connection: sa.Connection, group: Sequence[tuple[Request, Completion]], now: float
@@ -65,6 +79,7 @@ class Rows:
         """Write the new answers of `group`; those that were there before, where any were."""
         if not group:
             return {}
+        self._clear(connection, [request.key for request, _ in group])
         # In one order, so that no two processes wait for each other's rows.
         rows = sorted(self._rows(group, now), key=itemgetter(0))
         done = connection.exec_driver_sql(
@@ -73,6 +88,13 @@ class Rows:
         if done.rowcount == len(rows):
             return {}
         return self.read(connection, [row[0] for row in rows])
+
+    def _clear(self, connection: sa.Connection, keys: Sequence[str]) -> None:
+        """Delete what is damaged under `keys`, unless another process has mended it meanwhile."""
+        damaged = self.damaged.intersection(keys)
+        mended = self.read(connection, sorted(damaged))
+        for key in sorted(damaged - mended.keys()):
+            connection.execute(completions.delete().where(completions.c.key == key))
 
     def count(
         self,
@@ -113,16 +135,6 @@ class Rows:
                 request.model,
                 request.payload,
             )
-
-
-def _fetched(connection: sa.Connection, keys: Sequence[str]) -> Sequence[Any]:
-    try:
-        return connection.execute(_READ, {"keys": keys}).all()
-    except sa.exc.OperationalError as error:
-        # Python's module says so of damaged text, which it repeats.
-        if str(error.orig).startswith("Could not decode to UTF-8"):
-            raise Damaged("an answer is not what was written") from None
-        raise
 
 
 def storable(completion: Completion) -> Completion:

@@ -75,12 +75,6 @@ _MENDS = (
 )
 
 
-class Damaged(Exception):
-    """An answer that is not what was written."""
-
-    sqlite_errorname = "SQLITE_CORRUPT"
-
-
 def open_database(url: str) -> sa.Engine:
     """The journal's database, with its tables, which are made where there are none.
 
