@@ -172,6 +172,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         _leave(error, 2)
     except click.ClickException as error:
@@ -182,10 +183,23 @@ def main() -> None:
     except (RunFailed, JournalError, MissingInput) as error:
         _leave(error, 1)
     except Exception as error:
+        if isinstance(error, OSError) and _stdout_is_gone():
+            reason = error.strerror or type(error).__name__
+            _leave(f"standard output cannot be written ({reason}); what was done is kept", 1)
         # Dagster's own interrupt, between steps: naming its class would load Dagster here.
         if "Interrupt" in type(error).__name__:
             _leave("interrupted; what was answered is kept, run again to go on", 130)
         raise
+
+
+def _stdout_is_gone() -> bool:
+    """True where what was printed cannot be written; nothing is tried again at the exit then."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _leave(said: object, code: int) -> None:

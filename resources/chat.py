@@ -20,7 +20,7 @@ from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint, missing_keys
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
-from resources.transport import BodyTooLong, find_proxy, read_body
+from resources.transport import BodyTooLong, allow_connections, find_proxy, read_body
 
 ATTEMPTS = 8
 """Faults after which a call is given up; refusals for speed (429) are not among them."""
@@ -43,7 +43,8 @@ class ChatClient:
     At most `concurrency` calls are in flight at an endpoint, whichever roles it serves.
 
     Raises:
-        InputError: on opening, when an environment variable with a key is missing.
+        InputError: on opening, when an environment variable with a key is missing, or the system
+            does not let this process have so many connections.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class ChatClient:
         missing = missing_keys(self._endpoints, os.environ)
         if missing:
             raise InputError(missing)
+        allow_connections(self._concurrency)
         for endpoint in self._endpoints.values():
             if endpoint not in self._lines:
                 self._lines[endpoint] = _line(endpoint, self._concurrency)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from autoprompt_assets.engine.headroom import Headroom
 from tests.loopback import Behaviour, LoopbackServer
-from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project
+from tests.support import ANSWERS, PROGRAM, TOY, Project, csv_of, ended, toy_project
 
 AT_MOST = re.compile(r"the whole search, at most: (\d+) calls, (\d+) tokens, \$\d+\.\d\d")
 BROKEN = TOY.replace("concurrency: 4", "concurency: 4")
@@ -237,3 +238,29 @@ def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]
     folder = Path(outcome["report"]).parent / "iterations"
     assert folder.is_relative_to(project.home)
     return [json.loads(path.read_bytes()) for path in sorted(folder.glob("[!.]*.json"))]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ('"$0" list > /dev/full', "standard output cannot be written"),
+        ('"$0" list | true; exit ${PIPESTATUS[0]}', ""),
+    ],
+    ids=["full", "closed"],
+)
+def test_a_standard_output_that_cannot_be_written_is_no_traceback(
+    command: str, said: str, tmp_path: Path
+) -> None:
+    project = toy_project(tmp_path)
+    for number in range(60):
+        project.add(f"toy{number}", TOY.replace("A toy.", "A toy. " * 40))
+    done = subprocess.run(
+        ["bash", "-c", command, str(PROGRAM)],
+        env=project.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == bool(said)

@@ -213,3 +213,11 @@ def test_other_schema_is_refused_and_left_alone(version: int, file: Path) -> Non
     with contextlib.closing(sqlite3.connect(file)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()
     assert names == [("schema_version",)]
+
+
+def test_database_of_another_program_is_refused_and_left_alone(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE cookies (host TEXT)")
+    before = file.read_bytes()
+    assert "is a database of another program; name a file of its own" in refused(url(file))
+    assert file.read_bytes()[100:] == before[100:]

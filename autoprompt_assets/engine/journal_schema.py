@@ -93,6 +93,12 @@ def open_database(url: str) -> sa.Engine:
         if engine is not None:
             engine.dispose()
         raise failure(f"the journal cannot be opened: {shown(location)}", error) from None
+    if version is None:
+        engine.dispose()
+        raise JournalError(
+            f"the journal cannot be opened: {shown(location)}: is a database of another program; "
+            "name a file of its own in AUTOPROMPT_JOURNAL"
+        )
     if version != SCHEMA_VERSION:
         engine.dispose()
         raise JournalError(
@@ -212,7 +218,10 @@ def _schema_version(engine: sa.Engine) -> int | None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
-        if not sa.inspect(connection).has_table(schema.name):
+        tables = sa.inspect(connection)
+        if not tables.has_table(schema.name):
+            if engine.dialect.name == "sqlite" and tables.get_table_names():
+                return None  # somebody else's: nothing of ours is put into it
             metadata.create_all(connection)
             connection.execute(schema.insert().values(version=SCHEMA_VERSION))
         # Changes nothing, and fails where nothing can be written: before a call is paid for.
