@@ -6,13 +6,13 @@ Three runs, as the UI's backfill makes them: one run cannot mix assets of differ
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
-from sqlalchemy.exc import SQLAlchemyError
 
 from autoprompt_assets.automation import iteration_range
 from autoprompt_assets.definitions import ASSETS, CHECKS, defs
@@ -30,6 +30,7 @@ from resources.home import home_lock
 from resources.llm import LLMResource
 from resources.store import StoreResource, required
 
+STORAGE_MEND = "make room, or mend the folder, and run again: what was answered is in the journal"
 INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 STAGES: tuple[tuple[str, ...], ...] = (
@@ -214,20 +215,25 @@ def _instance() -> dg.DagsterInstance:
         "config": {},
     }
     home = os.environ["DAGSTER_HOME"]
-    ref = InstanceRef.from_dir(home, overrides={"compute_logs": none})
-    try:
-        with home_lock():
-            instance = dg.DagsterInstance.from_ref(ref)
-            # Each makes its tables when it is first asked for.
-            for storage in ("run_storage", "event_log_storage", "schedule_storage"):
-                getattr(instance, storage)
-    except (OSError, SQLAlchemyError) as error:
-        said = (str(getattr(error, "orig", None) or error).splitlines() or [""])[0]
-        raise RunFailed(
-            f"{home}: Dagster's storage cannot be opened ({said}); make room, or mend the folder, "
-            "and run again: what was answered is in the journal"
-        ) from None
+    with _mendable(f"{home}/dagster.yaml: cannot be used", "mend it, or delete it to have it anew"):
+        ref = InstanceRef.from_dir(home, overrides={"compute_logs": none})
+    with _mendable(f"{home}: Dagster's storage cannot be opened", STORAGE_MEND), home_lock():
+        instance = dg.DagsterInstance.from_ref(ref)
+        # Each makes its tables when it is first asked for.
+        for storage in ("run_storage", "event_log_storage", "schedule_storage"):
+            getattr(instance, storage)
     return instance
+
+
+@contextmanager
+def _mendable(what: str, mend: str) -> Iterator[None]:
+    """Whatever Dagster raises here is of its files or its database, and is told in one line."""
+    try:
+        yield
+    except Exception as error:
+        cause = getattr(error, "orig", None) or error
+        said = " ".join(str(cause).split())[:300] or type(cause).__name__
+        raise RunFailed(f"{what} ({said}); {mend}") from None
 
 
 def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:

@@ -65,6 +65,12 @@ class ExperimentStore:
     def __init__(self, root: UPath, experiment: str) -> None:
         self._folder = root / "results" / experiment
 
+    @property
+    def lock_folder(self) -> str | None:
+        """Where whoever decides splits takes turns; `None` where the store cannot lock: a URL."""
+        folder = self._folder / "membership"
+        return folder.path if folder.protocol in ("", "file") else None
+
     def read_membership(self, spec: DatasetSpec) -> Membership | None:
         """The stored splits of every input ever seen, for these split settings."""
         path = self._membership_path(spec)
