@@ -20,6 +20,11 @@ HOME = "AUTOPROMPT_HOME"
 NAMES = (HOME, "DAGSTER_HOME")
 
 
+def resolved(said: str) -> Path:
+    """The folder that `said` names; `~` is the user's own, and links are followed."""
+    return Path(os.path.realpath(os.path.expanduser(said)))
+
+
 def read_env(path: Path, *, as_it_stands: bool = False) -> dict[str, str | None]:
     """What the file sets; nothing where there is no file. `as_it_stands`: with its `${…}`.
 
@@ -27,13 +32,16 @@ def read_env(path: Path, *, as_it_stands: bool = False) -> dict[str, str | None]
         InputError: it cannot be read.
     """
     try:
-        return dotenv_values(path, interpolate=not as_it_stands, encoding="utf-8")
+        found = dotenv_values(path, interpolate=not as_it_stands, encoding="utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{path.absolute()}: is not UTF-8; save it as UTF-8") from None
     except OSError as error:
         raise InputError(
             f"{path.absolute()}: cannot be read ({error.strerror}); make it readable, or move it"
         ) from None
+    if any("\0" in text for pair in found.items() for text in pair if text):
+        raise InputError(f"{path.absolute()}: holds a null character; take it out")
+    return found
 
 
 def remembered(path: Path) -> str:
@@ -62,7 +70,7 @@ def remember(path: Path, home: Path) -> str:
             f"{path.absolute()}: cannot be written ({error.strerror}), so Dagster's own commands "
             f"do not learn the home from it; export DAGSTER_HOME={home} and {HOME}={home} for them"
         )
-    if before and Path(before).expanduser().resolve() != home:
+    if before and resolved(before) != home:
         return f"{path.absolute()}: named {before} as the home, and names {home} from now on"
     return ""
 

@@ -17,7 +17,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from autoprompt_assets.engine.errors import InputError, shown
-from resources.env_file import HOME, NAMES, hides_the_environment, read_env, remember, remembered
+from resources.env_file import (
+    HOME,
+    NAMES,
+    hides_the_environment,
+    read_env,
+    remember,
+    remembered,
+    resolved,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
@@ -52,7 +60,7 @@ def home_folder() -> Path:
     `.autoprompt` in the project.
     """
     said = os.environ.get(HOME) or remembered(ENV_FILE) or remembered(PROJECT / ENV_FILE)
-    return Path(said).expanduser().resolve() if said else PROJECT / ".autoprompt"
+    return resolved(said) if said else PROJECT / ".autoprompt"
 
 
 def experiments_folder() -> Path:
@@ -93,11 +101,7 @@ def prepare_home() -> str:
 
 def _refuse_relative() -> None:
     said = os.environ.get(HOME) or remembered(ENV_FILE) or remembered(PROJECT / ENV_FILE)
-    try:
-        relative = bool(said) and not Path(said).expanduser().is_absolute()
-    except RuntimeError:  # the home of a user who is not known
-        relative = True
-    if relative:
+    if said and not os.path.isabs(os.path.expanduser(said)):
         raise InputError(
             f"{HOME} = {shown(said)}: is another folder wherever one stands; write it as an "
             f"absolute path, such as {Path(said).absolute()}"
@@ -135,7 +139,7 @@ def foreign_instance(root: str) -> str:
             f"{ENV_FILE.absolute()} names {home} as the home even where another is exported: run "
             "`.venv/bin/autoprompt list` once here, which mends its lines"
         )
-    dagster = Path(os.environ.get("DAGSTER_HOME") or root).expanduser().resolve()
+    dagster = resolved(os.environ.get("DAGSTER_HOME") or root)
     if dagster != home:
         return (
             f"Dagster's home is {dagster} and the home of the results is {home}: export "

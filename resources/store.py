@@ -55,8 +55,20 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
     """An SQLAlchemy URL."""
 
     def experiment(self, name: str) -> ExperimentStore:
-        """The files of one experiment."""
-        return ExperimentStore(UPath(self.root), name)
+        """The files of one experiment.
+
+        Raises:
+            InputError: `root` is no folder's name and no URL that can be reached from here.
+        """
+        try:
+            root = UPath(self.root)
+            root.fs  # noqa: B018 - finds the library that reaches it
+        except (ImportError, ValueError) as error:
+            raise InputError(
+                f"AUTOPROMPT_STORE: {' '.join(str(error).split())}; set it to a folder, or to a "
+                "URL whose fsspec library is installed"
+            ) from None
+        return ExperimentStore(root, name)
 
 
 class ExperimentStore:
