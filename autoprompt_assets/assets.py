@@ -13,18 +13,21 @@ from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import Scored, scored_json
 from autoprompt_assets.engine.request_template import prompt_text, request_template
 from autoprompt_assets.engine.search import require_iterations
+from autoprompt_assets.engine.table import open_table
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import render_report
 from autoprompt_assets.session import (
     KNOWN_ERRORS,
     Desk,
     Session,
-    load_dataset,
     open_session,
+    place,
     read_history,
     reported,
 )
 from resources.experiments import ExperimentsResource
+from resources.files import plainly
+from resources.home import dataset_lock, foreign_instance
 from resources.llm import LLMResource
 from resources.store import StoreResource, required
 
@@ -46,8 +49,10 @@ def dataset(
     with reported():
         spec = experiments.load(name)
         files = store.experiment(name)
-        built = load_dataset(spec, experiments.path(name).parent, files)
-        record = files.write_dataset(spec.dataset, built)
+        # Read before the lock: a table may take long to come.
+        table = open_table(spec.dataset, experiments.path(name).parent)
+        with dataset_lock(name, files.lock_folder):
+            record = files.write_dataset(spec.dataset, place(spec, table, files))
     for note in record.notes:
         context.log.warning(note)
     return dg.MaterializeResult(
@@ -131,7 +136,8 @@ def optimizer_iterations(
             yield from iterate(context, session, numbers, progress)
         except KNOWN_ERRORS as error:
             # The failure of one experiment must not lose another's iterations.
-            problems.append(str(error) if len(wanted) == 1 else f"{experiment}: {error}")
+            said = plainly(error)
+            problems.append(said if len(wanted) == 1 else f"{experiment}: {said}")
     if problems:
         raise dg.Failure(description="\n".join(problems), allow_retries=False)
 
@@ -250,11 +256,9 @@ def test_comparison(
 
 
 def require_home(context: dg.AssetExecutionContext) -> None:
-    """Refuse to spend money in an instance that forgets what it ran."""
+    """Refuse to spend money in an instance that forgets what it ran, or is of another home."""
     root = "" if context.instance.is_ephemeral else context.instance.root_directory
-    if not root or ".tmp_dagster_home" in root:
-        raise dg.Failure(
-            description="this Dagster instance forgets everything at its end: run "
-            "`.venv/bin/autoprompt list` once here, which makes the home and a .env that names it",
-            allow_retries=False,
-        )
+    with reported():
+        problem = foreign_instance(root)
+    if problem:
+        raise dg.Failure(description=problem, allow_retries=False)

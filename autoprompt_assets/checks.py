@@ -6,7 +6,7 @@ import dagster as dg
 
 from autoprompt_assets.automation import EXPERIMENTS
 from autoprompt_assets.engine.budget import exceeds
-from autoprompt_assets.engine.identity import normalise
+from autoprompt_assets.engine.likeness import near
 from autoprompt_assets.reporting import path_spend
 from autoprompt_assets.session import open_session, read_history, reported
 from resources.experiments import ExperimentsResource
@@ -21,12 +21,12 @@ def test_rows_are_sealed(
     llm: LLMResource,
     store: StoreResource,
 ) -> dg.AssetCheckResult:
-    """No test input, however spelled, stands in train or validation."""
+    """No test input, nor a near duplicate of one, stands in train or validation."""
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
-        sealed = {normalise(example.input) for example in session.rows("test").read()}
+        sealed = {near(example.input) for example in session.rows("test").read()}
         open_rows = chain(session.rows("train").read(), session.rows("validation").read())
-        leaked = {normalise(row.input) for row in open_rows} & sealed
+        leaked = {near(row.input) for row in open_rows} & sealed
     return dg.AssetCheckResult(
         passed=not leaked,
         description=f"{len(leaked)} test inputs stand in train or validation" if leaked else None,

@@ -25,14 +25,10 @@ SETTING = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Improves the prompt of a language model, and proves that it did."""
+    note = prepare_home()
     load_dotenv(".env")
-    try:
-        prepare_home()
-    except OSError as error:
-        raise InputError(
-            f"AUTOPROMPT_HOME: {error.filename} cannot be written ({error.strerror}); "
-            "set it to a folder of yours"
-        ) from None
+    if note:
+        click.echo(f"note: {note}", err=True)
 
 
 @cli.command()
@@ -182,6 +178,10 @@ def main() -> None:
         _leave("interrupted; what was answered is kept, run again to go on", 130)
     except (RunFailed, JournalError, MissingInput) as error:
         _leave(error, 1)
+    except OSError as error:
+        from resources.files import plainly
+
+        _leave(plainly(error), 1)
     except Exception as error:
         if isinstance(error, OSError) and _stdout_is_gone():
             reason = error.strerror or type(error).__name__

@@ -5,14 +5,11 @@ Three runs, as the UI's backfill makes them: one run cannot mix assets of differ
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
-from sqlalchemy.exc import SQLAlchemyError
 
 from autoprompt_assets.automation import iteration_range
 from autoprompt_assets.definitions import ASSETS, CHECKS, defs
@@ -22,11 +19,11 @@ from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
 from autoprompt_assets.engine.report.words import optimism
+from autoprompt_assets.instance import open_instance, working_storage
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import path_spend
 from autoprompt_assets.session import open_session, read_history
 from resources.experiments import ExperimentsResource
-from resources.home import home_lock
 from resources.llm import LLMResource
 from resources.store import StoreResource, required
 
@@ -145,17 +142,18 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         "progress": progress,
     }
     calls, usd = {"made": 0, "replayed": 0, "failed": 0}, 0.0
-    with _instance() as instance:
+    with open_instance() as instance:
         for stage in STAGES:
-            result = dg.materialize(
-                [*ASSETS, *CHECKS],
-                selection=dg.AssetSelection.assets(*stage),
-                instance=instance,
-                resources=resources,
-                run_config=QUIET,
-                raise_on_error=False,
-                **_partition(name, stage),
-            )
+            with working_storage(instance):
+                result = dg.materialize(
+                    [*ASSETS, *CHECKS],
+                    selection=dg.AssetSelection.assets(*stage),
+                    instance=instance,
+                    resources=resources,
+                    run_config=QUIET,
+                    raise_on_error=False,
+                    **_partition(name, stage),
+                )
             for event in result.get_asset_materialization_events():
                 data = event.step_materialization_data.materialization.metadata
                 for kind in calls:
@@ -203,33 +201,6 @@ def counted(steps: Sequence[Iteration]) -> dict[str, int]:
     }
 
 
-def _instance() -> dg.DagsterInstance:
-    """The home's instance, without the helper processes that keep a run's output.
-
-    A terminal's Ctrl-C reaches them too, and each would answer with a traceback.
-    """
-    none = {
-        "module": "dagster._core.storage.noop_compute_log_manager",
-        "class": "NoOpComputeLogManager",
-        "config": {},
-    }
-    home = os.environ["DAGSTER_HOME"]
-    ref = InstanceRef.from_dir(home, overrides={"compute_logs": none})
-    try:
-        with home_lock():
-            instance = dg.DagsterInstance.from_ref(ref)
-            # Each makes its tables when it is first asked for.
-            for storage in ("run_storage", "event_log_storage", "schedule_storage"):
-                getattr(instance, storage)
-    except (OSError, SQLAlchemyError) as error:
-        said = (str(getattr(error, "orig", None) or error).splitlines() or [""])[0]
-        raise RunFailed(
-            f"{home}: Dagster's storage cannot be opened ({said}); make room, or mend the folder, "
-            "and run again: what was answered is in the journal"
-        ) from None
-    return instance
-
-
 def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:
     tags = {"autoprompt/experiment": name}
     if stage != ("optimizer_iterations",):
@@ -265,4 +236,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
                 error = data.error.cause or data.error
                 said = error.message.strip().splitlines()[0]
             lines.append(f"{event.step_key}: {said}")
+    if not lines:
+        failed = result.filter_events(lambda event: event.is_failure)
+        found = [event.job_failure_data.error for event in failed if event.is_job_failure]
+        lines = [error.message.strip().splitlines()[0] for error in found if error is not None]
     return "\n".join(lines) or "the run failed; see the Dagster UI (`autoprompt dev`)"

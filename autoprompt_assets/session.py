@@ -34,9 +34,10 @@ from autoprompt_assets.engine.records import Iteration
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import RescoreSpec
-from autoprompt_assets.engine.table import open_table
+from autoprompt_assets.engine.table import Table, open_table
 from autoprompt_assets.interrupts import run_interruptible
 from resources.experiments import ExperimentsResource
+from resources.files import plainly
 from resources.home import search_lock
 from resources.llm import LLMResource
 from resources.searches import SearchStore
@@ -45,7 +46,7 @@ from resources.store import DatasetRecord, ExperimentStore, StoreResource, requi
 T = TypeVar("T")
 MOST_VALUES = 1000
 """Validation rows whose grades a strategy is told."""
-KNOWN_ERRORS = (InputError, MissingInput, UnmeasuredRows, CallError, JournalError)
+KNOWN_ERRORS = (InputError, MissingInput, UnmeasuredRows, CallError, JournalError, OSError)
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,14 @@ def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | No
     Raises:
         InputError: the file cannot be used, or too many of its targets can never be met.
     """
+    return place(spec, open_table(spec.dataset, folder), files)
+
+
+def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> Dataset:
+    """See `load_dataset`. Whoever writes what comes out holds `dataset_lock` from before on: two
+    that decide the splits at once would decide them differently.
+    """
     known = files.read_membership(spec.dataset) if files else None
-    table = open_table(spec.dataset, folder)
     built = build_dataset(table.rows, spec.dataset, known, table.notes)
     return replace(built, notes=(*built.notes, *check_targets(spec, built.examples)))
 
@@ -227,4 +234,4 @@ def reported() -> Iterator[None]:
     try:
         yield
     except KNOWN_ERRORS as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        raise dg.Failure(description=plainly(error), allow_retries=False) from None

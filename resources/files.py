@@ -138,6 +138,17 @@ def damaged(path: UPath) -> InputError:
     )
 
 
+def plainly(error: Exception) -> str:
+    """What a user is told of `error`; of the system's own, which file, why and what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    reason = error.strerror or next(iter(str(error).splitlines()), "") or type(error).__name__
+    return (
+        f"{error.filename or 'the home'}: cannot be read or written ({reason}); make room, or mend "
+        "the folder, and run again: what was answered is in the journal"
+    )
+
+
 @contextmanager
 def parquet_writer(path: UPath, schema: pa.Schema) -> Iterator[ParquetWriter]:
     """Writes rows as they come in; the file appears when the block ends."""

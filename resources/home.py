@@ -1,19 +1,36 @@
-"""The home: one folder that holds all that is written, results, journal and Dagster's own."""
+"""The home: one folder that holds all that is written, results, journal and Dagster's own.
+
+The environment's AUTOPROMPT_HOME wins over `.env`, `.env` over the default, for every command, and
+DAGSTER_HOME is always that same folder: where Dagster was started on another, assets refuse to run.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dotenv import dotenv_values, set_key
 from filelock import FileLock, Timeout
 
-from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.errors import InputError, shown
+from resources.env_file import (
+    HOME,
+    NAMES,
+    hides_the_environment,
+    read_env,
+    remember,
+    remembered,
+    resolved,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent
+ENV_FILE = Path(".env")
+_PREPARED: list[Path] = []
+"""The home of this process, where a command of ours has prepared one."""
 DAGSTER_YAML = """\
 # Written by autoprompt when this home was made; yours to change.
 telemetry:
@@ -39,9 +56,11 @@ run_coordinator:
 
 
 def home_folder() -> Path:
-    """AUTOPROMPT_HOME from the environment or `.env` here, else `.autoprompt` in the project."""
-    said = os.environ.get("AUTOPROMPT_HOME") or dotenv_values(".env").get("AUTOPROMPT_HOME")
-    return Path(said).expanduser().resolve() if said else PROJECT / ".autoprompt"
+    """AUTOPROMPT_HOME from the environment, else as `.env` here or in the project names it, else
+    `.autoprompt` in the project.
+    """
+    said = os.environ.get(HOME) or remembered(ENV_FILE) or remembered(PROJECT / ENV_FILE)
+    return resolved(said) if said else PROJECT / ".autoprompt"
 
 
 def experiments_folder() -> Path:
@@ -52,32 +71,104 @@ def experiments_folder() -> Path:
     return PROJECT / "autoprompt_assets" / "experiments"
 
 
-def prepare_home() -> Path:
-    """Create the home and point Dagster at it: in this process, and in `.env` for its commands.
+def prepare_home() -> str:
+    """Make the home and point Dagster at it: in this process, and in `.env` for its commands.
+
+    Returns a note for the user, or an empty text.
 
     Raises:
-        OSError: the home cannot be written.
+        InputError: the home has no absolute path or cannot be written, or `.env` cannot be read.
+    """
+    _refuse_relative()
+    home = home_folder()
+    try:
+        (home / "locks").mkdir(parents=True, exist_ok=True)
+        for folder in (home, home / "locks"):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        if not (home / "dagster.yaml").exists():
+            _write_settings(home / "dagster.yaml")
+    except OSError as error:
+        raise InputError(
+            f"{HOME}: {error.filename or home} cannot be written ({error.strerror}); "
+            "set it to a folder of yours"
+        ) from None
+    os.environ.update(dict.fromkeys(NAMES, str(home)))
+    _PREPARED.append(home)
+    here = Path("workspace.yaml").exists() or (ENV_FILE.exists() and HOME in read_env(ENV_FILE))
+    return remember(ENV_FILE, home) if here else ""
+
+
+def _refuse_relative() -> None:
+    said = os.environ.get(HOME) or remembered(ENV_FILE) or remembered(PROJECT / ENV_FILE)
+    if said and not os.path.isabs(os.path.expanduser(said)):
+        raise InputError(
+            f"{HOME} = {shown(said)}: is another folder wherever one stands; write it as an "
+            f"absolute path, such as {Path(said).absolute()}"
+        )
+
+
+def _write_settings(path: Path) -> None:
+    """Whole or not at all: another process may read it at this moment."""
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(DAGSTER_YAML)
+        Path(beside).chmod(0o644)
+        Path(beside).replace(path)
+    finally:
+        Path(beside).unlink(missing_ok=True)
+
+
+def foreign_instance(root: str) -> str:
+    """Why results may not be recorded in the Dagster instance at `root`, or an empty text.
+
+    Results and Dagster's records belong to one home: else what one has paid for, the other does not
+    know, and pays for again.
     """
     home = home_folder()
-    home.mkdir(parents=True, exist_ok=True)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(DAGSTER_YAML, encoding="utf-8")
-    os.environ["AUTOPROMPT_HOME"] = os.environ["DAGSTER_HOME"] = str(home)
-    if Path("workspace.yaml").exists():
-        for name in ("AUTOPROMPT_HOME", "DAGSTER_HOME"):
-            if dotenv_values(".env").get(name) != str(home):
-                set_key(".env", name, str(home))
-    return home
+    if home in _PREPARED:
+        return ""
+    if ".tmp_dagster_home" in root or not root:
+        return (
+            "this Dagster instance forgets everything at its end: run `.venv/bin/autoprompt list` "
+            f"once in {PROJECT} and start the command there, or export DAGSTER_HOME={home}"
+        )
+    if hides_the_environment(ENV_FILE):
+        return (
+            f"{ENV_FILE.absolute()} names {home} as the home even where another is exported: run "
+            "`.venv/bin/autoprompt list` once here, which mends its lines"
+        )
+    dagster = resolved(os.environ.get("DAGSTER_HOME") or root)
+    if dagster != home:
+        return (
+            f"Dagster's home is {dagster} and the home of the results is {home}: export "
+            f"{HOME}={dagster}, or DAGSTER_HOME={home}, so that they are one"
+        )
+    return ""
 
 
 @contextmanager
 def home_lock() -> Iterator[None]:
     """Held while Dagster's own storage is opened: processes that make it at once break it."""
-    path = home_folder() / "locks" / "home"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):
+    with _held(home_folder() / "locks" / "home"):
         yield
+
+
+@contextmanager
+def dataset_lock(experiment: str, folder: str | None) -> Iterator[None]:
+    """Held while the splits of an experiment's rows are read, decided and written.
+
+    `folder` is where they are kept: whoever keeps them there takes turns, whatever home is theirs.
+    `None` stands for a store that cannot lock (a URL): then those of one home do.
+    """
+    with _held(Path(folder or home_folder() / "locks") / f"dataset-{experiment}"):
+        yield
+
+
+def _held(path: Path) -> FileLock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
 
 
 @contextmanager
@@ -86,9 +177,7 @@ def search_lock(search: str, waiting: Callable[[str], None]) -> Iterator[None]:
 
     The system lets go of it when its holder ends, however it ends.
     """
-    path = home_folder() / "locks" / f"{search}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    lock = _held(home_folder() / "locks" / f"{search}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -55,8 +55,20 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
     """An SQLAlchemy URL."""
 
     def experiment(self, name: str) -> ExperimentStore:
-        """The files of one experiment."""
-        return ExperimentStore(UPath(self.root), name)
+        """The files of one experiment.
+
+        Raises:
+            InputError: `root` is no folder's name and no URL that can be reached from here.
+        """
+        try:
+            root = UPath(self.root)
+            root.fs  # noqa: B018 - finds the library that reaches it
+        except (ImportError, ValueError) as error:
+            raise InputError(
+                f"AUTOPROMPT_STORE: {' '.join(str(error).split())}; set it to a folder, or to a "
+                "URL whose fsspec library is installed"
+            ) from None
+        return ExperimentStore(root, name)
 
 
 class ExperimentStore:
@@ -64,6 +76,12 @@ class ExperimentStore:
 
     def __init__(self, root: UPath, experiment: str) -> None:
         self._folder = root / "results" / experiment
+
+    @property
+    def lock_folder(self) -> str | None:
+        """Where whoever decides splits takes turns; `None` where the store cannot lock: a URL."""
+        folder = self._folder / "membership"
+        return folder.path if folder.protocol in ("", "file") else None
 
     def read_membership(self, spec: DatasetSpec) -> Membership | None:
         """The stored splits of every input ever seen, for these split settings."""

@@ -73,10 +73,10 @@ def test_a_person_reads_score_interval_prompt_failures_calls_cost_and_parents(gr
         for key in graph.partitions("optimizer_iterations", "alpha")
     ]
     baseline = shown(graph.last("baseline_score", "alpha"))
-    assert baseline["score"] == 0.35
-    assert baseline["score ci95"] == "0.181 to 0.567"
+    assert baseline["score"] == 0.45
+    assert baseline["score ci95"] == "0.258 to 0.658"
     assert baseline["rows measured"] == "20 of 20"
-    assert baseline["outcomes"] == {"correct": 7, "wrong": 13}
+    assert baseline["outcomes"] == {"correct": 9, "wrong": 11}
     # Each row, and each again to tell noise from gain.
     assert (baseline["calls made"], baseline["calls failed"]) == (20 + 20, 0)
     assert "0 of 20 rows asked twice changed their grade" in str(baseline["headroom"])
@@ -95,7 +95,7 @@ def test_a_person_reads_score_interval_prompt_failures_calls_cost_and_parents(gr
         assert all(ROWS[str(cell["input"])] == cell["target"] for cell in cells)
         assert all(str(cell["target"]) not in str(cell["answer"]) for cell in cells)
     best = shown(graph.last("best_prompt", "alpha"))
-    assert (best["baseline score"], best["iteration"]) == (0.35, 2)
+    assert (best["baseline score"], best["iteration"]) == (0.45, 2)
     comparison = shown(graph.last("test_comparison", "alpha"))
     assert comparison["verdict"] == "better"
     assert comparison["rows compared"] == 30
@@ -195,10 +195,9 @@ def test_an_instance_that_forgets_is_refused_with_one_line(
             result = graph.materialize(
                 (asset,), graph.partitions(asset, "alpha")[0], instance=instance
             )
-            assert failures(result) == [
-                "this Dagster instance forgets everything at its end: run `.venv/bin/autoprompt "
-                "list` once here, which makes the home and a .env that names it"
-            ]
+            (line,) = failures(result)
+            assert line.startswith("this Dagster instance forgets everything at its end: run `.ven")
+            assert line.endswith(f"or export DAGSTER_HOME={graph.project.home}")
     assert len(answering.ledger) == begin
 
 

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from autoprompt_assets.engine.dataset import SPLITS, Dataset, Membership, Row, Split, build_dataset
-from autoprompt_assets.engine.identity import content_hash, normalise
+from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.likeness import near
 from autoprompt_assets.engine.spec import DatasetSpec
 from autoprompt_assets.engine.table import read_table
 
@@ -70,7 +71,7 @@ def test_stored_membership_wins_over_whatever_the_file_holds(
 
 def test_stored_membership_wins_over_the_hash() -> None:
     first = build_dataset(ROWS, SPEC)
-    mine = content_hash(normalise(ROWS[0].input), 16)
+    mine = content_hash(near(ROWS[0].input), 16)
     other: Split = "test" if splits(first)[ROWS[0].input] == "train" else "train"
     known = Membership(first.membership.thresholds, {**first.membership.splits, mine: other})
     assert splits(build_dataset(ROWS, SPEC, known))[ROWS[0].input] == other
@@ -92,7 +93,8 @@ def test_counts_are_met_at_first_and_new_rows_join_in_proportion() -> None:
     below = 0.0
     for split, bound in zip(SPLITS, first.membership.thresholds, strict=True):
         joined = sum(1 for side in splits(second).values() if side == split)
-        assert joined == pytest.approx((bound - below) * 2200, rel=0.15)
+        # Three standard deviations of the smallest, which has about 110.
+        assert joined == pytest.approx((bound - below) * 2200, rel=0.3)
         below = bound
 
 

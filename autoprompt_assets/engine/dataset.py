@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.identity import content_hash, normalise, uniform
+from autoprompt_assets.engine.identity import content_hash, uniform
+from autoprompt_assets.engine.likeness import appearance, near
 from autoprompt_assets.engine.spec import DatasetSpec, SplitSpec
 
 Split = Literal["train", "validation", "test"]
@@ -28,7 +29,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Example:
-    """One usable row; `id` is a hash of its content, `input_id` of its normalised input."""
+    """One usable row; `id` is a hash of its content, `input_id` of its input as `likeness.near` has
+    it, which near duplicates share.
+    """
 
     id: str
     input_id: str
@@ -54,7 +57,7 @@ class Membership:
     """Which split each input belongs to, for ever; `None` is an input left out of all three.
 
     `thresholds` are the upper bounds, in [0, 1], of train, validation and test on the seeded hash
-    of a row's normalised input.
+    of a row's `input_id`.
     """
 
     thresholds: tuple[float, float, float]
@@ -92,9 +95,10 @@ def build_dataset(
         InputError: a split would be empty.
     """
     usable, dropped, notes = _usable(rows)
-    hashes = {row.input: content_hash(normalise(row.input), 16) for row in usable}
+    hashes = {row.input: content_hash(near(row.input), 16) for row in usable}
     places = {hashes[row.input]: uniform(spec.seed, hashes[row.input]) for row in usable}
-    thresholds = known.thresholds if known else _thresholds(spec.split, sorted(places.values()))
+    each = sorted(places[hashes[row.input]] for row in usable)
+    thresholds = known.thresholds if known else _thresholds(spec.split, each)
     splits = dict(known.splits) if known else {}
     for input_id, place in places.items():
         splits.setdefault(input_id, _split_at(place, thresholds))
@@ -110,7 +114,7 @@ def build_dataset(
         examples=tuple(examples),
         membership=Membership(thresholds, splits),
         version=content_hash([[e.id, e.split] for e in sorted(examples, key=lambda e: e.id)], 16),
-        notes=(*noticed, *notes, *_split_notes(examples, spec)),
+        notes=(*noticed, *notes, *_near_notes(examples), *_split_notes(examples, spec)),
         dropped={**dropped, "left out by the split": left_out},
     )
     _refuse_empty(dataset, spec)
@@ -120,15 +124,16 @@ def build_dataset(
 def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
     same: dict[str, list[Row]] = {}
     for row in rows:
-        same.setdefault(row.input.strip(), []).append(row)
+        same.setdefault(appearance(row.input), []).append(row)
     usable, duplicates, conflicting, example = [], 0, 0, ""
     for identity, group in same.items():
-        if len({row.target.strip() for row in group}) > 1:
+        if len({appearance(row.target) for row in group}) > 1:
             conflicting += len(group)
             example = example or identity
         else:
-            # Not the first: which row is kept must not hang on the file's order.
-            usable.append(min(group, key=lambda row: (row.input, row.target)))
+            # Not the first: which row is kept must not hang on the file's order. The shortest has
+            # the fewest characters that no one sees.
+            usable.append(min(group, key=lambda row: (len(row.input), row.input, row.target)))
             duplicates += len(group) - 1
     notes = []
     if duplicates:
@@ -160,6 +165,20 @@ def _split_at(place: float, thresholds: Sequence[float]) -> Split | None:
         if place < bound:
             return split
     return None
+
+
+def _near_notes(examples: Sequence[Example]) -> list[str]:
+    alike: dict[str, list[str]] = {}
+    for example in examples:
+        alike.setdefault(example.input_id, []).append(example.input)
+    groups = [group for group in alike.values() if len(group) > 1]
+    if not groups:
+        return []
+    return [
+        f"{sum(map(len, groups))} rows are near duplicates ({len(groups)} groups that differ only "
+        "in case, white space, quotes, dashes, entities or punctuation at the end), such as "
+        f"{groups[0][0].strip()[:60]!r}: each group is kept in one split"
+    ]
 
 
 def _split_notes(examples: Sequence[Example], spec: DatasetSpec) -> list[str]:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import unicodedata
-
-_SPACE = re.compile(r"\s+")
 
 
 def canonical_json(value: object) -> str:
@@ -26,8 +22,3 @@ def content_hash(value: object, length: int = 64) -> str:
 def uniform(*parts: object) -> float:
     """A number in [0, 1) that is a pure function of `parts`: randomness without generator state."""
     return int(content_hash([str(part) for part in parts], 13), 16) / 16**13
-
-
-def normalise(text: str) -> str:
-    """Spelling variants of one input become one text: NFKC, case folded, white space collapsed."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()

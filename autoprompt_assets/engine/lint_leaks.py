@@ -1,8 +1,9 @@
 """Rows that were copied into an instruction: found by word runs, against an index of the rows.
 
 Memorised rows raise the score on the rows that a prompt is tuned on and on no other. Texts are
-compared as words: NFKC, case folded, without punctuation and invisible characters. In a script
-without spaces (Chinese, Japanese, Thai, …) each character counts as half a word.
+compared as words: NFKC, case folded, entities decoded, without punctuation and invisible
+characters. In a script without spaces (Chinese, Japanese, Thai, …) each character counts as half a
+word.
 
 The index holds eight bytes for about every seventh word of the rows, so that tens of thousands of
 rows take a few megabytes. Any twelve words in a row hold one of the six-word grams that stand at
@@ -24,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.text import SPACELESS, is_spaceless, visible
+from autoprompt_assets.engine.text import SPACELESS, is_spaceless, plain
 
 RUN = 12
 """Words in a row that are a copy of a longer row."""
@@ -153,7 +154,7 @@ class _Text:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(visible(text).casefold())
+    return _WORD.findall(plain(text).casefold())
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -205,7 +206,7 @@ def _pairs_in(text: str, shapes: set[tuple[int, int]] | None) -> Iterator[Pair]:
 
     `None` stands for every length up to eight words.
     """
-    text = visible(text).casefold()
+    text = plain(text).casefold()
     found = list(_WORD.finditer(text))
     words = [match[0] for match in found]
     ends = [match.end() for match in found]

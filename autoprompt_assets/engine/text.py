@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
@@ -13,13 +14,23 @@ SPACELESS = (
 HANGUL = "\uac00-\ud7a3"
 """Korean syllables, for a character class: particles are written onto the word before them."""
 
+MOST_ESCAPES = 4
+"""How often one text may have been escaped as HTML."""
 LONGEST_LIST = 60
 """Characters on each side of a figure that are looked at to tell a list from a long figure."""
 
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f"
-    "\ufeff\U000e0000-\U000e007f]"
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
 )
+"""What Unicode calls default ignorable (zero-width, direction, variation and tag characters, soft
+hyphens, fillers), for a character class."""
+CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
+"""Control characters but tab and line ends, for a character class."""
+
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_CONTROLS = re.compile(f"[{CONTROLS}]")
 _IS_SPACELESS = re.compile(f"[{SPACELESS}]")
 _IS_HANGUL = re.compile(f"[{HANGUL}]")
 _ATTACHED = re.compile(
@@ -33,6 +44,21 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+
+
+def plain(text: str) -> str:
+    """`text` as `visible` gives it, without control characters and with HTML entities decoded."""
+    return visible(_CONTROLS.sub("", unescaped(text)))
+
+
+def unescaped(text: str) -> str:
+    """`text` with its HTML entities decoded, also where they were escaped more than once."""
+    for _ in range(MOST_ESCAPES):
+        decoded = html.unescape(text) if "&" in text else text
+        if decoded == text:
+            break
+        text = decoded
+    return text
 
 
 def fold(text: str, ignore_case: bool) -> str:

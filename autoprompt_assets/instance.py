@@ -1,0 +1,70 @@
+"""Dagster's own instance in the home; what is wrong with its files is told in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from dagster._check import CheckError
+from dagster._core.instance.ref import InstanceRef
+from sqlalchemy.exc import SQLAlchemyError
+from yaml import YAMLError
+
+from autoprompt_assets.engine.errors import RunFailed
+from resources.home import home_lock
+
+_STORAGE_MEND = (
+    "make room, mend the folder, or let another program that holds it end, and run again: what was "
+    "answered is in the journal"
+)
+_FAULTS = (
+    *(dg.DagsterError, CheckError, SQLAlchemyError, YAMLError),
+    *(ImportError, OSError, ValueError),
+)
+
+
+def open_instance() -> dg.DagsterInstance:
+    """The home's instance, without the helper processes that keep a run's output.
+
+    A terminal's Ctrl-C reaches them too, and each would answer with a traceback.
+
+    Raises:
+        RunFailed: its settings or its storage cannot be used.
+    """
+    none = {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+        "config": {},
+    }
+    home = os.environ["DAGSTER_HOME"]
+    with _mendable(f"{home}/dagster.yaml: cannot be used", "mend it, or delete it to have it anew"):
+        ref = InstanceRef.from_dir(home, overrides={"compute_logs": none})
+    with _mendable(f"{home}: Dagster's storage cannot be opened", _STORAGE_MEND), home_lock():
+        instance = dg.DagsterInstance.from_ref(ref)
+        # Each makes its tables when it is first asked for.
+        for part in ("run_storage", "event_log_storage", "schedule_storage", "run_coordinator"):
+            getattr(instance, part)
+    return instance
+
+
+@contextmanager
+def working_storage(instance: dg.DagsterInstance) -> Iterator[None]:
+    """What is raised while a run is at work is Dagster's storage: a failed step is in its result.
+
+    Raises:
+        RunFailed: in place of it.
+    """
+    with _mendable(f"{instance.root_directory}: Dagster's storage failed", _STORAGE_MEND):
+        yield
+
+
+@contextmanager
+def _mendable(what: str, mend: str) -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        cause = getattr(error, "orig", None) or error
+        said = " ".join(str(cause).split())[:300] or type(cause).__name__
+        raise RunFailed(f"{what} ({said}); {mend}") from None

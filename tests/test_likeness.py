@@ -1,0 +1,138 @@
+"""Which rows are one input, and which are near duplicates that share a split."""
+
+from __future__ import annotations
+
+import html
+import random
+from collections.abc import Callable
+
+import pytest
+
+from autoprompt_assets.engine.dataset import Row, Split, build_dataset
+from autoprompt_assets.engine.likeness import near
+from autoprompt_assets.engine.spec import DatasetSpec
+
+SPEC = DatasetSpec(path="rows.csv")
+COUNTS = DatasetSpec.model_validate(
+    {"path": "rows.csv", "split": {"train": 10, "validation": 20, "test": 30}}
+)
+ROWS = [Row(f"question {number}", "yes" if number % 2 else "no") for number in range(200)]
+SEEN_ALIKE = {
+    "zero-width space": "\u200b",
+    "byte order mark": "\ufeff",
+    "soft hyphen": "\u00ad",
+    "word joiner": "\u2060",
+    "left-to-right mark": "\u200e",
+    "right-to-left embedding": "\u202b",
+    "isolate": "\u2068",
+    "variation selector": "\ufe0f",
+    "ideographic variation": "\U000e0101",
+    "Mongolian selector": "\u180b",
+    "filler": "\u3164",
+    "grapheme joiner": "\u034f",
+    "joiner": "\u200d",
+    "non-joiner": "\u200c",
+    "tag": "\U000e0041",
+    "null": "\x00",
+    "bell": "\x07",
+    "escape": "\x1b",
+    "unit separator": "\x1f",
+    "delete": "\x7f",
+    "C1 control": "\x9c",
+    "annotation": "\ufff9",
+}
+
+
+@pytest.mark.parametrize("mark", SEEN_ALIKE.values(), ids=SEEN_ALIKE)
+def test_rows_that_look_the_same_are_one_input(mark: str) -> None:
+    places = random.Random(mark)
+    changed = []
+    for row in ROWS[:100]:
+        at = places.randrange(len(row.input) + 1)
+        changed.append(Row(row.input[:at] + mark + row.input[at:], row.target))
+    dataset = build_dataset([*changed, *ROWS], SPEC)
+    assert dataset.dropped["duplicate"] == 100
+    assert {example.input for example in dataset.examples} == {row.input for row in ROWS}
+    relabelled = [Row(row.input, "another") for row in changed]
+    assert build_dataset([*relabelled, *ROWS], SPEC).dropped["conflicting"] == 200
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("مى\u200cخواهم", "مىخواهم"),
+        ("क्\u200dष", "क्ष"),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f468\U0001f469\U0001f467"),
+        ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4\U000e0067\U000e0063\U000e007f"),
+        ("a  b", "a b"),
+        ("a\n  b", "a\nb"),
+        ("H２O", "H2O"),
+    ],
+    ids=["Persian", "Hindi", "family", "flags", "spaces", "indented", "full width"],
+)
+def test_rows_that_look_different_are_both_kept_on_one_side(pair: tuple[str, str]) -> None:
+    for seed in range(10):
+        rows = [Row(text, target) for text, target in zip(pair, "ab", strict=True)]
+        dataset = build_dataset(ROWS + rows, SPEC.model_copy(update={"seed": seed}))
+        found = [example for example in dataset.examples if example.input in pair]
+        assert len(found) == 2
+        assert len({example.split for example in found}) == 1
+
+
+NEAR: dict[str, Callable[[str], str]] = {
+    "curly quotes": lambda text: text.replace('"', "”").replace("'", "’"),
+    "no quotes": lambda text: text.replace('"', ""),
+    "guillemets": lambda text: text.replace('"', "»"),
+    "long dash": lambda text: text.replace(" - ", " — "),
+    "dash without spaces": lambda text: text.replace(" - ", "–"),
+    "two hyphens": lambda text: text.replace(" - ", "--"),
+    "minus": lambda text: text.replace("-", "−"),
+    "entities": html.escape,
+    "entities twice": lambda text: html.escape(html.escape(text)),
+    "numbered entities": lambda text: text.replace("'", "&#8217;").replace(" ", "&nbsp;"),
+    "no full stop": lambda text: text.rstrip("."),
+    "another stop": lambda text: text.rstrip(".") + "。",
+    "an ellipsis": lambda text: text.rstrip(".") + "…",
+    "a stop in the quotes": lambda text: f'"{text}"',
+    "a stop after the quotes": lambda text: f'"{text.rstrip(".")}".',
+    "capitals": str.upper,
+    "full width": lambda text: text.replace("T", "Ｔ"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", NEAR.values(), ids=NEAR)
+def test_near_duplicates_are_kept_in_one_split_and_named_with_their_number(
+    change: Callable[[str], str],
+) -> None:
+    rows = [
+        Row(f"The \"café\" № {n} - it's Tom & Jerry's <b>best</b>, at -{n} degrees.", "yes")
+        for n in range(150)
+    ]
+    others = [Row(change(row.input), "no") for row in rows]
+    dataset = build_dataset(rows + others, SPEC)
+    sides: dict[str, set[Split]] = {}
+    for example in dataset.examples:
+        sides.setdefault(example.input_id, set()).add(example.split)
+    assert len(dataset.examples) == 300
+    assert [len(found) for found in sides.values()] == [1] * 150
+    (note,) = [note for note in dataset.notes if "near duplicates" in note]
+    assert note.startswith("300 rows are near duplicates (150 groups that differ only in case, ")
+
+
+def test_inputs_of_marks_alone_are_not_all_near_duplicates() -> None:
+    marks = ["?", "!", ".", "...", "-", "--", '"', "'", ",", ";", "()", "?!", "…"]
+    ids = {mark: near(mark) for mark in marks}
+    assert "" not in ids.values()
+    assert len(set(ids.values())) == len(marks) - 3
+    assert ids["-"] == ids["--"]
+    assert ids['"'] == ids["'"]
+    assert ids["..."] == ids["…"]
+
+
+def test_counts_are_of_rows_where_many_are_near_duplicates() -> None:
+    rows = [Row(f"question {n}{end}", "yes") for n in range(60) for end in ("", ".", "!")]
+    dataset = build_dataset(rows, COUNTS)
+    sizes = dataset.sizes()
+    assert sum(sizes.values()) <= 60
+    for split, wanted in (("train", 10), ("validation", 20), ("test", 30)):
+        assert abs(sizes[split] - wanted) <= 2
