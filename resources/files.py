@@ -126,6 +126,8 @@ def _opened(path: UPath) -> Iterator[Any]:
         local = path.protocol in ("", "file")
         with pq.ParquetFile(path.path if local else path.open("rb")) as file:
             yield file
+    except PermissionError:
+        raise  # it may well be whole
     except (OSError, ValueError, KeyError, TypeError):
         raise damaged(path) from None
 

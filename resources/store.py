@@ -79,7 +79,9 @@ class ExperimentStore:
 
     @property
     def lock_folder(self) -> str | None:
-        """Where whoever decides splits takes turns; `None` where the store cannot lock: a URL."""
+        """Where whoever decides splits takes turns; `None` where the store cannot lock, a URL: then
+        first runs of one experiment from two homes must not begin at once.
+        """
         folder = self._folder / "membership"
         return folder.path if folder.protocol in ("", "file") else None
 
