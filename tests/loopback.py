@@ -147,7 +147,7 @@ def best_prompt(history: str) -> str:
 def optimizer_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     thoughts, seed = "Thoughts: the better prompts name what to look at.", behaviour.seed
     # A client that asks again says so in a user message; counting calls would not be pure.
-    if len(texts(body, "user")) < behaviour.unusable_proposals:
+    if len(texts(body, "user")) <= behaviour.unusable_proposals:
         return f"{thoughts} I have no new prompt {key[:8]}."
     prompt = VARIANT.sub("", best_prompt("\n".join(texts(body, "system", "developer", "user"))))
     present = [phrase for phrase in FEATURES if phrase in prompt.lower()]
