@@ -20,6 +20,7 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint, missing_keys
+from resources.keys import unusable_keys
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
 
@@ -44,7 +45,8 @@ class ChatClient:
     At most `concurrency` calls are in flight at an endpoint, whichever roles it serves.
 
     Raises:
-        InputError: on opening, when an environment variable with a key is missing.
+        InputError: on opening, when an environment variable lacks its key, or holds none that can
+            be sent.
     """
 
     def __init__(
@@ -60,9 +62,10 @@ class ChatClient:
         self._lines: dict[Endpoint, _Line] = {}
 
     async def __aenter__(self) -> Self:
-        missing = missing_keys(self._endpoints, os.environ)
-        if missing:
-            raise InputError(missing)
+        problems = missing_keys(self._endpoints, os.environ)
+        problems += unusable_keys(self._endpoints, os.environ)
+        if problems:
+            raise InputError(problems)
         for endpoint in self._endpoints.values():
             if endpoint not in self._lines:
                 self._lines[endpoint] = _line(endpoint, self._concurrency)
