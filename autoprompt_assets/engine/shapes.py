@@ -12,7 +12,7 @@ from autoprompt_assets.engine.llm import ParameterRefused, Request, RequestRefus
 from autoprompt_assets.engine.request_form import PLAIN, RequestForm, has_system, shape_of
 from autoprompt_assets.engine.spec_values import LIMITS
 
-LEAD_S = 10.0
+LEAD_S = 5.0
 """How long the first request of a shape goes alone, at most, so that one that hangs does not hold
 up the others; a refusal takes a moment, and so they go in the form that was found until then."""
 
