@@ -186,7 +186,9 @@ def test_a_field_that_is_tuned_is_never_left_out(tmp_path: Path, name: str) -> N
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
         server.refuses = refuses
         project = toy_project(tmp_path, server.base_url)
-        optimizer = f"{{strategy: mipro, iterations: 6, parameters: {{{name}: [0.5, 0.7]}}}}"
+        optimizer = (
+            f"{{strategy: mipro, iterations: 2, candidates: 4, parameters: {{{name}: [0.5, 0.7]}}}}"
+        )
         lines = []
         for _ in range(2):
             result = project.run("run", "toy", "--set", f"optimizer={optimizer}")
@@ -239,7 +241,7 @@ def test_a_review_model_that_refuses_its_first_five_ends_the_search(tmp_path: Pa
         assert server.counts()["review"] == 5
     line = result.stderr.splitlines()[-1]
     assert "the review model refused the first 5 of 12 rows for one reason" in line
-    assert "mend roles.review" in line
+    assert "name it under endpoints, without structured_output: true; else mend roles" in line
     assert KEY not in result.stderr
 
 

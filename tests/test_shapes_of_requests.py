@@ -207,6 +207,24 @@ def test_a_first_request_that_hangs_holds_the_others_up_for_a_while_only(
     assert (len(llm.asked), llm.peak) == (2 + 10, 10)
 
 
+def test_a_row_that_is_refused_in_the_form_in_which_others_are_answered_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls_module, "LEAD_S", 0.01)
+    first, second = rows(2)
+
+    class Late(Picky):
+        async def complete(self, request: Request, keep: Keep) -> Completion:
+            if request.messages == second.messages:
+                await asyncio.sleep(0.2)  # until the first has settled the form
+                raise RequestRefused("no seed", misfit=Misfit("seed"))
+            return await super().complete(request, keep)
+
+    answered, refused = complete(url, Late(lambda request: None, 0.1), [first, second])
+    assert isinstance(answered, Completion)
+    assert isinstance(refused, RequestRefused)
+
+
 def test_refused_rows_go_one_by_one_and_leave_the_form_open(url: str) -> None:
     llm = Picky(lambda request: RequestRefused("no"))
     found = complete(url, llm, rows(4))

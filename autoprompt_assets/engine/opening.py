@@ -54,11 +54,16 @@ class Opening:
                 raise RefusedAlike(self._line(role, refusal))
 
     def _line(self, role: Role, refusal: RequestRefused) -> str:
-        count = min(FIRST_ROWS, self._rows)
+        said, count = str(refusal), min(FIRST_ROWS, self._rows)
+        mend = f"mend roles.{role} (its model, extra fields, limits or prompt)"
+        if any(word in said for word in ("response_format", "json_schema", "guided_json")):
+            mend = (
+                "if the server takes no JSON schemas, name it under endpoints, without "
+                f"structured_output: true; else {mend}"
+            )
         return (
             f"{self._label}: the {role} model refused the first {count} of {self._rows} rows for "
-            f"one reason: {refusal}; mend roles.{role} (its model, extra fields, limits or prompt) "
-            "and run again. What was answered is kept"
+            f"one reason: {said}; {mend} and run again. What was answered is kept"
         )
 
 

@@ -111,9 +111,9 @@ class Shapes:
         Raises:
             ParameterRefused: a field that is tuned is refused under any name.
         """
-        if shape.settled or shape.form != form:
+        if shape.form != form:
             return True
-        if error.misfit is None:
+        if shape.settled or error.misfit is None:
             return False
         adapted = form.adapted(sent, error.misfit, str(error))
         if adapted is None:
