@@ -97,7 +97,7 @@ class Reader:
         """`status` is the reply's own, or the one that a body of HTTP 200 names."""
         name, kind = self.endpoint.name, error_class(status, error)
         message = self._masked(error.message) or self._words(reply.body)
-        words = for_terminal(" ".join(message.split())[:300])
+        words = for_terminal(" ".join(message.split())[:300]) or "it says no more"
         shown_status = f"HTTP {reply.status}"
         if status != reply.status:
             shown_status += f" with error {status}"

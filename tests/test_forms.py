@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.dagster_support import ROWS, SPEC, failures, opened, project_with
 from tests.loopback import Behaviour, LoopbackServer
 from tests.refusing import no_schemas, reasoning, without_system
 from tests.support import ANSWERS, KEY, Project, toy_project, without_calls
@@ -147,6 +148,16 @@ def test_each_step_of_dagster_s_builds_the_same_requests(
     assert len(own) == len(finished.ledger)
     for path, content in finished.project.records("toy").items():
         assert project.records("toy")[path] == content, path
+
+
+def test_what_is_changed_stands_in_dagster_s_log(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ROWS)) as server:
+        server.refuses = reasoning
+        with opened(project_with(tmp_path, server.base_url, shapes=SPEC)) as graph:
+            result = graph.materialize(("dataset", "baseline_score"), "shapes")
+            assert result.success, failures(result)
+            logged = [entry.user_message for entry in graph.instance.all_logs(result.run_id)]
+    assert sum(RENAMED in line for line in logged) == 1
 
 
 def test_a_value_that_is_accepted_is_kept_beside_one_that_is_not(tmp_path: Path) -> None:
