@@ -16,7 +16,7 @@ import pytest
 from tests.dagster_support import ROWS, SPEC, failures, opened, project_with
 from tests.loopback import Behaviour, LoopbackServer
 from tests.refusing import no_schemas, reasoning, without_system
-from tests.support import ANSWERS, KEY, Project, toy_project, without_calls
+from tests.support import ANSWERS, KEY, Project, csv_of, toy_project, without_calls
 from tests.test_isolation import STAGES, materialize, step
 
 RENAMED = "max_tokens is sent as max_completion_tokens"
@@ -94,7 +94,7 @@ def test_the_best_request_is_the_one_that_was_sent(finished: Finished) -> None:
     assert "max_tokens 200" not in text.replace("max_completion_tokens", "")
 
 
-@pytest.mark.parametrize("home", [True, False])
+@pytest.mark.parametrize("home", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_with_the_endpoint_down_all_is_replayed_without_a_call(
     finished: Finished, tmp_path: Path, home: bool
 ) -> None:
@@ -150,6 +150,20 @@ def test_each_step_of_dagster_s_builds_the_same_requests(
         assert project.records("toy")[path] == content, path
 
 
+def test_what_init_writes_runs_on_reasoning_models_within_its_budget(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        server.refuses = reasoning
+        project = Project(tmp_path, {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+        (tmp_path / "cases.csv").write_text(csv_of(ANSWERS), encoding="utf-8")
+        made = project.run("init", "cases", "--data", "cases.csv")
+        assert made.returncode == 0, made.stderr
+        models = ("--set", "roles.target.model=gpt-5-mini", "--set", "roles.optimizer.model=gpt-5")
+        outcome = project.run_json("cases", *models, *_one_iteration())
+        sent = [entry["body"] for entry in server.ledger if not entry["refused"]]
+    assert {body["max_completion_tokens"] for body in sent} == {1000, 4000}
+    assert 0 < outcome["usd"] < 5
+
+
 def test_what_is_changed_stands_in_dagster_s_log(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ROWS)) as server:
         server.refuses = reasoning
@@ -160,6 +174,7 @@ def test_what_is_changed_stands_in_dagster_s_log(tmp_path: Path) -> None:
     assert sum(RENAMED in line for line in logged) == 1
 
 
+@pytest.mark.slow
 def test_a_value_that_is_accepted_is_kept_beside_one_that_is_not(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
         server.refuses = reasoning
@@ -227,7 +242,7 @@ def test_a_limit_is_no_matter_of_form_where_its_value_is_too_large(tmp_path: Pat
     )
 
 
-@pytest.mark.parametrize("concurrency", [1, 64])
+@pytest.mark.parametrize("concurrency", [pytest.param(1, marks=pytest.mark.slow), 64])
 def test_what_is_refused_for_every_row_is_asked_five_times_on_each_run(
     tmp_path: Path, concurrency: int
 ) -> None:
