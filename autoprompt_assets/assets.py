@@ -206,9 +206,8 @@ def best_prompt(
         steps = require_iterations(session.records, session.spec.optimizer.iterations + 1, command)
         history = read_history(session, steps)
         best = history.best
-        models, candidate = session.models, best.scored.candidate
-        text, request = prompt_text(models, candidate), request_template(models, candidate)
-        session.records.write_best(best, text, request)
+        asked = session.models, best.scored.candidate, session.fit
+        session.records.write_best(best, prompt_text(*asked), request_template(*asked))
     data = [session.search_id, best.iteration, scored_json(best.scored)]
     return dg.MaterializeResult(
         metadata=metadata.best_metadata(best, history.baseline, session.search_id),

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from autoprompt_assets.engine.journal_schema import (
     completions,
     failure,
+    metadata,
     open_database,
     shown,
     usage,
@@ -194,7 +195,7 @@ def _accounts(connection: sa.Connection) -> tuple[Account, ...]:
 
 def _size(connection: sa.Connection) -> int:
     if connection.dialect.name == "postgresql":
-        tables = [f"pg_total_relation_size('{table.name}')" for table in (completions, usage)]
+        tables = [f"pg_total_relation_size('{name}')" for name in sorted(metadata.tables)]
         return int(connection.exec_driver_sql(f"SELECT {' + '.join(tables)}").scalar_one())
     file = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
     parts = [Path(f"{file}{suffix}") for suffix in ("", "-wal")]

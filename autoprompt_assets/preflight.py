@@ -19,6 +19,7 @@ from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import Endpoint, missing_keys
 from resources.home import refuse_unusable_journal
+from resources.keys import unusable_keys
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     endpoints = bench.llm.endpoints(spec)
     refuse_unusable_journal()
     if keys:
-        problems = missing_keys(endpoints, os.environ)
+        problems = missing_keys(endpoints, os.environ) + unusable_keys(endpoints, os.environ)
         if problems:
             raise InputError(problems)
     folder = bench.experiments.path(name).parent

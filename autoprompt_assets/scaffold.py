@@ -47,6 +47,7 @@ roles:
     # spaces inside other braces around a name: {{ label }}.
     prompt: {prompt}
     temperature: 0
+    # Sent as max_completion_tokens where the model wants that.
     max_tokens: 1000
     # Seconds that one attempt may take, and a call with all its attempts (null: three times that).
     timeout: 600

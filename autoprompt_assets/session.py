@@ -26,8 +26,9 @@ from autoprompt_assets.engine.grading.registry import make_grader
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Journal, Spend
+from autoprompt_assets.engine.journal_forms import settled_form
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.llm import CallError
+from autoprompt_assets.engine.llm import CallError, Request, Role
 from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import Optimizer, Proposal, Unjudged
 from autoprompt_assets.engine.records import Iteration
@@ -148,7 +149,8 @@ class Session:
         journal = Journal(self.journal, self.name, self.search_id, progress.notice)
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
-        calls = await stack.enter_async_context(Calls(client, journal))
+        calls = Calls(client, journal, self._tuned(), progress.notice)
+        await stack.enter_async_context(calls)
         evaluator = Evaluator(
             Asker(calls, self.models, make_grader(self.spec)),
             self.spec.concurrency,
@@ -159,6 +161,15 @@ class Session:
         judge = Unjudged() if isinstance(self.spec.optimizer, RescoreSpec) else self.lint
         train = {example.id: example for example in self.train}
         return Search(self.spec, evaluator, self.records, self._reserve(), train, judge)
+
+    def fit(self, request: Request) -> Request:
+        """`request` as it is sent, in the form that the journal has settled; no model is asked."""
+        return settled_form(self.journal, request).apply(request)
+
+    def _tuned(self) -> dict[Role, frozenset[str]]:
+        """The request fields that make a candidate: they are sent as they are, or the run ends."""
+        earlier = (one.candidate.parameters for step in self._rescored() for one in step)
+        return {"target": self.spec.optimizer.tuned.union(*earlier)}
 
     def _reserve(self) -> Spend:
         extent = self.dataset.extents["test"]

@@ -18,6 +18,7 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint, missing_keys
+from resources.keys import unusable_keys
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
 from resources.transport import BodyTooLong, allow_connections, find_proxy, read_body
@@ -43,8 +44,8 @@ class ChatClient:
     At most `concurrency` calls are in flight at an endpoint, whichever roles it serves.
 
     Raises:
-        InputError: on opening, when an environment variable with a key is missing, or the system
-            does not let this process have so many connections.
+        InputError: on opening, when an environment variable lacks its key, or holds none that can
+            be sent, or the system does not let this process have so many connections.
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class ChatClient:
         self._lines: dict[Endpoint, _Line] = {}
 
     async def __aenter__(self) -> Self:
-        missing = missing_keys(self._endpoints, os.environ)
-        if missing:
-            raise InputError(missing)
+        problems = missing_keys(self._endpoints, os.environ)
+        problems += unusable_keys(self._endpoints, os.environ)
+        if problems:
+            raise InputError(problems)
         allow_connections(self._concurrency)
         for endpoint in self._endpoints.values():
             if endpoint not in self._lines:

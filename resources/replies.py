@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,12 +20,16 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.json_text import is_shallow
 from autoprompt_assets.engine.llm import Request
 from resources.endpoints import Endpoint
-from resources.reply_errors import ErrorBody, error_class, error_within, read_error
+from resources.refusals import misfit
+from resources.reply_errors import ErrorBody, error_class, error_within, page_title, read_error
 
 NO_KEYS = frozenset({"none", "null", "empty", "dummy", "test", "no-key", "unused"})
 SHORTEST_KEY = 4
 """What servers without keys are given is no secret, and a word that a model may write: one of
 these in any case, or less than so many characters. In errors it is masked all the same."""
+
+_STARRED = re.compile(r"\S*\*{3,}\S*")
+"""A key as servers quote it, with its middle starred out."""
 
 MOST_TOKENS = 2**31
 """A count of tokens from here on is none."""
@@ -59,10 +64,10 @@ class Reader:
         """
         data = _parsed(reply.body)
         if not 200 <= reply.status < 300:
-            raise self._error(reply, reply.status, read_error(_inner(data)))
+            raise self._error(reply, reply.status, read_error(_inner(data)), request)
         error = error_within(data)
         if error is not None:
-            raise self._error(reply, error.status or 200, error)
+            raise self._error(reply, error.status or 200, error, request)
         choice = _first_choice(data)
         if choice is None:
             start = shown(" ".join(self._words(reply.body).split()))
@@ -85,11 +90,13 @@ class Reader:
         usd = role.price(prompt, completion)
         return replace(answer, prompt_tokens=prompt, completion_tokens=completion, usd=usd)
 
-    def _error(self, reply: Reply, status: int, error: ErrorBody) -> llm.CallError:
+    def _error(
+        self, reply: Reply, status: int, error: ErrorBody, request: Request
+    ) -> llm.CallError:
         """`status` is the reply's own, or the one that a body of HTTP 200 names."""
         name, kind = self.endpoint.name, error_class(status, error)
         message = self._masked(error.message) or self._words(reply.body)
-        words = for_terminal(" ".join(message.split())[:300])
+        words = for_terminal(" ".join(message.split())[:300]) or "it says no more"
         shown_status = f"HTTP {reply.status}"
         if status != reply.status:
             shown_status += f" with error {status}"
@@ -101,11 +108,14 @@ class Reader:
         if kind is llm.ModelNotFound:
             asked = f"model {self.endpoint.model!r} at {self.endpoint.identity}"
             return kind(f"{line} ({asked}); mend the role's model or the base URL")
-        if 300 <= status < 400:
-            return llm.RequestRefused(f"{name}: {shown_status}: a redirect; mend its base URL")
+        if issubclass(kind, llm.RequestRefused):
+            if 300 <= status < 400:
+                line = f"{name}: {shown_status}: a redirect; mend its base URL"
+            about = misfit(error, request.parameters)
+            return kind(line, status, error.code, error.parameter, about)
         if issubclass(kind, llm.RateLimited | llm.ServerFailed):
             return kind(line, _retry_after(reply.headers))
-        return kind(line)
+        return kind(_STARRED.sub("***", line) if kind is llm.Forbidden else line)
 
     def _tokens(
         self, usage: object, request: Request, role: Asked, answer: Completion
@@ -123,7 +133,7 @@ class Reader:
             return prompt, completion
         self.uncounted += 1
         asked = sum(size_of(message["content"]) for message in request.messages)
-        return prompt or asked, completion or min(said, role.spec.max_tokens or said)
+        return prompt or asked, completion or min(said, role.spec.completion_limit or said)
 
     def _stored(self, part: object) -> str:
         """A part of a reply as JSON, without the key, which a proxy may quote in an answer."""
@@ -135,7 +145,9 @@ class Reader:
 
     def _words(self, body: bytes) -> str:
         """The beginning of a body; what is masked after a cut may be a key that lacks its end."""
-        return self._masked(body[:100_000].decode("utf-8", "replace"))[:400]
+        text = self._masked(body[:100_000].decode("utf-8", "replace"))
+        title = page_title(text)
+        return text[:400] if title is None else f"a web page, not an API's reply: {title}"
 
     def _masked(self, text: str) -> str:
         if not self.key:

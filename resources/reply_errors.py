@@ -7,13 +7,16 @@ status would.
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.completion import CUT_OFF, FILTERED, TOOL_CALLS
+from resources.refusals import is_about_system
 
 _WHOLE = frozenset(
     [
@@ -53,22 +56,41 @@ _LENGTHS = (
     *("prompt too long", "input too long", "string_above_max_length", "request_too_large"),
     *("reduce the length", "maximum number of tokens allowed", "too many input tokens"),
 )
+MOST_DETAILS = 4000
+"""Characters of what stands beside a message that are looked at."""
 _MAY_FILTER = frozenset({200, 400, 403, 422, 451})
 _CLASSES: Mapping[int, type[llm.CallError]] = {
     402: llm.QuotaExhausted,
-    **dict.fromkeys((401, 403), llm.AuthenticationFailed),
+    401: llm.AuthenticationFailed,
+    403: llm.Forbidden,
     404: llm.ModelNotFound,
     **dict.fromkeys((408, 409, 425), llm.ServerFailed),
     413: llm.ContextTooLong,
     429: llm.RateLimited,
 }
 _KEYS = ("api key", "api_key", "apikey", "credentials", "access token", "auth token")
-_REFUSED_KEYS = ("not valid", "invalid", "incorrect", "expired", "revoked", "no auth", "missing")
+_REFUSED_KEYS = (
+    *("not valid", "invalid", "incorrect", "expired", "revoked", "no auth", "missing"),
+    *("leaked", "disabled", "deactivated"),
+)
+_ABOUT_RIGHTS = (
+    *("permission", "scope", "limit", "region", "country", "territory", "ip address"),
+    *("allowlist", "whitelist", "referer"),
+)
+"""What a 403 is about that speaks of a key and does not refuse it."""
+_PER_DAY = re.compile(r"per_?-?day", re.IGNORECASE)
+_FORM_CODES = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter"})
+_TEMPLATE = ("jinja", "template error", "chat template", "template_error")
+_LIMIT_TOO_LARGE = re.compile(r"max_(?:completion_)?tokens\W.{0,40}too large", re.DOTALL)
+_INVISIBLE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ErrorBody:
-    """What a body says went wrong; `code` and `kind` are lower-case words, or empty.
+    """What a body says went wrong; `code` and `kind` are lower-case words, or empty. `parameter`
+    is the request's part that it names (`temperature`, `messages[0].role`).
 
     Nothing is cut here: a key must be masked before that.
     """
@@ -77,6 +99,7 @@ class ErrorBody:
     code: str = ""
     kind: str = ""
     details: str = ""
+    parameter: str = ""
 
     @property
     def words(self) -> str:
@@ -168,7 +191,9 @@ def read_error(data: object) -> ErrorBody:
     told = ("message", "detail", "msg", "reason", "description")
     message = next((data[key] for key in told if data.get(key)), "")
     kind = data.get("type") or data.get("status")
-    found = ErrorBody(str(message), _name(data.get("code")), _name(kind), _details(data))
+    code, param = _name(data.get("code")), data.get("param")
+    named = param.strip()[:100] if isinstance(param, str) else ""
+    found = ErrorBody(str(message), code, _name(kind), _details(data), named)
     if found == ErrorBody() and any(data.values()):
         return ErrorBody(message=json.dumps(data))
     return found
@@ -182,7 +207,7 @@ def _name(value: object) -> str:
 def _details(data: Mapping[str, Any]) -> str:
     """What gateways put beside the message: reasons, and an inner error's code."""
     beside = [data.get(key) for key in ("metadata", "innererror", "details")]
-    return " ".join(str(one)[:500] for one in beside if one)
+    return " ".join(str(one)[:MOST_DETAILS] for one in beside if one)
 
 
 def error_class(status: int, error: ErrorBody) -> type[llm.CallError]:
@@ -191,14 +216,22 @@ def error_class(status: int, error: ErrorBody) -> type[llm.CallError]:
     200 stands for a body that names none: what its words do not tell apart may pass.
     """
     words = error.words
+    if is_about_form(status, error):
+        return llm.RequestRefused
     if status in _MAY_FILTER and any(sign in words for sign in _FILTERS):
         return llm.ContentFiltered
-    if "insufficient_quota" in (error.code, error.kind):
+    # A quota of Gemini's that a minute's waiting does not fill again.
+    spent = status == 429 and _PER_DAY.search(error.details) is not None
+    if spent or "insufficient_quota" in (error.code, error.kind):
         return llm.QuotaExhausted
-    if status in (200, 400) and _is_about_key(words):
+    if status in (200, 400, 403) and _is_about_key(status, words):
         status = 401
     if status in _CLASSES:
         return _CLASSES[status]
+    return _class_by_words(status, words)
+
+
+def _class_by_words(status: int, words: str) -> type[llm.CallError]:
     if status < 500 and _is_about_length(words):
         return llm.ContextTooLong
     if status >= 500 or status == 200:
@@ -206,11 +239,35 @@ def error_class(status: int, error: ErrorBody) -> type[llm.CallError]:
     return llm.RequestRefused
 
 
+def is_about_form(status: int, error: ErrorBody) -> bool:
+    """Whether it is the request's own fields or turns that are refused, not what they say.
+
+    A server that fails while it fills in a chat template says so with its own status.
+    """
+    words = error.words
+    if status in (200, 400, 422) and (error.code in _FORM_CODES or _LIMIT_TOO_LARGE.search(words)):
+        return True
+    told = any(sign in words for sign in _TEMPLATE)
+    return status in (200, 500) and told and is_about_system(words)
+
+
+def page_title(text: str) -> str | None:
+    """The title of a web page, or how its text begins; `None` for any other text."""
+    start = text.lstrip()[:200].lower()
+    if not start.startswith(("<!doctype html", "<html", "<head", "<body")):
+        return None
+    found = _TITLE.search(text)
+    said = found[2] if found and found[2].strip() else _INVISIBLE.sub(" ", text)
+    return " ".join(html.unescape(_TAG.sub(" ", said)).split())[:200]
+
+
 def _is_about_speed(words: str) -> bool:
     return "rate limit" in words or "too many requests" in words
 
 
-def _is_about_key(words: str) -> bool:
+def _is_about_key(status: int, words: str) -> bool:
+    if status == 403 and any(sign in words for sign in _ABOUT_RIGHTS):
+        return False
     return any(key in words for key in _KEYS) and any(sign in words for sign in _REFUSED_KEYS)
 
 

@@ -147,7 +147,7 @@ def best_prompt(history: str) -> str:
 def optimizer_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     thoughts, seed = "Thoughts: the better prompts name what to look at.", behaviour.seed
     # A client that asks again says so in a user message; counting calls would not be pure.
-    if len(texts(body, "user")) < behaviour.unusable_proposals:
+    if len(texts(body, "user")) <= behaviour.unusable_proposals:
         return f"{thoughts} I have no new prompt {key[:8]}."
     prompt = VARIANT.sub("", best_prompt("\n".join(texts(body, "system", "developer", "user"))))
     present = [phrase for phrase in FEATURES if phrase in prompt.lower()]
@@ -203,6 +203,7 @@ class LoopbackServer:
         self.behaviour, self.port, self.log = behaviour, port, log
         self.ledger: list[Json] = []
         self.slow: Callable[[Json], bool] = lambda body: False
+        self.refuses: Callable[[Json], Json | None] = lambda body: None
         self._seen: Counter[str] = Counter()
         self.peak_in_flight = self.in_flight = self.answered = 0
 
@@ -252,7 +253,9 @@ class LoopbackServer:
         fault = self._fault(key)
         role = role_of(body, behaviour.answers)
         delay = behaviour.delay + (behaviour.optimizer_delay if role == "optimizer" else 0.0)
+        refusal = self.refuses(body)
         entry = {"path": request.path, "model": body["model"], "key": key, "fault": fault}
+        entry["refused"] = refusal is not None
         self.ledger.append(entry | {"role": role, "body": body})
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:
@@ -264,6 +267,8 @@ class LoopbackServer:
             await asyncio.sleep(math.inf if hangs else delay)
             if fault is not None:
                 return failure(request, fault)
+            if refusal is not None:
+                return web.json_response({"error": refusal}, status=refusal.get("status", 400))
             self.answered += 1
             return web.json_response(completion(behaviour, body, key))
         finally:

@@ -138,7 +138,8 @@ def test_unusual_completions_are_completions(
     ("status", "error", "kind"),
     [
         (401, {"message": f"Incorrect API key provided: {KEY}"}, llm.AuthenticationFailed),
-        (403, {"message": "no"}, llm.AuthenticationFailed),
+        (200, {"message": "no", "code": 401}, llm.AuthenticationFailed),
+        (403, {"message": "no"}, llm.Forbidden),
         (404, {"message": "no such model", "code": "model_not_found"}, llm.ModelNotFound),
         (402, {"message": "pay first"}, llm.QuotaExhausted),
         (429, {"message": "pay first", "code": "insufficient_quota"}, llm.QuotaExhausted),

@@ -11,7 +11,12 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import choice_json, read_choice
 from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.llm import AuthenticationFailed, CallError, RequestRefused
+from autoprompt_assets.engine.llm import (
+    AuthenticationFailed,
+    CallError,
+    RequestRefused,
+    ServerFailed,
+)
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples
 
@@ -95,6 +100,7 @@ def test_rows_are_handed_on_in_their_order(rows: int, concurrency: int, tmp_path
 
 def test_a_slow_row_does_not_hold_up_those_behind_it(tmp_path: Path) -> None:
     llm = Scripted(seconds=0.001, slower={"0": 1.0})
+    evaluate(tmp_path, Scripted({"0": ServerFailed("down")}), 2, 1)  # their form is known by then
     evaluate(tmp_path, llm, 1000, 10)
     assert [request.messages[-1]["content"] for request in llm.answered][-1] == "0"
 

@@ -13,6 +13,7 @@ import pytest
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
 from tests.support import ANSWERS, KEY, Project, toy_project
+from tests.test_chat import scripted
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,55 @@ def test_a_run_without_a_key_is_refused_in_one_line_that_names_the_variable(
 ) -> None:
     line = toy_project(tmp_path, OPENAI_API_KEY="").refused("run", "toy")
     assert line.startswith("OPENAI_API_KEY is not set; roles target, review, optimizer need it")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (f"{KEY}\n", "ends in a line break; set it without one"),
+        (f"{KEY}\r\n", "ends in a line break; set it without one"),
+        (f"{KEY[:9]}\n{KEY[9:]}", "holds a character that no key has"),
+        (f"“{KEY}”", "holds a character that no key has"),
+        (f"{KEY}\x7f", "holds a character that no key has"),
+        (f"{KEY}\u200b\n", "holds a character that no key has"),
+    ],
+)
+def test_a_key_that_no_header_can_carry_is_one_line_before_anything_is_asked(
+    tmp_path: Path, key: str, said: str
+) -> None:
+    line = toy_project(tmp_path, OPENAI_API_KEY=key).refused("run", "toy")
+    assert line.startswith(f"OPENAI_API_KEY {said}")
+    assert KEY[:9] not in line
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            403,
+            '{"error": {"message": "Country, region, or territory not supported", '
+            '"code": "unsupported_country_region_territory"}}',
+            "HTTP 403: Country, region, or territory not supported",
+        ),
+        (
+            403,
+            "<html><head><title>Access denied | Firewall</title></head></html>",
+            "HTTP 403: a web page, not an API's reply: Access denied | Firewall",
+        ),
+        (
+            403,
+            '{"error": {"message": "Key limit exceeded (total limit)", "code": 403}}',
+            "HTTP 403: Key limit exceeded (total limit)",
+        ),
+    ],
+)
+def test_a_403_ends_the_run_with_what_the_server_said(
+    tmp_path: Path, status: int, body: str, said: str
+) -> None:
+    with scripted((status, body, {})) as (url, sent):
+        line = toy_project(tmp_path, url).refused("run", "toy", code=1)
+        assert len(sent) == 1
+    assert line == f"baseline_score: openai: {said}"
 
 
 def test_a_wrong_key_stops_at_the_first_refusals_and_stands_nowhere(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_proposals_start_from_the_best_prompt_and_change_with_the_history() -> N
         proposals = [content(server, body) for body in (first, second)]
         assert all("[[Good one." in text and text.endswith("]]") for text in proposals)
         assert proposals[0] != proposals[1]
-        server.behaviour = replace(BEHAVIOUR, unusable_proposals=2)
+        server.behaviour = replace(BEHAVIOUR, unusable_proposals=1)
         assert "[[" not in content(server, first)
         assert "[[" in content(server, optimizer(HISTORY, "No brackets. Again."))
 

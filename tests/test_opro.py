@@ -183,7 +183,7 @@ class TestWhatIsRefused:
     ) -> None:
         question = asked(opro(), answer)
         roles = [message["role"] for message in question.messages]
-        assert roles == ["system", "assistant", "user"]
+        assert roles == ["user", "assistant", "user"]
         assert question.messages[1]["content"] == (answer or NO_ANSWER)
         assert f"That cannot be used: {problem}." in question.messages[2]["content"]
         assert instructions(proposed(opro(), answer, "[[Better]]")) == ["Better"]

@@ -51,6 +51,28 @@ async def main():
 asyncio.run(main())
 """
 
+# All settle the same shapes, each in an order and in a form of its own.
+SETTLING = """
+import asyncio, random, sys
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal_forms import ShapeKey
+from autoprompt_assets.engine.request_form import RequestForm
+url, me = sys.argv[1], sys.argv[2]
+
+async def main():
+    async with Journal(url, "race", "one search") as journal:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        keys = [ShapeKey("endpoint", "model", str(number)) for number in range(100)]
+        random.Random(me).shuffle(keys)
+        form = RequestForm(dropped={"seed": me})
+        found = await asyncio.gather(*(journal.forms.settle(key, form) for key in keys))
+        pairs = zip(keys, found, strict=True)
+        print(sorted((int(key.shape), form.dropped["seed"]) for key, form in pairs))
+
+asyncio.run(main())
+"""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgreSQL]:
@@ -70,6 +92,16 @@ def test_processes_that_write_the_same_answers_do_not_block_each_other(server: P
     at_once([start(CROSSING, url, f"p{number}") for number in range(5)])
     assert server.execute("SELECT count(*) FROM completions", url) == [(2000,)]
     assert server.execute("SELECT made FROM usage", url) == [(10_000,)]
+    assert "deadlock" not in server.log()
+
+
+def test_processes_that_settle_forms_at_once_agree_and_do_not_block_each_other(
+    server: PostgreSQL,
+) -> None:
+    url = server.database()
+    found = at_once([start(SETTLING, url, f"p{number}") for number in range(5)])
+    assert len(set(found)) == 1
+    assert server.execute("SELECT count(*) FROM request_forms", url) == [(100,)]
     assert "deadlock" not in server.log()
 
 
@@ -170,7 +202,8 @@ def test_other_schema_is_refused(server: PostgreSQL) -> None:
     url = server.database()
     server.execute("CREATE TABLE schema_version (version int NOT NULL)", url)
     server.execute("INSERT INTO schema_version VALUES (1)", url)
-    assert "it has schema 1, this program writes 3" in refused(url)
+    version = journal_schema.SCHEMA_VERSION
+    assert f"it has schema 1, this program writes {version}" in refused(url)
 
 
 def test_program_runs_replays_and_prunes_on_postgresql(server: PostgreSQL, tmp_path: Path) -> None:

@@ -107,13 +107,24 @@ def test_an_empty_answer_may_have_no_tokens() -> None:
     assert (counted.prompt_tokens, counted.completion_tokens) == (7, 0)
 
 
-@pytest.mark.parametrize(
-    "body", [b"<html>Bad gateway", b'{"choices": [', b'{"choices": []}', b"{}"]
-)
+@pytest.mark.parametrize("body", [b"Bad gateway", b'{"choices": [', b'{"choices": []}', b"{}"])
 def test_a_reply_that_is_no_completion_is_shown(body: bytes) -> None:
     line = str(error_of(200, body))
     assert line.startswith("mine: the reply is no chat completion: ")
     assert body.decode() in line
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 502])
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        (b"<!DOCTYPE html><html><head><title>Just a\n moment&hellip;</title>", "Just a moment…"),
+        (b"\n<HTML><style>p {}</style><body><p>Access <b>denied</b>", "Access denied"),
+    ],
+)
+def test_a_web_page_is_said_to_be_one(status: int, body: bytes, title: str) -> None:
+    """A firewall's, a proxy's: what it says stands in its title."""
+    assert f"a web page, not an API's reply: {title}" in str(error_of(status, body))
 
 
 def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,7 +221,7 @@ def test_answers_outside_the_choices_are_unparsable(tmp_path: Path) -> None:
 
 
 def test_outage_stops_the_evaluation_and_bad_rows_do_not(tmp_path: Path) -> None:
-    lasting = {str(number): RequestRefused("no such field") for number in range(5)}
+    lasting = {str(number): RequestRefused("no such field") for number in range(5, 10)}
     assert evaluate(tmp_path / "a", lasting, unmeasured=0.1)[0].measured == 5
     passing = {str(number): RateLimited("slow down") for number in range(5)}
     with pytest.raises(UnmeasuredRows, match="5 of 10 rows have no grade") as caught:

@@ -12,6 +12,7 @@ from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.grading.judge import VERDICT_FORM
 from autoprompt_assets.engine.llm import Request, Role
 from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.spec_values import LIMITS, NEWER_LIMIT
 from autoprompt_assets.engine.template import INPUT
 
 
@@ -33,7 +34,10 @@ class Asked:
         self, messages: tuple[Message, ...], replicate: int = 0, **parameters: Any
     ) -> Request:
         """The request that puts `messages` to this role; a parameter of `None` is left out."""
-        settings = {**self._settings, **parameters}
+        settings = dict(self._settings)
+        if not parameters.keys().isdisjoint(LIMITS):
+            settings = {name: one for name, one in settings.items() if name not in LIMITS}
+        settings |= parameters
         settings = {name: value for name, value in settings.items() if value is not None}
         return Request(
             self.role, self.endpoint, self.model, messages, settings, self.form, replicate
@@ -54,9 +58,8 @@ class Asked:
     @cached_property
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {}
-        if self.spec.temperature is not None:
-            settings["temperature"] = self.spec.temperature
-        if self.spec.max_tokens is not None:
+        settings["temperature"] = self.spec.temperature
+        if self.spec.extra.get(NEWER_LIMIT) is None:
             settings["max_tokens"] = self.spec.max_tokens
         return {**settings, **self.spec.extra}
 

@@ -17,6 +17,7 @@ from autoprompt_assets.engine.llm import (
     ContentFiltered,
     ContextTooLong,
     Request,
+    RequestRefused,
 )
 
 
@@ -57,7 +58,8 @@ class Asker:
             if error.fatal:
                 raise
             grade = Grade(None, "error", _reason(error))
-            return RowResult(example, None, grade, transient=error.transient)
+            refused = error if isinstance(error, RequestRefused) else None
+            return RowResult(example, None, grade, transient=error.transient, refused=refused)
         read = self.read(example, completion)
         return read if isinstance(read, RowResult) else await self.judge(read)
 
@@ -80,7 +82,11 @@ class Asker:
                 raise
             grade = Grade(None, "unreviewed", _reason(error))
             return RowResult(
-                answered.example, answered.completion, grade, transient=error.transient
+                answered.example,
+                answered.completion,
+                grade,
+                transient=error.transient,
+                refused=error if isinstance(error, RequestRefused) else None,
             )
         return self.judged(answered, review)
 

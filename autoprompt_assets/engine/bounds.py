@@ -2,9 +2,9 @@
 
 A prompt has at most as many tokens as its text and its response format have UTF-8 bytes (byte-pair
 encodings never make more), a few per message, and what a chat template puts before them; a
-completion has at most `max_tokens`. What a model wrote, read by another, is taken to have at most
-twice the tokens it was written in, and an instruction that it wrote to hold the input no more often
-than the ones that were given.
+completion has at most the role's limit (`max_tokens`, under either of its names). What a model
+wrote, read by another, is taken to have at most twice the tokens it was written in, and an
+instruction that it wrote to hold the input no more often than the ones that were given.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from autoprompt_assets.engine.spec_strategies import (
     MiproSpec,
     OproSpec,
 )
+from autoprompt_assets.engine.spec_values import LIMITS
 from autoprompt_assets.engine.template import fields
 
 TOKENS_PER_MESSAGE = 16
@@ -95,14 +96,17 @@ def calls_bound(role: Asked, calls: int, prompt_bytes: int, tokens: int | None =
     """
     form = size_of(canonical_json(role.form)) if role.form else 0
     prompt = prompt_bytes + calls * (TOKENS_PER_CALL + TOKENS_PER_MESSAGE + form)
-    completion = calls * (role.spec.max_tokens or UNSAID_MAX_TOKENS if tokens is None else tokens)
+    completion = calls * (
+        role.spec.completion_limit or UNSAID_MAX_TOKENS if tokens is None else tokens
+    )
     usd = role.price(prompt, completion)
     return Spend(calls, prompt, completion, usd or 0.0, calls if usd is None else 0)
 
 
 def completion_bound(role: Asked, candidate: Candidate) -> int:
-    """The tokens that one answer to `candidate` may have: its own `max_tokens`, or the role's."""
-    return _tokens(candidate.parameters.get("max_tokens", role.spec.max_tokens))
+    """The tokens that one answer to `candidate` may have: its own limit, or the role's."""
+    own = [candidate.parameters[name] for name in LIMITS if name in candidate.parameters]
+    return _tokens(own[0] if own else role.spec.completion_limit)
 
 
 def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Spend:
@@ -180,7 +184,7 @@ def _questions(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -
     conversations = _candidates(spec)
     if isinstance(strategy, MiproSpec):
         conversations = min(strategy.instructions, (conversations + 1) // 2)
-    answer = REENCODED * (writer.spec.max_tokens or UNSAID_MAX_TOKENS) + BYTES_PER_TURN
+    answer = REENCODED * (writer.spec.completion_limit or UNSAID_MAX_TOKENS) + BYTES_PER_TURN
     words = WORDS + sum(size_of(text) for text in strategy.keep)
     questions = conversations * strategy.attempts
     size = words + max(sizes) + (strategy.attempts - 1) * answer
@@ -208,7 +212,7 @@ def _reflection_bytes(
     answer = REENCODED * completion_bound(models.target, candidate)
     reason = REASON_BYTES
     if models.review is not None:
-        reason = max(reason, REENCODED * (models.review.spec.max_tokens or UNSAID_MAX_TOKENS))
+        reason = max(reason, REENCODED * (models.review.spec.completion_limit or UNSAID_MAX_TOKENS))
     prompts = 2 * (_instruction_bytes(spec) + BYTES_PER_ITEM)
     return prompts + rows.shown + rows.rows * (answer + reason)
 
@@ -239,7 +243,7 @@ def _instruction_bytes(spec: ExperimentSpec) -> int:
         return given
     first = len(spec.roles.target.prompt)
     limit = spec.optimizer.longest or max(SHORTEST_LIMIT, TIMES_FIRST * first)
-    tokens = writer.max_tokens or UNSAID_MAX_TOKENS
+    tokens = writer.completion_limit or UNSAID_MAX_TOKENS
     return max(given, min(REENCODED * tokens, BYTES_PER_CHARACTER * max(limit, first)))
 
 
@@ -259,12 +263,14 @@ def _largest_candidate(spec: ExperimentSpec, train: Sequence[Example]) -> Candid
 
 
 def _largest_parameters(spec: ExperimentSpec) -> dict[str, Any]:
-    """The `max_tokens` that the search can choose, where it may choose."""
+    """The limit of tokens that the search can choose, where it may choose."""
     strategy = spec.optimizer
-    if not isinstance(strategy, MiproSpec | AutoSpec) or "max_tokens" not in strategy.parameters:
+    tuned = strategy.parameters if isinstance(strategy, MiproSpec | AutoSpec) else {}
+    names = [name for name in LIMITS if name in tuned]
+    if not names:
         return {}
-    values = (spec.roles.target.max_tokens, *strategy.parameters["max_tokens"])
-    return {"max_tokens": max(map(_tokens, values))}
+    values = (spec.roles.target.completion_limit, *tuned[names[0]])
+    return {names[0]: max(map(_tokens, values))}
 
 
 def _count(template: str, names: Collection[str]) -> int:

@@ -19,6 +19,7 @@ from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Totals
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.opening import Opening
 
 BATCH = 64
 """Rows that are admitted to the budget, and looked up in the journal, at once."""
@@ -95,13 +96,15 @@ class Evaluator:
 
         Raises:
             BudgetSpent: the next batch could cost more than `budget` leaves.
-            CallError: a fatal one, such as a wrong key, at its first occurrence.
+            CallError: a fatal one, such as a wrong key, at its first occurrence, or where the first
+                rows are all refused for one reason.
             UnmeasuredRows: too many rows have no grade, for reasons that may pass.
         """
         told = self.progress.evaluation(label, rows.count, self.calls.counts)
         try:
             async with asyncio.TaskGroup() as group:
-                pipeline = _Pipeline(self, candidate, group, told, keep)
+                opening = Opening(label, rows.count)
+                pipeline = _Pipeline(self, candidate, group, told, keep, opening)
                 totals = await pipeline.run(rows, budget, race)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
@@ -130,9 +133,10 @@ class _Pipeline:
         group: asyncio.TaskGroup,
         told: Callable[[RowResult], None],
         keep: Callable[[Sequence[RowResult]], None],
+        opening: Opening,
     ) -> None:
         self._evaluator, self._candidate, self._group = evaluator, candidate, group
-        self._told, self._keep = told, keep
+        self._told, self._keep, self._opening = told, keep, opening
         self._batches: deque[_Batch] = deque()
         self._open = 0
         self._most_open = 2 * evaluator.concurrency + BATCH
@@ -147,7 +151,8 @@ class _Pipeline:
             bound = await self._admit(examples, budget)
             await self._room()
             self._open += len(examples)
-            self._batches.append(_Batch(self._group.create_task(self._batch(examples)), bound))
+            task = self._group.create_task(self._batch(seen, examples))
+            self._batches.append(_Batch(task, bound))
             seen += len(examples)
             if race and seen in looks:
                 await self._settle_all()
@@ -196,9 +201,11 @@ class _Pipeline:
         if self._race:
             self._race.add(rows)
 
-    async def _batch(self, examples: Sequence[Example]) -> list[RowResult]:
+    async def _batch(self, first: int, examples: Sequence[Example]) -> list[RowResult]:
+        """The results of `examples`, of which the first is row `first` of the split."""
         asker = self._evaluator.asker
-        requests = [asker.request(self._candidate, example) for example in examples]
+        built = [asker.request(self._candidate, example) for example in examples]
+        requests = await asker.calls.fit(built)
         stored = await asker.calls.replay(requests)
         found: list[RowResult | Answered | None] = [
             None if completion is None else asker.read(example, completion)
@@ -207,30 +214,33 @@ class _Pipeline:
         answered = [one for one in found if isinstance(one, Answered)]
         verdicts = iter(await asker.calls.replay([one.review for one in answered]))
         work: list[RowResult | asyncio.Task[RowResult]] = []
-        for one, example, request in zip(found, examples, requests, strict=True):
+        for number, (one, example, request) in enumerate(
+            zip(found, examples, requests, strict=True), first
+        ):
             if one is None:
-                work.append(self._live(asker.ask(example, request)))
+                work.append(self._live(number, asker.ask(example, request)))
             elif isinstance(one, Answered):
                 verdict = next(verdicts)
                 work.append(
-                    self._live(asker.judge(one))
+                    self._live(number, asker.judge(one))
                     if verdict is None
-                    else self._done(asker.judged(one, verdict))
+                    else self._done(number, asker.judged(one, verdict))
                 )
             else:
-                work.append(self._done(one))
+                work.append(self._done(number, one))
         return [one if isinstance(one, RowResult) else await one for one in work]
 
-    def _live(self, row: Coroutine[Any, Any, RowResult]) -> asyncio.Task[RowResult]:
+    def _live(self, number: int, row: Coroutine[Any, Any, RowResult]) -> asyncio.Task[RowResult]:
         async def ended() -> RowResult:
-            return self._done(await row)
+            return self._done(number, await row)
 
         return self._group.create_task(ended())
 
-    def _done(self, row: RowResult) -> RowResult:
+    def _done(self, number: int, row: RowResult) -> RowResult:
         self._open -= 1
         self._moved.set()
         self._told(row)
+        self._opening.settle(number, row)
         return row
 
 

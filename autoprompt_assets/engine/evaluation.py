@@ -11,6 +11,7 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Grade, Outcome
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.llm import RequestRefused
 
 MOST_REASONS = 100
 
@@ -25,6 +26,8 @@ class RowResult:
     review: Completion | None = None
     transient: bool = False
     """True where the row failed in a way that may pass when asked again."""
+    refused: RequestRefused | None = None
+    """Why the request to the target model, or beside an answer to the review model, was refused."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal_forms import JournalForms
 from autoprompt_assets.engine.journal_groups import Groups
 from autoprompt_assets.engine.journal_rows import Rows, storable
 from autoprompt_assets.engine.journal_schema import failure, open_database, shown
@@ -78,6 +79,8 @@ class Journal:
         )
         self._reads = Groups(self._reader, self._read_group, self._failure)
         self._writes = Groups(self._writer, self._write_group, self._failure)
+        self.forms = JournalForms(self._engine, self._reader, self._writer, self._failure)
+        """The forms that endpoints take requests in."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,6 +88,7 @@ class Journal:
     async def __aexit__(self, *_: object) -> None:
         await self._reads.drained()
         await self._writes.drained()
+        await self.forms.drained()
         await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def close(self) -> None:

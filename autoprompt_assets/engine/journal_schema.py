@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from autoprompt_assets.engine.errors import JournalError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 30.0
 """How long a write waits for other programs that hold the database."""
 
@@ -54,6 +54,15 @@ usage = sa.Table(
     sa.Column("completion_tokens", sa.BigInteger, nullable=False),
     sa.Column("usd", sa.Double, nullable=False),
     sa.Column("unpriced", sa.BigInteger, nullable=False),
+)
+# What a server said of a field that is left out stands in the form.
+request_forms = sa.Table(
+    "request_forms",
+    metadata,
+    sa.Column("endpoint", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("shape", sa.String(64), primary_key=True),
+    sa.Column("form", sa.Text, nullable=False),
 )
 schema = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 

@@ -24,7 +24,7 @@ class Request:
 
     `endpoint` is the endpoint's identity (kind and base URL, or the model file's hash; never
     credentials), `parameters` the sampling and extra request fields, `replicate` tells repeated
-    questions apart.
+    questions apart. `fitted`: it has the form in which its endpoint takes it, see `request_form`.
     """
 
     role: Role
@@ -34,6 +34,7 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     response_format: Mapping[str, Any] | None = None
     replicate: int = 0
+    fitted: bool = False
 
     @cached_property
     def payload(self) -> str:
@@ -131,7 +132,13 @@ class ToolsCalled(CallError):
 
 
 class AuthenticationFailed(CallError):
-    """HTTP 401 or 403."""
+    """HTTP 401, or another status beside words that refuse the key."""
+
+    fatal = True
+
+
+class Forbidden(CallError):
+    """HTTP 403 that is not about the key itself: a region, a firewall, a right or a limit."""
 
     fatal = True
 
@@ -152,8 +159,53 @@ class ContextTooLong(CallError):
     """The prompt does not fit into the model's context: no answer to this row, ever."""
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """What of a request's form a server refuses.
+
+    `field` is a request field as it was sent, or `system` for the turn of that role. `instead` is
+    what the server names in its place, a field or a role; empty where it names nothing.
+    """
+
+    field: str
+    instead: str = ""
+
+
 class RequestRefused(CallError):
-    """HTTP 400 and its like: this request is not accepted as it is."""
+    """HTTP 400 and its like: this request is not accepted as it is.
+
+    `status`, `code` and `parameter` are what the server gave as reasons (empty where it gave none),
+    `misfit` what of them is a matter of the request's form.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        code: str = "",
+        parameter: str = "",
+        misfit: Misfit | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.parameter = status, code, parameter
+        self.misfit = misfit
+
+    @property
+    def reason(self) -> tuple[int, str, str]:
+        """What two refusals have in common that are one."""
+        return self.status, self.code, self.parameter
+
+
+class ParameterRefused(CallError):
+    """A request field that is being tuned is refused: the search cannot do what it was asked to."""
+
+    fatal = True
+
+
+class RefusedAlike(CallError):
+    """The first rows of an evaluation were all refused for one reason: so would be the others."""
+
+    fatal = True
 
 
 class ContentFiltered(CallError):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.llm import Request
 
+Fit = Callable[[Request], Request]
+"""Puts a request into the form in which its endpoint takes it."""
 PLACEHOLDER = "{input}"
 HOW = (
     f"`request` is the body of the chat completion as it was sent. Put a row's input for every "
@@ -15,7 +19,7 @@ HOW = (
 )
 
 
-def request_template(models: Models, candidate: Candidate) -> dict[str, Any]:
+def request_template(models: Models, candidate: Candidate, fit: Fit) -> dict[str, Any]:
     """Messages (demos included), response format, model and sampling, in the order they are sent.
 
     Written as compact ASCII JSON with the last message filled, `request` has the bytes that the
@@ -24,13 +28,13 @@ def request_template(models: Models, candidate: Candidate) -> dict[str, Any]:
     target, columns = models.target, models.columns
     is_choice = target.form is not None
     messages = candidate.messages(PLACEHOLDER, as_choice=is_choice, columns=columns)
-    request = target.request(messages, **candidate.parameters)
+    request = fit(target.request(messages, **candidate.parameters))
     return {"how": HOW, "endpoint": target.endpoint, "request": json.loads(request.payload)}
 
 
-def prompt_text(models: Models, candidate: Candidate) -> str:
+def prompt_text(models: Models, candidate: Candidate, fit: Fit) -> str:
     """The prompt for a person, and after it what its text alone does not say."""
-    target, request = models.target, request_template(models, candidate)["request"]
+    target, request = models.target, request_template(models, candidate, fit)["request"]
     del request["messages"]
     left_out = [
         f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in _plain(request)

@@ -6,6 +6,7 @@ the project validates what a user wrote.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Literal, Self
@@ -22,6 +23,7 @@ from autoprompt_assets.engine.spec_strategies import (
     OptimizerSpec,
 )
 from autoprompt_assets.engine.spec_values import (
+    NEWER_LIMIT,
     RESERVED_EXTRA,
     UNSUPPORTED_EXTRA,
     Frozen,
@@ -122,6 +124,7 @@ class RoleSpec(Frozen):
     temperature: Number | None = Field(0.0, ge=0, le=2)
     """`null` leaves it out of the request, as reasoning models want it."""
     max_tokens: Whole | None = Field(1000, ge=1)
+    """Of one answer; `max_completion_tokens` in `extra` is the same limit, under its newer name."""
     timeout: Number = Field(600, gt=0)
     """Seconds that one attempt may take."""
     deadline: Number | None = Field(None, gt=0)
@@ -133,6 +136,12 @@ class RoleSpec(Frozen):
     choices: tuple[str, ...] = ()
     """The only answers allowed: sent as a JSON-schema enum, decoded and checked."""
     price: PriceSpec | None = None
+
+    @property
+    def completion_limit(self) -> int | None:
+        """Tokens that one answer may have, under whichever name they stand; `None` is no limit."""
+        named = self.extra.get(NEWER_LIMIT)
+        return named if isinstance(named, int) else self.max_tokens
 
     @property
     def patience(self) -> float:
@@ -157,6 +166,22 @@ class RoleSpec(Frozen):
                     f"{key!r} in extra is not supported: only text is read; take it out"
                 )
         return extra
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        named = self.extra.get(NEWER_LIMIT)
+        if named is None:
+            return self
+        if isinstance(named, bool) or not isinstance(named, int) or named < 1:
+            raise ValueError(
+                f"extra.{NEWER_LIMIT} = {json.dumps(named)} is no whole number above 0; write one"
+            )
+        given = self.max_tokens if "max_tokens" in self.model_fields_set else None
+        if given not in (None, named):
+            raise ValueError(
+                f"max_tokens = {given} and extra.{NEWER_LIMIT} = {named} are one limit; keep one"
+            )
+        return self
 
     @field_validator("choices")
     @classmethod
@@ -314,7 +339,7 @@ class ExperimentSpec(Frozen):
         if self.budget.tokens is None and self.budget.usd is None:
             return
         for name, role in self.roles:
-            if role is not None and role.max_tokens is None:
+            if role is not None and role.completion_limit is None:
                 yield f"roles.{name}.max_tokens is null; a budget of tokens or usd needs a number"
 
     def _unknown_endpoints(self) -> Iterator[str]:

@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from autoprompt_assets.engine.spec_values import RESERVED_EXTRA, UNSUPPORTED_EXTRA, Frozen, Whole
+from autoprompt_assets.engine.spec_values import (
+    LIMITS,
+    RESERVED_EXTRA,
+    UNSUPPORTED_EXTRA,
+    Frozen,
+    Whole,
+)
 
 
 def _is_temperature(value: JsonValue) -> bool:
@@ -21,7 +27,7 @@ def _is_count(value: JsonValue) -> bool:
 
 _TUNABLE: dict[str, tuple[Callable[[JsonValue], bool], str]] = {
     "temperature": (_is_temperature, "from 0 to 2"),
-    "max_tokens": (_is_count, "a whole number above 0"),
+    **dict.fromkeys(LIMITS, (_is_count, "a whole number above 0")),
 }
 
 
@@ -37,6 +43,11 @@ class _Strategy(Frozen):
     """Characters that an instruction may have; four times the first prompt's, or 4000, if more."""
     keep: tuple[str, ...] = ()
     """Texts that every instruction must hold, such as the name of a field to answer in."""
+
+    @property
+    def tuned(self) -> frozenset[str]:
+        """The request fields that the strategy tunes."""
+        return frozenset()
 
 
 class _Writes(_Strategy):
@@ -73,11 +84,18 @@ class _Joint(_Shows):
     parameters: dict[str, tuple[JsonValue, ...]] = Field(default_factory=dict)
     """Request fields to tune and the values to try: `temperature: [0, 0.7]`."""
 
+    @property
+    def tuned(self) -> frozenset[str]:
+        """See `_Strategy`."""
+        return frozenset(self.parameters)
+
     @field_validator("parameters")
     @classmethod
     def _tunable(
         cls, parameters: dict[str, tuple[JsonValue, ...]]
     ) -> dict[str, tuple[JsonValue, ...]]:
+        if set(LIMITS) <= parameters.keys():
+            raise ValueError(f"{' and '.join(LIMITS)} are one limit; tune one of them")
         for key, values in parameters.items():
             if key in (*RESERVED_EXTRA, *UNSUPPORTED_EXTRA) and key not in _TUNABLE:
                 raise ValueError(f"{key!r} cannot be tuned; take it out")

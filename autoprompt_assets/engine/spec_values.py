@@ -13,6 +13,10 @@ RESERVED_EXTRA = (
     *("n", "api_key"),
 )
 """Request fields with a place of their own, or that the project sets itself."""
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""The two names of one limit, an answer's tokens; reasoning models want the newer one. Budgets rest
+on it, so it is never left out of a request."""
+NEWER_LIMIT = LIMITS[1]
 UNSUPPORTED_EXTRA = (
     *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
     *("modalities", "audio", "web_search_options"),

@@ -39,7 +39,8 @@ class Judge:
         values = dict.fromkeys(self._columns, example.input)
         values |= {"response": answer, "answer": example.target}
         content = fill(self._prompt, **values)
-        return ({"role": "system", "content": content},)
+        # Several servers refuse a system turn that stands alone.
+        return ({"role": "user", "content": content},)
 
     def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
         """`unreviewed`, so unmeasured, unless the verdict is one of the words that are read."""

@@ -25,6 +25,7 @@ from autoprompt_assets.engine.spec_strategies import (
     OproSpec,
     RescoreSpec,
 )
+from autoprompt_assets.engine.spec_values import LIMITS
 
 __all__ = ["make_optimizer"]
 
@@ -77,6 +78,7 @@ def _mipro(
     spec: ExperimentSpec, mipro: MiproSpec | AutoSpec, train: Sequence[Example], judge: Judge
 ) -> Mipro:
     target = spec.roles.target
-    own = {**target.extra, "temperature": target.temperature, "max_tokens": target.max_tokens}
+    own = {**target.extra, "temperature": target.temperature}
+    own |= dict.fromkeys(LIMITS, target.completion_limit)
     writes = spec.roles.optimizer is not None
     return Mipro(mipro, target.prompt, train, judge, writes, own)

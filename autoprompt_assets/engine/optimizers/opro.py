@@ -77,7 +77,7 @@ class Opro:
     def ask(self, replies: Sequence[Reply]) -> Question | Proposals:
         """One conversation per candidate, of at most `attempts` questions."""
         drafts, used = Drafts(), 0
-        messages: tuple[Message, ...] = ({"role": "system", "content": self._question()},)
+        messages: tuple[Message, ...] = ({"role": "user", "content": self._question()},)
         tried = [trial.candidate for trial in self._trials]
         for slot in range(self._spec.candidates):
             known = names([*tried, *(made.candidate for made in drafts.proposals)])

@@ -1,0 +1,77 @@
+"""The first rows of an evaluation, which end it where a model refuses all of them for one reason.
+
+A request that is refused as it stands would be refused for every row, and on every run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoprompt_assets.engine.evaluation import RowResult
+from autoprompt_assets.engine.llm import RefusedAlike, RequestRefused, Role
+
+FIRST_ROWS = 5
+
+
+class Opening:
+    """Looks at rows as they settle, in the order of the rows; `label` and `rows` name the whole.
+
+    A row that ended otherwise shows that not every request is refused: an answer, but also a filter
+    or a limit of length, which say nothing of the other rows.
+    """
+
+    def __init__(self, label: str, rows: int) -> None:
+        self._label, self._rows = label, rows
+        self._settled: dict[int, RowResult] = {}
+        self._next = 0
+        self._refused: dict[Role, list[RequestRefused]] = {"target": [], "review": []}
+
+    def settle(self, number: int, row: RowResult) -> None:
+        """Row `number`, from 0, has ended as `row`.
+
+        Raises:
+            RefusedAlike: the first rows were all refused for one reason.
+        """
+        if not self._refused:
+            return
+        self._settled[number] = row
+        while self._next in self._settled and self._refused:
+            self._look(self._settled.pop(self._next))
+            self._next += 1
+        if not self._refused:
+            self._settled.clear()
+
+    def _look(self, row: RowResult) -> None:
+        for role, refusal in _ended(row):
+            before = self._refused.get(role)
+            if before is None:
+                continue
+            if refusal is None or any(one.reason != refusal.reason for one in before):
+                del self._refused[role]
+                continue
+            before.append(refusal)
+            if len(before) == min(FIRST_ROWS, self._rows):
+                raise RefusedAlike(self._line(role, refusal))
+
+    def _line(self, role: Role, refusal: RequestRefused) -> str:
+        said, count = str(refusal), min(FIRST_ROWS, self._rows)
+        mend = f"mend roles.{role} (its model, extra fields, limits or prompt)"
+        if any(word in said for word in ("response_format", "json_schema", "guided_json")):
+            mend = (
+                "if the server takes no JSON schemas, name it under endpoints, without "
+                f"structured_output: true; else {mend}"
+            )
+        return (
+            f"{self._label}: the {role} model refused the first {count} of {self._rows} rows for "
+            f"one reason: {said}; {mend} and run again. What was answered is kept"
+        )
+
+
+def _ended(row: RowResult) -> Iterator[tuple[Role, RequestRefused | None]]:
+    """How the roles that were asked about a row ended: refused, or otherwise."""
+    if row.completion is None:
+        yield "target", row.refused
+        return
+    yield "target", None
+    if row.review is not None or row.refused is not None or row.grade.outcome == "unreviewed":
+        yield "review", row.refused
