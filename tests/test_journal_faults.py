@@ -197,7 +197,7 @@ def test_other_schema_is_refused_and_left_alone(version: int, file: Path) -> Non
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
         connection.execute("INSERT INTO schema_version VALUES (?)", (version,))
-    assert f"it has schema {version}, this program writes 3; use the version" in refused(url(file))
+    assert f"it has schema {version}, this program writes 4; use the version" in refused(url(file))
     with contextlib.closing(sqlite3.connect(file)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()
     assert names == [("schema_version",)]

@@ -95,9 +95,9 @@ def test_the_outcome_tells_the_gap_and_both_intervals() -> None:
     end = outcome_of(32, 4)
     found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html")
     assert found["validation minus test score"] == pytest.approx(117 / 150 - 92 / 96)
-    assert found["won ci95"] == "0.739 to 0.969"
-    graded = replace(end, comparison=replace(end.comparison, won_ci95=None))
-    assert "won ci95" not in outcome_metadata(graded, select(first(), []), SEARCH, "r.html")
+    assert found["won interval"] == "0.739 to 0.969"
+    graded = replace(end, comparison=replace(end.comparison, won_interval=None))
+    assert "won interval" not in outcome_metadata(graded, select(first(), []), SEARCH, "r.html")
 
 
 def test_candidates_are_counted_by_what_was_decided() -> None:

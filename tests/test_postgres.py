@@ -170,7 +170,7 @@ def test_other_schema_is_refused(server: PostgreSQL) -> None:
     url = server.database()
     server.execute("CREATE TABLE schema_version (version int NOT NULL)", url)
     server.execute("INSERT INTO schema_version VALUES (1)", url)
-    assert "it has schema 1, this program writes 3" in refused(url)
+    assert "it has schema 1, this program writes 4" in refused(url)
 
 
 def test_program_runs_replays_and_prunes_on_postgresql(server: PostgreSQL, tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def test_both_intervals_of_the_test_are_shown_and_explained(report: Report) -> N
     assert "Wins among rows that differ 88.9% of 36 (95% interval 73.9% to 96.9%)" in said
     assert "Clopper and Pearson" in said
     outcome = report.outcome
-    graded = replace(outcome, comparison=replace(outcome.comparison, won_ci95=None))
+    graded = replace(outcome, comparison=replace(outcome.comparison, won_interval=None))
     assert "Clopper" not in render(replace(report, outcome=graded))
 
 
