@@ -104,13 +104,15 @@ def best_is_better(
         session = open_session(context.partition_key, experiments, llm, store)
         outcome = required(session.records.read_outcome(), "test_comparison", session.name)
     verdict, reason = outcome.comparison.verdict, outcome.comparison.reason
-    said = f"the verdict is {verdict!r}, {wear(outcome.reading)}"
+    judged = wear(outcome.reading)
+    said = reason or f"the verdict is {verdict!r}, {judged}"
     return dg.AssetCheckResult(
         passed=verdict == "better",
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{said}; {reason}" if reason else said,
+        description=None if verdict == "better" else said,
         metadata={
             "verdict": verdict,
+            "wear": judged,
             "difference": outcome.comparison.difference,
             "p value": outcome.comparison.p_value,
             "level": outcome.comparison.level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -262,3 +263,62 @@ def test_many_graded_rows_take_bounded_memory_and_keep_the_test() -> None:
     half_width = 1.96 * math.sqrt(sums.squares) / sums.rows
     assert (found.interval[1] - found.interval[0]) / 2 == pytest.approx(half_width, rel=0.05)
     assert sum(sums.blocks) / sums.rows == pytest.approx(found.difference)
+
+
+# A later verdict on the same rows is judged at .05/n
+
+LEVELS = [*(0.05 / n for n in (1, 2, 3, 4, 5, 7, 10, 20, 64, 203, 1000)), 2 * 0.5**6, 0.4]
+"""Of verdicts, then one that is a p value itself, where nothing is shown, then a large one."""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_verdict_interval_and_p_value_agree_at_every_level(level: float) -> None:
+    for wins in range(31):
+        for losses, ties in itertools.product(range(wins + 1), (0, 3)):
+            found = compare(pairs(wins, losses, ties), level)
+            low, high = found.interval
+            shown = wins + losses > 0 and found.p_value < level
+            assert (low > 0 or high < 0) == shown == (found.verdict != "not shown")
+            assert found.won_interval is not None
+            assert (not found.won_interval[0] <= 0.5 <= found.won_interval[1]) == shown
+            assert -1 <= low <= found.difference <= high <= 1
+            assert found.p_value == compared(wins, losses, ties).p_value
+
+
+def test_graded_verdict_interval_and_p_value_agree_at_every_level() -> None:
+    verdicts = set()
+    for values, level in itertools.product(itertools.islice(graded_samples(), 120), LEVELS):
+        found = compare(values, level)
+        low, high = found.interval
+        assert (low > 0 or high < 0) == (found.p_value < level) == (found.verdict != "not shown")
+        assert -1 <= low <= found.difference <= high <= 1
+        assert found.level == level
+        verdicts.add(found.verdict)
+    assert verdicts == {"better", "worse", "not shown"}
+
+
+def test_intervals_widen_as_the_level_falls() -> None:
+    for values in (pairs(20, 8, 30), [(0.3, 0.1 * (row % 9)) for row in range(60)]):
+        found = [compare(values, 0.05 / n).interval for n in (1, 2, 5, 20)]
+        assert sorted(found, reverse=True) == found
+        assert sorted((high for _, high in found)) == [high for _, high in found]
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_looks_at_equal_prompts_are_called_better_no_more_often_than_their_levels_allow(
+    graded: bool,
+) -> None:
+    """Ten looks each, all at prompts that are equal: the n-th is `better` in .025/n at most."""
+    generator, looks = np.random.default_rng(8), 10
+    people = 250 if graded else 1000
+    grades = 5 if graded else 1
+    better = np.zeros((people, looks), bool)
+    for person, look in itertools.product(range(people), range(looks)):
+        values = generator.integers(0, grades + 1, size=(24, 2)) / grades
+        found = compare(map(tuple, values.tolist()), 0.05 / (look + 1))
+        better[person, look] = found.verdict == "better"
+    allowed = 0.025 / np.arange(1, looks + 1)
+    assert (better.mean(axis=0) <= allowed + 3.1 * np.sqrt(allowed / people)).all()
+    whole = allowed.sum()
+    assert better.any(axis=1).mean() <= whole + 3.1 * math.sqrt(whole * (1 - whole) / people)
+    assert better.any()

@@ -156,9 +156,14 @@ def _right_or_wrong(pairs: Pairs, level: float) -> Comparison:
     """
     discordant = pairs.wins + pairs.losses
     p_value = min(1.0, 2 * at_least(max(pairs.wins, pairs.losses), discordant))
-    low, high = exact_interval(pairs.wins, discordant, level)
+    won = exact_interval(pairs.wins, discordant, level)
     # Where p is the level itself, the last digit of a bound may fall on the wrong side.
-    won = (min(low, 0.5), max(high, 0.5)) if p_value >= level else (low, high)
+    if p_value >= level:
+        won = (min(won[0], 0.5), max(won[1], 0.5))
+    elif pairs.wins > pairs.losses:
+        won = (max(won[0], math.nextafter(0.5, 1)), won[1])
+    else:
+        won = (won[0], min(won[1], math.nextafter(0.5, 0)))
     differing = exact_interval(discordant, pairs.rows, level)
     corners = [(2 * share - 1) * scale for share in won for scale in differing]
     return _comparison(pairs, (min(corners), max(corners)), p_value, won, level)
