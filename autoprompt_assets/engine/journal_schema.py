@@ -88,6 +88,7 @@ readings = sa.Table(
 )
 schema = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
+_ANEW = "move it away to start a new one, which pays for its answers again and counts verdicts anew"
 # Markers are beginnings of SQLite's error names and of PostgreSQL's error codes.
 _MENDS = (
     (("SQLITE_FULL", "53100"), "free some space, then run again"),
@@ -98,8 +99,7 @@ _MENDS = (
     ),
     (
         ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "XX"),
-        "put back a copy of it, or move it away to start a new one, which pays for its answers "
-        "again",
+        f"put back a copy of it, or {_ANEW}",
     ),
     (("SQLITE_IOERR",), "mend the disk, or free some space on it, then run again"),
     (("PSYCOPG", "08", "57P", "28", "3D"), "start its server, or correct AUTOPROMPT_JOURNAL"),
@@ -173,7 +173,7 @@ def _refuse_other(engine: sa.Engine, version: int | None) -> None:
         raise JournalError(
             f"the journal cannot be opened: {shown(engine.url)}: it has schema {version}, this "
             f"program writes {SCHEMA_VERSION}; use the version of this program that made it, or "
-            "move it away to start a new one, which pays for its answers again"
+            f"{_ANEW}"
         )
 
 
@@ -200,7 +200,7 @@ def _mend(cause: BaseException) -> str:
     for markers, mend in _MENDS:
         if code.startswith(markers):
             return mend
-    return "mend it, or move it away to start a new one, which pays for its answers again"
+    return f"mend it, or {_ANEW}"
 
 
 def _location(url: str) -> sa.URL:
