@@ -7,6 +7,7 @@ import dagster as dg
 from autoprompt_assets.automation import EXPERIMENTS
 from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.likeness import near
+from autoprompt_assets.engine.report.words import wear
 from autoprompt_assets.reporting import path_spend
 from autoprompt_assets.session import open_session, read_history, reported
 from resources.experiments import ExperimentsResource
@@ -103,14 +104,19 @@ def best_is_better(
         session = open_session(context.partition_key, experiments, llm, store)
         outcome = required(session.records.read_outcome(), "test_comparison", session.name)
     verdict, reason = outcome.comparison.verdict, outcome.comparison.reason
+    judged = wear(outcome.reading)
+    said = reason or f"the verdict is {verdict!r}, {judged}"
     return dg.AssetCheckResult(
         passed=verdict == "better",
         severity=dg.AssetCheckSeverity.WARN,
-        description=None if verdict == "better" else reason or f"the verdict is {verdict!r}",
+        description=None if verdict == "better" else said,
         metadata={
             "verdict": verdict,
+            "wear": judged,
             "difference": outcome.comparison.difference,
             "p value": outcome.comparison.p_value,
+            "level": outcome.comparison.level,
+            "reading": outcome.reading,
         },
     )
 

@@ -90,12 +90,14 @@ def list_experiments() -> None:
 @click.argument("experiment")
 @SETTING
 def check(experiment: str, settings: tuple[str, ...]) -> None:
-    """Validate spec and data without a call; print sizes and what a run can cost at most."""
+    """Validate spec and data without a call; print sizes, costs at most and the test's wear."""
     from autoprompt_assets.preflight import preflight
     from autoprompt_assets.runner import Bench
+    from autoprompt_assets.wear import wear_lines
 
     bench = Bench.configured(parse_overrides(settings))
-    for line in preflight(experiment, bench, keys=False).lines:
+    found = preflight(experiment, bench, keys=False)
+    for line in (*found.lines, *wear_lines(bench.store.journal, found.dataset)):
         click.echo(line)
 
 

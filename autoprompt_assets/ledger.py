@@ -16,6 +16,7 @@ from autoprompt_assets.engine.journal_schema import (
     failure,
     metadata,
     open_database,
+    readings,
     shown,
     usage,
 )
@@ -43,7 +44,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The journal as a whole; `oldest` and `newest` are seconds since 1970, `size` is in bytes."""
+    """The journal as a whole; `oldest` and `newest` are seconds since 1970, `size` is in bytes.
+
+    `readings` is how often sealed tests were read; pruning leaves them.
+    """
 
     place: str
     size: int
@@ -51,6 +55,7 @@ class Ledger:
     oldest: float | None
     newest: float | None
     accounts: tuple[Account, ...]
+    readings: int
 
     def as_json(self) -> dict[str, Any]:
         """One object with plain figures; times in ISO 8601."""
@@ -67,6 +72,7 @@ class Ledger:
             "hit_rate": hit_rate(made, replayed),
             "usd": sum(one.usd for one in self.accounts),
             "unpriced": sum(one.unpriced for one in self.accounts),
+            "readings": self.readings,
             "experiments": [
                 {**asdict(one), "hit_rate": hit_rate(one.made, one.replayed)}
                 for one in self.accounts
@@ -106,8 +112,9 @@ def read_ledger(url: str) -> Ledger:
         created = completions.c.created_at
         of_all = sa.select(sa.func.count(), sa.func.min(created), sa.func.max(created))
         answers, oldest, newest = connection.execute(of_all.select_from(completions)).one()
-        accounts = _accounts(connection)
-        return Ledger(shown(engine.url), _size(connection), answers, oldest, newest, accounts)
+        read = connection.execute(sa.select(sa.func.count()).select_from(readings)).scalar_one()
+        figures = (_size(connection), answers, oldest, newest, _accounts(connection), read)
+        return Ledger(shown(engine.url), *figures)
 
 
 def read_selection(url: str, selection: Selection) -> list[Account]:
@@ -151,7 +158,7 @@ def searches_of(url: str) -> dict[str, set[str]]:
 def delete(url: str, selection: Selection) -> int:
     """Delete the answers and give their space back; how many bytes the journal takes then.
 
-    What was paid stays on the accounts.
+    What was paid stays on the accounts, and what the sealed tests have read stays read.
 
     Raises:
         JournalError: the journal cannot be written.

@@ -40,6 +40,7 @@ def show_ledger(ledger: Ledger, out: Console) -> None:
         f"hit rate {_percent(whole['hit_rate'])}; paid: {_price(whole['usd'], whole['unpriced'])}"
     )
     out.print(Text(calls), soft_wrap=True)
+    out.print(Text(f"sealed tests: {ledger.readings} verdicts counted"), soft_wrap=True)
     if ledger.accounts:
         out.print(_table(ledger.accounts))
 

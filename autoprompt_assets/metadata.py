@@ -16,7 +16,7 @@ from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
 from autoprompt_assets.engine.report.diff import unified
-from autoprompt_assets.engine.report.words import optimism
+from autoprompt_assets.engine.report.words import confidence, optimism, wear
 from resources.searches import SearchStore
 from resources.store import DatasetRecord
 
@@ -138,21 +138,24 @@ def best_metadata(best: Best, baseline: Scored, search: str) -> Metadata:
 def outcome_metadata(outcome: TestOutcome, best: Best, search: str, report: str) -> Metadata:
     """The verdict and what it rests on, and by how much validation was too good."""
     comparison = outcome.comparison
-    low, high = comparison.ci95
-    gap, won = optimism(best, outcome), comparison.won_ci95
+    low, high = comparison.interval
+    gap, won = optimism(best, outcome), comparison.won_interval
     return {
         "verdict": comparison.verdict,
         **({"verdict's reason": _plain(comparison.reason)} if comparison.reason else {}),
+        "wear": wear(outcome.reading),
+        "reading": outcome.reading,
+        "level": comparison.level,
         "search": search,
         "difference": comparison.difference,
-        "difference ci95": f"{low:+.3f} to {high:+.3f}",
+        f"difference, {confidence(comparison.level)} interval": f"{low:+.3f} to {high:+.3f}",
         "p value": comparison.p_value,
         "baseline test score": outcome.baseline.score,
         "best test score": outcome.best.score,
         "rows compared": comparison.rows,
         "wins": comparison.wins,
         "losses": comparison.losses,
-        **({"won ci95": f"{won[0]:.3f} to {won[1]:.3f}"} if won is not None else {}),
+        **({"won interval": f"{won[0]:.3f} to {won[1]:.3f}"} if won is not None else {}),
         **({"validation minus test score": gap} if gap is not None else {}),
         "report": dg.MetadataValue.path(report),
     }

@@ -24,10 +24,11 @@ from resources.keys import unusable_keys
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a run would take, line by line, and the notes among the lines."""
+    """What a run would take, line by line, the notes among the lines, and the rows."""
 
     lines: tuple[str, ...]
     notes: tuple[str, ...]
+    dataset: Dataset
 
 
 def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
@@ -61,7 +62,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     over = exceeds(spec.budget, bound)
     if over:
         lines.append(f"  the budget may end the search early: at most {over}")
-    return Preflight(tuple(lines), notes)
+    return Preflight(tuple(lines), notes, data)
 
 
 def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:

@@ -18,7 +18,7 @@ from autoprompt_assets.engine.errors import RunFailed
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
-from autoprompt_assets.engine.report.words import optimism
+from autoprompt_assets.engine.report.words import optimism, wear
 from autoprompt_assets.instance import open_instance, working_storage
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import path_spend
@@ -88,10 +88,14 @@ class Outcome:
             },
             "comparison": {
                 "difference": comparison.difference,
-                "ci95": list(comparison.ci95),
+                "interval": list(comparison.interval),
+                "confidence": 1 - comparison.level,
+                "level": comparison.level,
                 "p_value": comparison.p_value,
                 "verdict": comparison.verdict,
                 "reason": comparison.reason,
+                "reading": self.test.reading,
+                "wear": wear(self.test.reading),
             },
             "validation_minus_test": self.gap,
             "headroom": self.headroom.as_json(),

@@ -160,7 +160,8 @@ class Session:
         self.records.write_spec(self.effective_spec())
         judge = Unjudged() if isinstance(self.spec.optimizer, RescoreSpec) else self.lint
         train = {example.id: example for example in self.train}
-        return Search(self.spec, evaluator, self.records, self._reserve(), train, judge)
+        parts = (self.spec, evaluator, self.records, self._reserve(), train, judge)
+        return Search(*parts, journal)
 
     def fit(self, request: Request) -> Request:
         """`request` as it is sent, in the form that the journal has settled; no model is asked."""

@@ -14,6 +14,7 @@ from rich.text import Text
 from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.report import words
 from autoprompt_assets.progress import LogProgress, Tally
 from autoprompt_assets.runner import Outcome
 
@@ -82,16 +83,17 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
     label = f"best (iteration {best.iteration})" if best.iteration else "best (the baseline)"
     table.add_row(label, _score(best.scored.summary), _score(outcome.test.best))
     comparison = outcome.comparison
-    low, high = comparison.ci95
+    low, high = comparison.interval
     verdict = Text.assemble(
         ("verdict: ", "bold"),
         (
             comparison.verdict,
             {"better": "bold green", "worse": "bold red"}.get(comparison.verdict, ""),
         ),
-        f"  (difference {comparison.difference:+.3f}, 95% interval {low:+.3f} to {high:+.3f}, "
-        f"p = {comparison.p_value:.2g}, {comparison.wins} rows won and {comparison.losses} lost "
-        f"of {comparison.rows})",
+        f"  (difference {comparison.difference:+.3f}, "
+        f"{words.confidence(comparison.level)} interval {low:+.3f} to {high:+.3f}, "
+        f"{words.p_value(comparison.p_value, comparison.level)}, {comparison.wins} rows won and "
+        f"{comparison.losses} lost of {comparison.rows})\n{words.wear(outcome.test.reading)}",
     )
     if outcome.gap is not None:
         verdict.append(f"\nvalidation minus test score of the best prompt: {outcome.gap:+.3f}")

@@ -152,6 +152,7 @@ class SearchStore:
             "baseline": summary_json(outcome.baseline),
             "best": summary_json(outcome.best),
             "comparison": outcome.comparison.as_json(),
+            "reading": outcome.reading,
         }
         write_json(self.folder / "comparison.json", data)
 
@@ -164,6 +165,7 @@ class SearchStore:
             read_summary(data["baseline"]),
             read_summary(data["best"]),
             Comparison(**data["comparison"]),
+            data["reading"],
         )
 
     def write_report(self, html: str) -> str:

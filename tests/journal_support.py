@@ -19,7 +19,9 @@ from tests.engine_support import make_completion
 
 T = TypeVar("T")
 ANSWER = make_completion("yes")
-MOVE_AWAY = "move it away to start a new one, which pays for its answers again"
+MOVE_AWAY = (
+    "move it away to start a new one, which pays for its answers again and counts verdicts anew"
+)
 
 
 def question(text: str, replicate: int = 0) -> Request:

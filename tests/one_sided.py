@@ -172,7 +172,7 @@ async def verdict(seed: int, port: int, folder: Path) -> str:
         ):
             asker = Asker(calls, llm.models(spec), make_grader(spec))
             evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, NoProgress())
-            search = Search(spec, evaluator, records, Spend(), {}, Unjudged())
+            search = Search(spec, evaluator, records, Spend(), {}, Unjudged(), journal)
             outcome = await search.test(*SIDES, rows)
     except (CallError, UnmeasuredRows) as error:
         return type(error).__name__

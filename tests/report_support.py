@@ -11,6 +11,7 @@ from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.headroom import Headroom, headroom
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
+from autoprompt_assets.engine.readings import level_of
 from autoprompt_assets.engine.records import (
     Decision,
     Iteration,
@@ -109,12 +110,13 @@ def step(
     return Iteration(number, "scored", "", tried, tuple(answers), SPEND, "reflect", tuple(rejected))
 
 
-def outcome_of(wins: int, losses: int, same: int = 60) -> TestOutcome:
+def outcome_of(wins: int, losses: int, same: int = 60, reading: int = 1) -> TestOutcome:
     before = [0.0] * wins + [1.0] * (losses + same)
     after = [1.0] * wins + [0.0] * losses + [1.0] * same
-    comparison = compare(zip(before, after, strict=True))
+    comparison = compare(zip(before, after, strict=True), level_of(reading))
     rows = len(before)
-    return TestOutcome(summary(losses + same, rows), summary(wins + same, rows), comparison)
+    sides = summary(losses + same, rows), summary(wins + same, rows)
+    return TestOutcome(*sides, comparison, reading)
 
 
 def rows_of(wins: int, losses: int) -> list[Row]:

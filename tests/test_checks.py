@@ -137,7 +137,9 @@ def test_a_verdict_that_is_not_shown_warns(graph: Graph) -> None:
     path.write_text(json.dumps(stored), encoding="utf-8")
     evaluation = check(graph, BETTER)
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
-    assert evaluation.description == "the verdict is 'not shown'"
+    assert evaluation.description == (
+        "the verdict is 'not shown', the first verdict on these rows: judged at .05, 95% interval"
+    )
     assert said(evaluation)["verdict"] == "not shown"
 
 

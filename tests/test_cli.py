@@ -55,7 +55,10 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "best_candidate": ["demos", "instruction", "parameters"],
         "baseline": ["test", "validation"],
         "best": ["iteration", "test", "validation"],
-        "comparison": ["ci95", "difference", "p_value", "reason", "verdict"],
+        "comparison": [
+            *("confidence", "difference", "interval", "level", "p_value", "reading", "reason"),
+            *("verdict", "wear"),
+        ],
         "validation_minus_test": "",
         "headroom": sorted(field.name for field in fields(Headroom)),
         "candidates": ["accepted", "dropped", "evaluated", "rejected"],
@@ -72,7 +75,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
     assert list(outcome) == list(shape)
     for key, inner in shape.items():
         assert sorted(outcome[key]) == inner if inner else not isinstance(outcome[key], dict | list)
-    low, high = outcome["comparison"]["ci95"]
+    low, high = outcome["comparison"]["interval"]
     assert low <= outcome["comparison"]["difference"] <= high
     assert outcome["comparison"]["verdict"] in ("better", "worse", "not shown")
     assert outcome["calls"]["made"] == finished.requests

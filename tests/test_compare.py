@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -58,13 +59,13 @@ def test_verdict_at_the_exact_boundary(
 def test_interval_excludes_zero_exactly_where_p_is_below_the_level(wins: int, ties: int) -> None:
     for losses in range(26):
         found = compared(wins, losses, ties)
-        low, high = found.ci95
+        low, high = found.interval
         significant = wins + losses > 0 and found.p_value < 0.05
         assert (low > 0 or high < 0) == significant
         assert (found.verdict != "not shown") == significant
         assert -1 <= low <= found.difference <= high <= 1
-        assert found.won_ci95 is not None
-        assert (not found.won_ci95[0] <= 0.5 <= found.won_ci95[1]) == significant
+        assert found.won_interval is not None
+        assert (not found.won_interval[0] <= 0.5 <= found.won_interval[1]) == significant
 
 
 @pytest.mark.parametrize(("wins", "losses", "ties"), [(6, 0, 9), (3, 8, 20), (0, 0, 7), (20, 4, 0)])
@@ -73,9 +74,9 @@ def test_exchanging_the_sides_mirrors_the_result(wins: int, losses: int, ties: i
     mirrored = {"better": "worse", "worse": "better", "not shown": "not shown"}
     assert other.verdict == mirrored[one.verdict]
     assert other.difference == -one.difference
-    assert other.ci95 == pytest.approx((-one.ci95[1], -one.ci95[0]))
-    assert one.won_ci95 is not None
-    assert other.won_ci95 == pytest.approx((1 - one.won_ci95[1], 1 - one.won_ci95[0]))
+    assert other.interval == pytest.approx((-one.interval[1], -one.interval[0]))
+    assert one.won_interval is not None
+    assert other.won_interval == pytest.approx((1 - one.won_interval[1], 1 - one.won_interval[0]))
 
 
 def test_prompt_compared_with_itself_is_not_shown() -> None:
@@ -83,11 +84,11 @@ def test_prompt_compared_with_itself_is_not_shown() -> None:
     found = compare(zip(values, values, strict=True))
     assert (found.difference, found.p_value, found.verdict) == (0.0, 1.0, "not shown")
     assert found.rows == sum(value is not None for value in values)
-    assert found.ci95[0] == -found.ci95[1] < 0
+    assert found.interval[0] == -found.interval[1] < 0
 
 
 def test_certainty_of_no_difference_grows_with_rows() -> None:
-    widths = [compared(0, 0, ties).ci95[1] for ties in (0, 1, 10, 100, 1000)]
+    widths = [compared(0, 0, ties).interval[1] for ties in (0, 1, 10, 100, 1000)]
     assert widths == sorted(widths, reverse=True)
     assert (widths[0], widths[-1] < 0.004) == (1.0, True)
 
@@ -105,13 +106,13 @@ def test_order_of_rows_does_not_matter() -> None:
 def test_result_is_plain_json_that_reads_back(values: Values) -> None:
     found = compare(values)
     data = json.loads(json.dumps(found.as_json()))
-    assert Comparison(**{**data, "ci95": tuple(data["ci95"])}) == found
+    assert Comparison(**data) == found
 
 
 def test_a_result_stored_without_the_interval_of_wins_is_read() -> None:
     data = compared(6, 0, 0).as_json()
-    del data["won_ci95"]
-    assert Comparison(**data).won_ci95 is None
+    del data["won_interval"]
+    assert Comparison(**data).won_interval is None
 
 
 @pytest.mark.parametrize(
@@ -134,9 +135,9 @@ def test_the_interval_covers_the_true_difference_in_95_of_100_samples(
     covered = share = 0
     for won, lost, tied in draws.tolist():
         found = compared(won, lost, tied)
-        assert found.won_ci95 is not None
-        covered += found.ci95[0] <= wins - losses <= found.ci95[1]
-        share += found.won_ci95[0] <= wins / (wins + losses) <= found.won_ci95[1]
+        assert found.won_interval is not None
+        covered += found.interval[0] <= wins - losses <= found.interval[1]
+        share += found.won_interval[0] <= wins / (wins + losses) <= found.won_interval[1]
     assert covered / len(draws) >= 0.95
     assert share / len(draws) >= lowest(0.95, len(draws))
 
@@ -173,7 +174,7 @@ def test_graded_test_and_interval_never_disagree() -> None:
     verdicts = set()
     for values in graded_samples():
         found = compare(values)
-        low, high = found.ci95
+        low, high = found.interval
         assert (low > 0 or high < 0) == (found.p_value < 0.05) == (found.verdict != "not shown")
         assert -1 <= low <= found.difference <= high <= 1
         mean = sum((after or 0) - (before or 0) for before, after in values) / len(values)
@@ -189,7 +190,7 @@ def test_exchanging_the_sides_mirrors_a_graded_result() -> None:
         assert other.verdict == mirrored[one.verdict]
         assert (other.wins, other.losses) == (one.losses, one.wins)
         assert (other.p_value, other.difference) == (one.p_value, -one.difference)
-        assert other.ci95 == pytest.approx((-one.ci95[1], -one.ci95[0]))
+        assert other.interval == pytest.approx((-one.interval[1], -one.interval[0]))
 
 
 def test_graded_p_value_counts_every_flip_of_few_rows() -> None:
@@ -213,7 +214,7 @@ def test_graded_wins_alone_need_six_rows_as_right_and_wrong_ones_do(rows: int) -
 def test_sums_that_cancel_are_ties_whatever_their_rounding() -> None:
     found = compare([(0.3, 0.0), (0.0, 0.1), (0.0, 0.2), (0.7, 0.7), (0.1 + 0.2, 0.3)])
     assert (found.difference, found.p_value, found.verdict) == (0.0, 1.0, "not shown")
-    assert (found.wins, found.losses, found.won_ci95) == (2, 1, None)
+    assert (found.wins, found.losses, found.won_interval) == (2, 1, None)
 
 
 def test_differences_that_are_rounding_alone_are_right_or_wrong_rows() -> None:
@@ -236,7 +237,7 @@ def test_the_graded_interval_covers_in_95_of_100_samples(
     generator = np.random.default_rng(3)
     centre = float(np.dot(values, shares))
     draws = generator.choice(values, p=shares, size=(600, rows)).tolist()
-    intervals = [compare([(0.0, value) for value in draw]).ci95 for draw in draws]
+    intervals = [compare([(0.0, value) for value in draw]).interval for draw in draws]
     covered = sum(low <= centre <= high for low, high in intervals)
     assert covered / len(draws) >= lowest(0.95, len(draws))
 
@@ -260,5 +261,64 @@ def test_many_graded_rows_take_bounded_memory_and_keep_the_test() -> None:
     assert (len(sums.blocks), sums.rows, sums.graded) == (BLOCKS, len(values), True)
     found = compare(values)
     half_width = 1.96 * math.sqrt(sums.squares) / sums.rows
-    assert (found.ci95[1] - found.ci95[0]) / 2 == pytest.approx(half_width, rel=0.05)
+    assert (found.interval[1] - found.interval[0]) / 2 == pytest.approx(half_width, rel=0.05)
     assert sum(sums.blocks) / sums.rows == pytest.approx(found.difference)
+
+
+# A later verdict on the same rows is judged at .05/n
+
+LEVELS = [*(0.05 / n for n in (1, 2, 3, 4, 5, 7, 10, 20, 64, 203, 1000)), 2 * 0.5**6, 0.4]
+"""Of verdicts, then one that is a p value itself, where nothing is shown, then a large one."""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_verdict_interval_and_p_value_agree_at_every_level(level: float) -> None:
+    for wins in range(31):
+        for losses, ties in itertools.product(range(wins + 1), (0, 3)):
+            found = compare(pairs(wins, losses, ties), level)
+            low, high = found.interval
+            shown = wins + losses > 0 and found.p_value < level
+            assert (low > 0 or high < 0) == shown == (found.verdict != "not shown")
+            assert found.won_interval is not None
+            assert (not found.won_interval[0] <= 0.5 <= found.won_interval[1]) == shown
+            assert -1 <= low <= found.difference <= high <= 1
+            assert found.p_value == compared(wins, losses, ties).p_value
+
+
+def test_graded_verdict_interval_and_p_value_agree_at_every_level() -> None:
+    verdicts = set()
+    for values, level in itertools.product(itertools.islice(graded_samples(), 120), LEVELS):
+        found = compare(values, level)
+        low, high = found.interval
+        assert (low > 0 or high < 0) == (found.p_value < level) == (found.verdict != "not shown")
+        assert -1 <= low <= found.difference <= high <= 1
+        assert found.level == level
+        verdicts.add(found.verdict)
+    assert verdicts == {"better", "worse", "not shown"}
+
+
+def test_intervals_widen_as_the_level_falls() -> None:
+    for values in (pairs(20, 8, 30), [(0.3, 0.1 * (row % 9)) for row in range(60)]):
+        found = [compare(values, 0.05 / n).interval for n in (1, 2, 5, 20)]
+        assert sorted(found, reverse=True) == found
+        assert sorted((high for _, high in found)) == [high for _, high in found]
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_looks_at_equal_prompts_are_called_better_no_more_often_than_their_levels_allow(
+    graded: bool,
+) -> None:
+    """Ten looks each, all at prompts that are equal: the n-th is `better` in .025/n at most."""
+    generator, looks = np.random.default_rng(8), 10
+    people = 250 if graded else 1000
+    grades = 5 if graded else 1
+    better = np.zeros((people, looks), bool)
+    for person, look in itertools.product(range(people), range(looks)):
+        values = generator.integers(0, grades + 1, size=(24, 2)) / grades
+        found = compare(map(tuple, values.tolist()), 0.05 / (look + 1))
+        better[person, look] = found.verdict == "better"
+    allowed = 0.025 / np.arange(1, looks + 1)
+    assert (better.mean(axis=0) <= allowed + 3.1 * np.sqrt(allowed / people)).all()
+    whole = allowed.sum()
+    assert better.any(axis=1).mean() <= whole + 3.1 * math.sqrt(whole * (1 - whole) / people)
+    assert better.any()

@@ -156,8 +156,8 @@ def test_lines_for_a_person() -> None:
         "baseline: right on 60 of 80 validation rows; 25.0 points are left to win",
         "noise: 3 of 30 rows asked twice changed their grade (10.0%, 95% interval 2.1% to 26.5%); "
         "from that alone the validation score varies by 2.5 points (standard deviation)",
-        "test: 80 rows; the smallest gain that can be shown is 11.2 points, and a prompt that is "
-        "right on every row is shown with a chance of 100%",
+        "test: 80 rows; the smallest gain that can be shown at .05 is 11.2 points, and a prompt "
+        "that is right on every row is shown with a chance of 100%",
     ]
     assert room(40, 40, 5).lines()[2:] == [
         "test: 5 rows; no gain can be shown",

@@ -101,6 +101,7 @@ def test_empty_journal_is_said_to_be_empty(tmp_path: Path) -> None:
         "hit_rate": None,
         "usd": 0,
         "unpriced": 0,
+        "readings": 0,
         "experiments": [],
     }
     lines = said(project)
@@ -131,7 +132,7 @@ def test_json_says_what_each_experiment_made_replayed_and_paid(project: Project)
 
 
 def test_table_has_a_row_for_each_experiment(project: Project) -> None:
-    place, answers, calls, *table = said(project)
+    place, answers, calls, read, *table = said(project)
     assert place == f"journal: {url(project)}"
     assert answers.startswith("50 answers in 0.")
     assert " UTC to " in answers
@@ -139,6 +140,7 @@ def test_table_has_a_row_for_each_experiment(project: Project) -> None:
         "calls: 50 made, 2 replayed, hit rate 3.8%; "
         "paid: $24.5000 and 1 calls without a known price"
     )
+    assert read == "sealed tests: 0 verdicts counted"
     rows = [line.split() for line in table]
     assert rows[0] == "experiment searches answers made replayed hit rate tokens paid".split()
     assert ["new", "1", "10", "10", "2", "16.7%", "1,100", "$5.0000"] in rows

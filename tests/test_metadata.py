@@ -95,9 +95,25 @@ def test_the_outcome_tells_the_gap_and_both_intervals() -> None:
     end = outcome_of(32, 4)
     found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html")
     assert found["validation minus test score"] == pytest.approx(117 / 150 - 92 / 96)
-    assert found["won ci95"] == "0.739 to 0.969"
-    graded = replace(end, comparison=replace(end.comparison, won_ci95=None))
-    assert "won ci95" not in outcome_metadata(graded, select(first(), []), SEARCH, "r.html")
+    assert found["difference, 95% interval"] == "+0.133 to +0.450"
+    assert found["won interval"] == "0.739 to 0.969"
+    assert (found["reading"], found["level"]) == (1, 0.05)
+    assert found["wear"].startswith("the first verdict on these rows")
+    graded = replace(end, comparison=replace(end.comparison, won_interval=None))
+    assert "won interval" not in outcome_metadata(graded, select(first(), []), SEARCH, "r.html")
+
+
+def test_a_later_verdict_is_told_with_its_level_and_wider_intervals() -> None:
+    end = outcome_of(32, 4, reading=3)
+    found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html")
+    low, high = found["difference, 98.33% interval"].split(" to ")
+    assert float(low) < 0.133
+    assert float(high) > 0.450
+    assert (found["reading"], found["level"]) == (3, 0.05 / 3)
+    assert found["wear"] == (
+        "the 3rd verdict on these rows: judged at .0167 (.05/3), 98.33% interval; not corrected "
+        "for what was changed after seeing the earlier ones"
+    )
 
 
 def test_candidates_are_counted_by_what_was_decided() -> None:

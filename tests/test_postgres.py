@@ -12,6 +12,7 @@ import pytest
 from autoprompt_assets.engine import journal_schema
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal_readings import read_wear
 from tests.engine_support import make_completion
 from tests.journal_support import (
     ANSWER,
@@ -26,6 +27,7 @@ from tests.journal_support import (
 from tests.loopback import Behaviour, LoopbackServer
 from tests.postgres_support import PASSWORD, PostgreSQL, postgresql
 from tests.support import ANSWERS, toy_project, without_calls
+from tests.test_readings import MANY, numbered, reading, rows
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +105,22 @@ def test_processes_that_settle_forms_at_once_agree_and_do_not_block_each_other(
     assert len(set(found)) == 1
     assert server.execute("SELECT count(*) FROM request_forms", url) == [(100,)]
     assert "deadlock" not in server.log()
+
+
+def test_readings_are_numbered_as_on_sqlite_by_processes_at_once(server: PostgreSQL) -> None:
+    url = server.database()
+    use(url, lambda journal: asyncio.sleep(0))
+    found: dict[str, int] = {}
+    for out in at_once([start(MANY, url, f"p{number}") for number in range(3)]):
+        for pair, number in json.loads(out).items():
+            assert found.setdefault(pair, number) == number
+    assert sorted(found.values()) == list(range(1, 36))
+    several = [range(start, start + 20_000) for start in (0, 16_000, 50_000)]
+    asked = [reading("a", numbers) for numbers in several]
+    # Every earlier set is of thirty rows that the first of these holds.
+    assert numbered(url, *asked, asked[0]) == [36, 2, 1, 36]
+    wear = read_wear(url, rows(range(30_000, 40_000)), ["in1", "in99999"])
+    assert (wear.verdicts, wear.fresh, wear.spare) == (1, 4_000, 1)
 
 
 def test_two_connections_at_most_are_held(server: PostgreSQL) -> None:
@@ -210,6 +228,9 @@ def test_program_runs_replays_and_prunes_on_postgresql(server: PostgreSQL, tmp_p
     url = server.database()
     with LoopbackServer(Behaviour(answers=ANSWERS)) as model:
         project = toy_project(tmp_path / "p", model.base_url, AUTOPROMPT_JOURNAL=url)
+        assert "sealed test: no verdict so far" in project.run("check", "toy").stdout
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        assert server.execute(tables, url) == []
         first = project.run_json("toy")
         again = project.run_json("toy")
         assert without_calls(first) == without_calls(again)
@@ -223,6 +244,11 @@ def test_program_runs_replays_and_prunes_on_postgresql(server: PostgreSQL, tmp_p
     result = project.run("journal", "prune", "--experiment", "toy", "--yes")
     assert (result.returncode, result.stderr) == (0, "")
     assert server.execute("SELECT count(*) FROM completions", url) == [(0,)]
+    assert first["comparison"]["reading"] == again["comparison"]["reading"] == 1
+    assert server.execute("SELECT number, experiment FROM readings", url) == [(1, "toy")]
+    checked = project.run("check", "toy").stdout
+    assert "is the 2nd verdict on these rows: judged at .025" in checked
+    assert "no verdict has read: 0 of 14 test rows" in checked
     project.environ["AUTOPROMPT_JOURNAL"] = server.url(password=f"wrong-{PASSWORD}")
     refused_run = project.run("run", "toy")
     assert refused_run.returncode == 1

@@ -15,6 +15,7 @@ from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
 from autoprompt_assets.engine.records import Best, Decision, Iteration, Scored
 from autoprompt_assets.engine.report import Report, Row, render
 from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, Mark, draw
+from autoprompt_assets.engine.report.words import p_value, wear
 from tests.report_support import (
     SPEND,
     dropped,
@@ -264,8 +265,48 @@ def test_both_intervals_of_the_test_are_shown_and_explained(report: Report) -> N
     assert "Wins among rows that differ 88.9% of 36 (95% interval 73.9% to 96.9%)" in said
     assert "Clopper and Pearson" in said
     outcome = report.outcome
-    graded = replace(outcome, comparison=replace(outcome.comparison, won_ci95=None))
+    graded = replace(outcome, comparison=replace(outcome.comparison, won_interval=None))
     assert "Clopper" not in render(replace(report, outcome=graded))
+
+
+def test_a_later_verdict_has_its_own_level_and_intervals(report: Report) -> None:
+    said = parse(render(replace(report, outcome=outcome_of(32, 4, reading=4)))).said
+    assert "(98.75% interval" in said
+    assert "This is the 4th verdict on these rows: judged at .0125 (.05/4)" in said
+    assert "rows that differ 88.9% of 36 (98.75% interval" in said
+    assert "p is below the level, which is .05 for the first verdict" in said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (2, "the 2nd verdict on these rows: judged at .025 (.05/2), 97.5% interval"),
+        (9, "the 9th verdict on these rows: judged at .00556 (.05/9), 99.444% interval"),
+        (11, "the 11th verdict on these rows: judged at .00455 (.05/11), 99.545% interval"),
+        (21, "the 21st verdict on these rows: judged at .00238 (.05/21), 99.762% interval"),
+        (112, "the 112th verdict on these rows: judged at .000446 (.05/112), 99.9554% interval"),
+        (1000, "the 1,000th verdict on these rows: judged at .00005 (.05/1000), 99.995% interval"),
+    ],
+)
+def test_each_verdict_s_number_level_and_confidence_are_said(number: int, said: str) -> None:
+    assert wear(number).startswith(f"{said}; not corrected for what was changed after")
+
+
+@pytest.mark.parametrize(
+    ("p", "level", "said"),
+    [
+        (0.2547, 0.05, "p = 0.25"),
+        (0.0498, 0.05, "p = 0.0498"),
+        (0.02499, 0.025, "p = 0.02499"),
+        (0.02501, 0.025, "p = 0.025"),
+        (0.0004, 0.05, "p = 0.0004"),
+        (0.00046, 0.0005, "p = 0.00046"),
+        (1e-9, 0.05, "p < 0.000001"),
+        (0.9999, 0.05, "p = 1"),
+    ],
+)
+def test_a_p_value_says_on_which_side_of_its_level_it_is(p: float, level: float, said: str) -> None:
+    assert p_value(p, level) == said
 
 
 def test_prompts_tried_say_what_was_decided_and_on_how_many_rows(report: Report) -> None:

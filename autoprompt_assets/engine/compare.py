@@ -12,6 +12,7 @@ Verdict = Literal["better", "worse", "not shown"]
 Interval = tuple[float, float]
 
 LEVEL = 0.05
+"""Of the first verdict on a set of rows; that of a later one is less, see `readings`."""
 QUANTILE = 1.959963984540054
 """Of the normal distribution, at 1 - LEVEL / 2."""
 
@@ -27,31 +28,34 @@ SEED = 20
 class Comparison:
     """Best against baseline on the rows that both measured.
 
-    `difference` and `ci95` are in score units (-1 to 1), `wins` and `losses` are rows. `won_ci95`
-    is the interval of the share of wins among the rows that differ (0 to 1), `None` for graded
-    values. Each interval holds its null value, 0 or 1/2, exactly where `p_value` is .05 or more.
+    `difference` and `interval` are in score units (-1 to 1), `wins` and `losses` are rows.
+    `won_interval` is that of the share of wins among the rows that differ (0 to 1), `None` for
+    graded values. The verdict is judged at `level`, 0 to 1, and the intervals' confidence is
+    1 - `level`: each holds its null value, 0 or 1/2, exactly where `p_value` is `level` or more.
     """
 
     rows: int
     wins: int
     losses: int
     difference: float
-    ci95: Interval
+    interval: Interval
     p_value: float
     verdict: Verdict
-    won_ci95: Interval | None = None
+    won_interval: Interval | None = None
+    level: float = LEVEL
     reason: str = ""
     """Why rows were taken as equal that the scores tell apart; empty where none was."""
 
     def __post_init__(self) -> None:
         # JSON has no tuples: what is read back equals what was written.
-        if self.won_ci95 is not None:
-            object.__setattr__(self, "won_ci95", tuple(self.won_ci95))
+        object.__setattr__(self, "interval", tuple(self.interval))
+        if self.won_interval is not None:
+            object.__setattr__(self, "won_interval", tuple(self.won_interval))
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        won = list(self.won_ci95) if self.won_ci95 is not None else None
-        return {**asdict(self), "ci95": list(self.ci95), "won_ci95": won}
+        won = list(self.won_interval) if self.won_interval is not None else None
+        return {**asdict(self), "interval": list(self.interval), "won_interval": won}
 
 
 @dataclass
@@ -118,68 +122,80 @@ def score_interval(total: float, measured: int) -> Interval:
     return (low if total else 0.0, high if total < measured else 1.0)
 
 
-def compare(values: Iterable[tuple[float | None, float | None]]) -> Comparison:
-    """The verdict at .05 on paired rows, the baseline's value and the best's, in a fixed order.
+def compare(
+    values: Iterable[tuple[float | None, float | None]], level: float = LEVEL
+) -> Comparison:
+    """The verdict at `level` on paired rows, the baseline's value and the best's, in a fixed order.
 
     Where all differences are -1, 0 or 1: McNemar's exact test (1947, doi:10.1007/BF02295996), by
     `_right_or_wrong`. Any other: sign flips of the rows' differences, by `_graded`. Neither test
     can disagree with its interval. Under exchange of the sides row by row `better` comes up in
-    2.5% of samples at most, whatever the number of rows.
+    `level` / 2 of samples at most, whatever the number of rows.
     """
     pairs = Pairs()
     for before, after in values:
         pairs.add(before, after)
-    return _graded(pairs) if pairs.graded else _right_or_wrong(pairs)
+    return _graded(pairs, level) if pairs.graded else _right_or_wrong(pairs, level)
 
 
-def same(rows: int) -> Comparison:
+def same(rows: int, level: float = LEVEL) -> Comparison:
     """A prompt against itself: the difference is zero, and nothing is estimated."""
-    return Comparison(rows, 0, 0, 0.0, (0.0, 0.0), 1.0, "not shown")
+    return Comparison(rows, 0, 0, 0.0, (0.0, 0.0), 1.0, "not shown", level=level)
 
 
-def _right_or_wrong(pairs: Pairs) -> Comparison:
+def _right_or_wrong(pairs: Pairs, level: float) -> Comparison:
     """The exact test on the rows that differ, and its two intervals.
 
-    `won_ci95` is the test's own inversion, the Clopper-Pearson interval of the share of wins among
-    discordant rows (doi:10.1093/biomet/26.4.404): as the binomial is symmetric at one half, it
-    excludes 1/2 exactly where p < .05. The difference is (2 x that share - 1) x (share of
+    `won_interval` is the test's own inversion, the Clopper-Pearson interval of the share of wins
+    among discordant rows (doi:10.1093/biomet/26.4.404): as the binomial is symmetric at one half,
+    it excludes 1/2 exactly where p < `level`. The difference is (2 x that share - 1) x (share of
     discordant rows). Taking the second factor as known, as the pure inversion does, covers only
-    55 to 74% of clear wins, so `ci95` is the product's range over both shares' exact intervals:
-    that covers at 95% or more and, as the second factor is positive, has zero inside exactly where
-    `won_ci95` has 1/2 inside.
+    55 to 74% of clear wins (at 95%), so `interval` is the product's range over both shares' exact
+    intervals: that covers at 1 - `level` or more and, as the second factor is positive, has zero
+    inside exactly where `won_interval` has 1/2 inside.
     """
     discordant = pairs.wins + pairs.losses
     p_value = min(1.0, 2 * at_least(max(pairs.wins, pairs.losses), discordant))
-    won = exact_interval(pairs.wins, discordant)
-    differing = exact_interval(discordant, pairs.rows)
+    won = exact_interval(pairs.wins, discordant, level)
+    # Where p is the level itself, the last digit of a bound may fall on the wrong side.
+    if p_value >= level:
+        won = (min(won[0], 0.5), max(won[1], 0.5))
+    elif pairs.wins > pairs.losses:
+        won = (max(won[0], math.nextafter(0.5, 1)), won[1])
+    else:
+        won = (won[0], min(won[1], math.nextafter(0.5, 0)))
+    differing = exact_interval(discordant, pairs.rows, level)
     corners = [(2 * share - 1) * scale for share in won for scale in differing]
-    return _comparison(pairs, (min(corners), max(corners)), p_value, won)
+    return _comparison(pairs, (min(corners), max(corners)), p_value, won, level)
 
 
-def _graded(pairs: Pairs) -> Comparison:
+def _graded(pairs: Pairs, level: float) -> Comparison:
     """A sign-flip test and the interval that is its inversion: subset means as typical values.
 
     Flipping the signs of a subset of rows leaves a sum of (difference - d) that is no smaller
     exactly where the subset's mean is at most d. So the one-sided p at d is (1 + subset means that
-    are at most d) / (1 + subsets), and the values of d with a two-sided p of .05 or more are those
-    between two order statistics of the subset means (Hartigan 1969,
+    are at most d) / (1 + subsets), and the values of d with a two-sided p of `level` or more are
+    those between two order statistics of the subset means (Hartigan 1969,
     doi:10.1080/01621459.1969.10501057). That is exact where the subsets form a group, and each
     row's difference is symmetric about one centre; at d = 0 it is enough that the sides can be
     exchanged. Where differences are skewed, the interval is the mean's for many rows only, and
-    where all are equal it has no width. The least p is 2 / 2**13.
+    where all are equal it has no width. The least p is 2 / 2**13; at a level
+    below it nothing is shown.
     """
     means = _subset_means(pairs)
     size = len(means) + 1
     tail = 1 + min((means <= 0).sum(), (means >= 0).sum())
-    last = math.ceil(size * LEVEL / 2) - 2
+    last = math.ceil(size * level / 2) - 2
     bounds = (float(means[last]), float(means[-1 - last])) if last >= 0 else (-1.0, 1.0)
-    return _comparison(pairs, bounds, min(1.0, 2 * float(tail) / size), None)
+    return _comparison(pairs, bounds, min(1.0, 2 * float(tail) / size), None, level)
 
 
-def _comparison(pairs: Pairs, bounds: Interval, p_value: float, won: Interval | None) -> Comparison:
+def _comparison(
+    pairs: Pairs, bounds: Interval, p_value: float, won: Interval | None, level: float
+) -> Comparison:
     verdict: Verdict = "better" if bounds[0] > 0 else "worse" if bounds[1] < 0 else "not shown"
     counts = (pairs.rows, pairs.wins, pairs.losses)
-    return Comparison(*counts, pairs.difference, bounds, p_value, verdict, won)
+    return Comparison(*counts, pairs.difference, bounds, p_value, verdict, won, level)
 
 
 def _subset_means(pairs: Pairs) -> Any:
@@ -229,12 +245,12 @@ def _columns() -> tuple[int, ...]:
     return (*(2**bit for bit in range(BITS)), *(odd[place] for place in order.tolist()))
 
 
-def exact_interval(count: int, total: int) -> Interval:
-    """The 95% interval of Clopper & Pearson (1934, doi:10.1093/biomet/26.4.404)."""
+def exact_interval(count: int, total: int, level: float = LEVEL) -> Interval:
+    """The interval of Clopper & Pearson (1934, doi:10.1093/biomet/26.4.404), at 1 - `level`."""
     from scipy import special
 
-    low = special.betaincinv(count, total - count + 1, LEVEL / 2) if count else 0.0
-    high = special.betaincinv(count + 1, total - count, 1 - LEVEL / 2) if count < total else 1.0
+    low = special.betaincinv(count, total - count + 1, level / 2) if count else 0.0
+    high = special.betaincinv(count + 1, total - count, 1 - level / 2) if count < total else 1.0
     return (float(low), float(high))
 
 

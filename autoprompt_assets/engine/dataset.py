@@ -66,13 +66,17 @@ class Membership:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The examples in their fixed order, the membership that placed them, and what was noticed."""
+    """The examples in their fixed order, the membership that placed them, and what was noticed.
+
+    `spare` are the input ids of usable rows that are in no split, one for each row.
+    """
 
     examples: tuple[Example, ...]
     membership: Membership
     version: str
     notes: tuple[str, ...]
     dropped: Mapping[str, int]
+    spare: tuple[str, ...]
 
     def sizes(self) -> dict[Split, int]:
         """Rows in each split."""
@@ -102,20 +106,22 @@ def build_dataset(
     splits = dict(known.splits) if known else {}
     for input_id, place in places.items():
         splits.setdefault(input_id, _split_at(place, thresholds))
-    examples = []
+    examples, spare = [], []
     for row in usable:
         split = splits[hashes[row.input]]
-        if split is not None:
+        if split is None:
+            spare.append(hashes[row.input])
+        else:
             identity = content_hash([row.input, row.target], 16)
             examples.append(Example(identity, hashes[row.input], row.input, row.target, split))
     examples.sort(key=lambda example: (places[example.input_id], example.id))
-    left_out = len(usable) - len(examples)
     dataset = Dataset(
         examples=tuple(examples),
         membership=Membership(thresholds, splits),
         version=content_hash([[e.id, e.split] for e in sorted(examples, key=lambda e: e.id)], 16),
         notes=(*noticed, *notes, *_near_notes(examples), *_split_notes(examples, spec)),
-        dropped={**dropped, "left out by the split": left_out},
+        dropped={**dropped, "left out by the split": len(spare)},
+        spare=tuple(spare),
     )
     _refuse_empty(dataset, spec)
     return dataset

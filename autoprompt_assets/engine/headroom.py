@@ -21,7 +21,8 @@ from typing import Any
 from autoprompt_assets.engine.compare import LEVEL, at_least, exact_interval
 
 LEAST_WINS = 6
-"""Wins without a loss from which on the exact McNemar test has p < .05: 2 x .5^6 = .031."""
+"""Wins without a loss from which on the exact McNemar test has p < .05: 2 x .5^6 = .031. A later
+verdict on the same rows needs more."""
 SLIGHT = 0.05
 """A chance below which a search is hopeless."""
 
@@ -86,8 +87,8 @@ class Headroom:
         shows = (
             "no gain can be shown"
             if self.smallest is None
-            else f"the smallest gain that can be shown is {_points(self.smallest)}, and a prompt "
-            f"that is right on every row is shown with a chance of {self.chance:.0%}"
+            else f"the smallest gain that can be shown at .05 is {_points(self.smallest)}, and a "
+            f"prompt that is right on every row is shown with a chance of {self.chance:.0%}"
         )
         found.append(f"test: {self.test_rows} rows; {shows}")
         return [*found, f"hopeless: {self.reason}"] if self.hopeless else found
@@ -139,12 +140,14 @@ def smallest_gain(test_rows: int, noise: float) -> float | None:
     return (wins - losses) / test_rows if wins + losses <= test_rows else None
 
 
-def least_wins(losses: int) -> int:
-    """The fewest wins that the exact McNemar test shows against `losses`."""
+def least_wins(losses: int, level: float = LEVEL) -> int:
+    """The fewest wins that the exact McNemar test shows against `losses` at `level`."""
     low, high = losses, 2 * losses + LEAST_WINS
+    while _p_value(high, losses) >= level:
+        low, high = high, 2 * high
     while low < high:
         middle = (low + high) // 2
-        if _p_value(middle, losses) < LEVEL:
+        if _p_value(middle, losses) < level:
             high = middle
         else:
             low = middle + 1

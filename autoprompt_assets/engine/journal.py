@@ -20,9 +20,11 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal_forms import JournalForms
 from autoprompt_assets.engine.journal_groups import Groups
+from autoprompt_assets.engine.journal_readings import register
 from autoprompt_assets.engine.journal_rows import Rows, storable
 from autoprompt_assets.engine.journal_schema import failure, open_database, shown
 from autoprompt_assets.engine.llm import Request
+from autoprompt_assets.engine.readings import Reading
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Journal:
         self._engine = open_database(url)
         self._notice, self._noticed = notice, 0
         self._rows = Rows(self._engine, experiment, search)
+        self._owner = experiment, search
         self._replayed: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._closed = False
@@ -137,6 +140,18 @@ class Journal:
             JournalError: it was not stored.
         """
         return await self._writes.submit((request, completion))
+
+    async def register(self, reading: Reading) -> int:
+        """The reading's number, for good; see `readings.Readings`.
+
+        Raises:
+            JournalError: it could not be stored.
+        """
+        loop, arguments = asyncio.get_running_loop(), (self._engine, reading, *self._owner)
+        try:
+            return await loop.run_in_executor(self._writer, register, *arguments)
+        except (sa.exc.SQLAlchemyError, RuntimeError) as error:
+            raise self._failure(error) from None
 
     def _failure(self, error: BaseException) -> JournalError:
         if self._closed:

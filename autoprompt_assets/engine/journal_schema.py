@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 
@@ -64,8 +67,37 @@ request_forms = sa.Table(
     sa.Column("shape", sa.String(64), primary_key=True),
     sa.Column("form", sa.Text, nullable=False),
 )
+# What the sealed tests have read; `readings` says what a reading is.
+row_sets = sa.Table(
+    "row_sets",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String(64), nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+set_rows = sa.Table(
+    "set_rows",
+    metadata,
+    # The row first: what is looked up is which sets hold a row.
+    sa.Column("row", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("row_set", sa.Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+readings = sa.Table(
+    "readings",
+    metadata,
+    sa.Column("row_set", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("pair", sa.String(64), primary_key=True),
+    sa.Column("grader", sa.String(64), primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    # Who read first, and when.
+    sa.Column("experiment", sa.Text, nullable=False),
+    sa.Column("search", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+)
 schema = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
+_ANEW = "move it away to start a new one, which pays for its answers again and counts verdicts anew"
 # Markers are beginnings of SQLite's error names and of PostgreSQL's error codes.
 _MENDS = (
     (("SQLITE_FULL", "53100"), "free some space, then run again"),
@@ -76,8 +108,7 @@ _MENDS = (
     ),
     (
         ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "XX"),
-        "put back a copy of it, or move it away to start a new one, which pays for its answers "
-        "again",
+        f"put back a copy of it, or {_ANEW}",
     ),
     (("SQLITE_IOERR",), "mend the disk, or free some space on it, then run again"),
     (("PSYCOPG", "08", "57P", "28", "3D"), "start its server, or correct AUTOPROMPT_JOURNAL"),
@@ -90,32 +121,69 @@ def open_database(url: str) -> sa.Engine:
     Raises:
         JournalError: it cannot be opened or written, or another version of this program made it.
     """
+    engine, version = _connected(_location(url), _made_version)
+    _refuse_other(engine, version)
+    return engine
+
+
+def open_existing(url: str) -> sa.Engine | None:
+    """The journal's database where there is one; `None`, and nothing is made, where there is none.
+
+    Raises:
+        JournalError: it cannot be opened, or another version of this program made it.
+    """
     location = _location(url)
+    if location.get_backend_name() == "sqlite" and not _file(location).exists():
+        return None
+    engine, version = _connected(location, _found_version)
+    if version is None:
+        engine.dispose()
+        return None
+    _refuse_other(engine, version)
+    return engine
+
+
+@contextmanager
+def exclusive(engine: sa.Engine, lock: int) -> Iterator[sa.Connection]:
+    """A transaction that no other process's under the same `lock` overlaps."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+        yield connection
+
+
+def _connected(
+    location: sa.URL, read_version: Callable[[sa.Engine], int | None]
+) -> tuple[sa.Engine, int | None]:
     engine = None
     try:
         if location.get_backend_name() == "sqlite":
             engine = _sqlite(location)
         else:
             engine = _postgresql(location)
-        version = _schema_version(engine)
+        return engine, read_version(engine)
     except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
         if engine is not None:
             engine.dispose()
         raise failure(f"the journal cannot be opened: {shown(location)}", error) from None
+
+
+def _refuse_other(engine: sa.Engine, version: int | None) -> None:
     if version is None:
         engine.dispose()
         raise JournalError(
-            f"the journal cannot be opened: {shown(location)}: is a database of another program; "
+            f"the journal cannot be opened: {shown(engine.url)}: is a database of another program; "
             "name a file of its own in AUTOPROMPT_JOURNAL"
         )
     if version != SCHEMA_VERSION:
         engine.dispose()
         raise JournalError(
-            f"the journal cannot be opened: {shown(location)}: it has schema {version}, this "
+            f"the journal cannot be opened: {shown(engine.url)}: it has schema {version}, this "
             f"program writes {SCHEMA_VERSION}; use the version of this program that made it, or "
-            "move it away to start a new one, which pays for its answers again"
+            f"{_ANEW}"
         )
-    return engine
 
 
 def failure(what: str, error: BaseException) -> JournalError:
@@ -141,7 +209,7 @@ def _mend(cause: BaseException) -> str:
     for markers, mend in _MENDS:
         if code.startswith(markers):
             return mend
-    return "mend it, or move it away to start a new one, which pays for its answers again"
+    return f"mend it, or {_ANEW}"
 
 
 def _location(url: str) -> sa.URL:
@@ -164,10 +232,15 @@ def _location(url: str) -> sa.URL:
     return location
 
 
-def _sqlite(location: sa.URL) -> sa.Engine:
+def _file(location: sa.URL) -> Path:
+    """A SQLite database's file, which its address may name as a URI."""
     assert location.database is not None
-    if not location.database.startswith("file:"):
-        Path(location.database).parent.mkdir(parents=True, exist_ok=True)
+    name = location.database
+    return Path(unquote(name[5:].partition("?")[0]) if name.startswith("file:") else name)
+
+
+def _sqlite(location: sa.URL) -> sa.Engine:
+    _file(location).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(location, pool_size=2, max_overflow=0)
     sa.event.listen(engine, "connect", _configure_sqlite)
     return engine
@@ -220,13 +293,9 @@ def _configure_postgresql(connection: Any, _: object) -> None:
     connection.commit()
 
 
-def _schema_version(engine: sa.Engine) -> int | None:
+def _made_version(engine: sa.Engine) -> int | None:
     """The schema's version, made where there is none; several processes may do so at once."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+    with exclusive(engine, _CREATION_LOCK) as connection:
         tables = sa.inspect(connection)
         if not tables.has_table(schema.name):
             if engine.dialect.name == "sqlite" and tables.get_table_names():
@@ -235,5 +304,16 @@ def _schema_version(engine: sa.Engine) -> int | None:
             connection.execute(schema.insert().values(version=SCHEMA_VERSION))
         # Changes nothing, and fails where nothing can be written: before a call is paid for.
         connection.execute(schema.delete().where(schema.c.version < 0))
-        found: int | None = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
+        return _version(connection)
+
+
+def _found_version(engine: sa.Engine) -> int | None:
+    """The schema's version; `None` where there is none."""
+    with engine.connect() as connection:
+        made = sa.inspect(connection).has_table(schema.name)
+        return _version(connection) if made else None
+
+
+def _version(connection: sa.Connection) -> int | None:
+    found: int | None = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
     return found

@@ -92,13 +92,17 @@ class Best:
 
 @dataclass(frozen=True)
 class TestOutcome:
-    """Baseline and best on the sealed test rows."""
+    """Baseline and best on the sealed test rows.
+
+    `reading` says the how manieth verdict on these rows this is, from 1; see `readings`.
+    """
 
     __test__ = False
 
     baseline: Summary
     best: Summary
     comparison: Comparison
+    reading: int
 
 
 class Sink(Protocol):

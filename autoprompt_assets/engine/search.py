@@ -19,6 +19,14 @@ from autoprompt_assets.engine.headroom import Headroom, headroom
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers.base import Judge, Optimizer, Proposal
+from autoprompt_assets.engine.readings import (
+    Reading,
+    Readings,
+    RowSet,
+    grader_key,
+    level_of,
+    pair_key,
+)
 from autoprompt_assets.engine.records import Iteration, Records, Scored, TestOutcome
 from autoprompt_assets.engine.scoring import Scoring
 from autoprompt_assets.engine.spec import ExperimentSpec
@@ -49,7 +57,7 @@ class Search:
     """One experiment's search. What has ended is read from `records`, never done again.
 
     `reserve` is the test comparison's worst case, set aside from the budget first. `train` are the
-    rows that a strategy may have a candidate tried on, by id.
+    rows that a strategy may have a candidate tried on, by id. `readings` counts the sealed tests.
     """
 
     spec: ExperimentSpec
@@ -58,6 +66,7 @@ class Search:
     reserve: Spend
     train: Mapping[str, Example]
     judge: Judge
+    readings: Readings
 
     @cached_property
     def first(self) -> Candidate:
@@ -167,15 +176,25 @@ class Search:
         return Budget(self.spec.budget, spent, self.reserve)
 
     async def test(self, baseline: Candidate, best: Candidate, test: SplitRows) -> TestOutcome:
-        """Both candidates on the sealed rows, paired. Its cost was set aside from the start."""
+        """Both candidates on the sealed rows, paired. Its cost was set aside from the start.
+
+        It is judged at the level that its reading of these rows has left.
+        """
+        number = await self.readings.register(self._reading(baseline, best, test))
+        level = level_of(number)
         before = await self.scoring.score(baseline, test, "test: baseline")
         if baseline.id == best.id:
-            return TestOutcome(before, before, same(before.measured))
+            return TestOutcome(before, before, same(before.measured, level), number)
         after = await self.scoring.score(best, test, "test: best")
-        found = compare(self.records.read_pairs(baseline, best, "test"))
+        found = compare(self.records.read_pairs(baseline, best, "test"), level)
         if found.verdict == "better":
             found = self._answered(baseline, best, before, found)
-        return TestOutcome(before, after, found)
+        return TestOutcome(before, after, found, number)
+
+    def _reading(self, baseline: Candidate, best: Candidate, test: SplitRows) -> Reading:
+        models = self.evaluator.models
+        pair = pair_key(models.target, baseline, best)
+        return Reading(RowSet.of(test.read()), pair, grader_key(self.spec.grader, models))
 
     def _answered(
         self, baseline: Candidate, best: Candidate, before: Summary, found: Comparison
@@ -191,16 +210,19 @@ class Search:
             lacking.add("unparsable")
         outcomes = self.records.read_outcomes(baseline, "test")
         pairs = self.records.read_pairs(baseline, best, "test")
-        level = compare(
-            (after if outcome in lacking else value, after)
-            for outcome, (value, after) in zip(outcomes, pairs, strict=True)
+        answered = compare(
+            (
+                (after if outcome in lacking else value, after)
+                for outcome, (value, after) in zip(outcomes, pairs, strict=True)
+            ),
+            found.level,
         )
-        if level.verdict == "better":
+        if answered.verdict == "better":
             return found
         missing = {name: before.outcomes[name] for name in sorted(lacking & {*before.outcomes})}
         counts = ", ".join(f"{count} {name}" for name, count in missing.items())
         return replace(
-            level,
+            answered,
             reason=f"{sum(missing.values())} of the baseline's {before.rows} test rows have no "
             f"answer that can be read ({counts}) and count as 0 in its score; with these rows "
             "taken as equal no difference is shown. Mend what kept the answers away (the server, "

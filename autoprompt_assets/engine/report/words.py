@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from autoprompt_assets.engine.compare import LEVEL, Comparison
+from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.readings import level_of
 from autoprompt_assets.engine.records import Best, TestOutcome
 from autoprompt_assets.engine.report.lineage import Entry
 
@@ -31,13 +33,49 @@ def verdict(best: Best, comparison: Comparison) -> str:
         "worse": "The best prompt is worse",
         "not shown": "No difference was shown",
     }[comparison.verdict]
-    low, high = comparison.ci95
+    low, high = comparison.interval
     rows = f"{comparison.rows:,} sealed test row{'s' if comparison.rows != 1 else ''}"
     sentence = (
         f"{found}: {points(comparison.difference)} points on {rows} "
-        f"(95% interval {points(low)} to {points(high)}, {p_value(comparison.p_value)})."
+        f"({confidence(comparison.level)} interval {points(low)} to {points(high)}, "
+        f"{p_value(comparison.p_value, comparison.level)})."
     )
     return f"{sentence} {comparison.reason}." if comparison.reason else sentence
+
+
+def wear(number: int) -> str:
+    """What the verdict of that number on its rows is judged at, and what that does not mend."""
+    if number == 1:
+        return f"the first verdict on these rows: judged at {judged(1)}"
+    earlier = "one" if number == 2 else "ones"
+    return (
+        f"the {ordinal(number)} verdict on these rows: judged at {judged(number)}; not corrected "
+        f"for what was changed after seeing the earlier {earlier}"
+    )
+
+
+def judged(number: int) -> str:
+    """The level of the verdict of that number, and the interval to match."""
+    level = level_of(number)
+    share = f" (.05/{number})" if number > 1 else ""
+    return f"{_plain(level).removeprefix('0')}{share}, {confidence(level)} interval"
+
+
+def confidence(level: float) -> str:
+    """The confidence of an interval at `level`, with as many digits as tell it from 100%."""
+    return f"{100 - Decimal(_plain(100 * level))}%"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, …"""
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    ending = "th" if number % 100 in (11, 12, 13) else endings.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
+def _plain(level: float) -> str:
+    """Three digits, never with an exponent."""
+    return f"{Decimal(f'{level:.3g}'):f}"
 
 
 def optimism(best: Best, outcome: TestOutcome) -> float | None:
@@ -49,12 +87,12 @@ def optimism(best: Best, outcome: TestOutcome) -> float | None:
 def won(comparison: Comparison) -> str:
     """The share of wins among the rows that differ; empty where no row can be a win or a loss."""
     differ = comparison.wins + comparison.losses
-    if comparison.won_ci95 is None or not differ:
+    if comparison.won_interval is None or not differ:
         return ""
-    low, high = comparison.won_ci95
+    low, high = comparison.won_interval
     return (
         f"{percent(comparison.wins / differ)} of {differ} "
-        f"(95% interval {percent(low)} to {percent(high)})"
+        f"({confidence(comparison.level)} interval {percent(low)} to {percent(high)})"
     )
 
 
@@ -88,16 +126,17 @@ def points(difference: float) -> str:
     return "0.0" if not rounded else f"{rounded:+.1f}".replace("-", "−")
 
 
-def p_value(p: float) -> str:
-    """With as many digits as matter."""
+def p_value(p: float, level: float) -> str:
+    """With as many digits as matter beside the level that it is judged at."""
     if p >= 0.9995:
         return "p = 1"
-    if p < 1e-6:
+    if p < min(1e-6, level):
         return "p < 0.000001"
-    # Near the level, two digits would not say on which side it is.
-    near = abs(p - LEVEL) < LEVEL / 50
-    significant = 1 if p < 0.001 else 3 if near else 2
-    return f"p = {p:.{significant - 1 - math.floor(math.log10(p))}f}"
+    places = (0 if p < level / 50 else 1) - math.floor(math.log10(p))
+    # Near the level, few digits would not say on which side it is.
+    while (float(f"{p:.{places}f}") < level) != (p < level):
+        places += 1
+    return f"p = {p:.{places}f}"
 
 
 def preview(text: str) -> str:

@@ -21,6 +21,7 @@ from autoprompt_assets.engine.journal import Journal, Spend
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import Optimizer
+from autoprompt_assets.engine.readings import Reading
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from resources.llm import LLMResource
@@ -86,6 +87,13 @@ async def searched(subject: Subject, folder: Path, budget: int, measure: Measure
     return Curve(calls, scores, outcome.comparison.verdict, history.spend.calls)
 
 
+class Unworn:
+    """Each search is measured as if it were the first on its rows, which all of them share."""
+
+    async def register(self, reading: Reading) -> int:
+        return 1
+
+
 class Values:
     """Grades by example id, read once: a stored evaluation does not change."""
 
@@ -112,7 +120,7 @@ async def _connected(subject: Subject, folder: Path) -> AsyncIterator[Search]:
         asker = Asker(calls, llm.models(spec), make_grader(spec))
         evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, Quiet())
         train = {one.id: one for one in subject.rows["train"]}
-        yield Search(spec, evaluator, records, Spend(), train, subject.lint)
+        yield Search(spec, evaluator, records, Spend(), train, subject.lint, Unworn())
 
 
 def _told(subject: Subject, history: History, values: Values) -> Optimizer:
