@@ -102,6 +102,8 @@ class PriceSpec(Frozen):
 
     prompt: Number = Field(ge=0)
     completion: Number = Field(ge=0)
+    cached: Number | None = Field(None, ge=0)
+    """Of prompt tokens that the provider had in its cache; `prompt` where it is left out."""
 
 
 class RoleSpec(Frozen):

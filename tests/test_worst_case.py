@@ -1,0 +1,111 @@
+"""`check`'s "at most" is true for every strategy, whatever the script and however tokens count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoprompt_assets.engine.dataset import SPLITS, Split
+from autoprompt_assets.engine.spec import ExperimentSpec
+from tests.worst_server import SCRIPTS, Charged, Worst, charged, rows_of, text
+
+COUNTS: dict[Split, int] = {"train": 9, "validation": 16, "test": 16}
+LABELS = ("是，就是这样", 'no "never"\n', "maybe")
+LONGEST = 900
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "opro": {"history": 4, "exemplars": 3},
+    "gepa": {"minibatch": 2},
+    "mipro": {"demos": 3, "instructions": 3, "parameters": {"max_tokens": [7, 120]}},
+    "demos": {"demos": 3},
+    "auto": {"demos": 2, "minibatch": 2, "parameters": {"max_tokens": [7, 120]}},
+}
+
+
+def spec_of(strategy: str, script: str, kind: str) -> ExperimentSpec:
+    filled = kind == "filled"
+    target: dict[str, Any] = {
+        "model": "target",
+        "prompt": f"{text(script, 'first', 60)} {{input}}" if filled else text(script, "first", 60),
+        "max_tokens": 60,
+        "price": {"prompt": 1.0, "completion": 3.0},
+        "choices": LABELS if kind == "choices" else (),
+    }
+    review = {
+        "model": "judge",
+        "max_tokens": 40,
+        "prompt": "{input}: is {response} {response} what {answer} is?",
+        "price": {"prompt": 2.0, "completion": 5.0},
+    }
+    writer = {"model": "writer", "max_tokens": 300, "price": {"prompt": 7.0, "completion": 11.0}}
+    reviewed = kind == "review"
+    roles = {"target": target, **({"review": review} if reviewed else {}), "optimizer": writer}
+    own = STRATEGIES.get(strategy, {})
+    optimizer = {"strategy": strategy, "iterations": 3, "candidates": 2, "race": False, **own}
+    if strategy != "rescore":
+        optimizer |= {"longest": LONGEST}
+    if strategy == "demos":
+        del roles["optimizer"]
+    for role in roles.values():
+        role["endpoint"] = "worst"
+    return ExperimentSpec.model_validate(
+        {
+            "dataset": {"path": "rows.csv"},
+            "roles": roles,
+            "grader": {"kind": "model" if reviewed else "exact"},
+            "optimizer": optimizer,
+            "headroom": {"rows": 4},
+            "unmeasured": 0.9,
+            "endpoints": {"worst": {"base_url": "http://127.0.0.1:9/v1"}},
+        }
+    )
+
+
+def searched(strategy: str, script: str, kind: str, folder: Path, *earlier: Any) -> Charged:
+    spec = spec_of(strategy, script, kind)
+    targets = LABELS if kind == "choices" else [text(script, n, 30 + n) for n in range(3)]
+    rows = {split: rows_of(script, split, COUNTS[split], targets) for split in SPLITS}
+    prefix = "{input} {input} " if kind == "filled" else ""
+    server = Worst(script, prefix, LONGEST)
+    folder.mkdir(exist_ok=True)
+    return charged(spec, rows, server, folder, *earlier)
+
+
+def assert_holds(found: Charged) -> None:
+    books, bound = found.books, found.bound
+    # Equal requests are asked once, and charged each time.
+    assert found.server.calls <= books.calls <= bound.calls
+    assert found.server.prompt_tokens <= books.prompt_tokens <= bound.prompt_tokens
+    assert found.server.completion_tokens <= books.completion_tokens <= bound.completion_tokens
+    assert 0 < books.usd <= bound.usd
+
+
+@pytest.mark.parametrize("kind", ["plain", "filled", "review", "choices"])
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(one, marks=() if one == "cjk" else pytest.mark.slow) for one in SCRIPTS],
+)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_search_is_charged_more_than_its_bound(
+    strategy: str, script: str, kind: str, tmp_path: Path
+) -> None:
+    found = searched(strategy, script, kind, tmp_path)
+    assert any(found.proposals)
+    assert_holds(found)
+
+
+def test_a_search_that_scores_another_s_candidates_again_is_bounded_by_theirs(
+    tmp_path: Path,
+) -> None:
+    """Its own file does not say how many they are, nor that they have demos."""
+    first = searched("demos", "cjk", "plain", tmp_path)
+    spec = spec_of("opro", "cjk", "plain").model_dump(mode="json")
+    spec["optimizer"] = {"strategy": "rescore", "search": "0" * 12, "iterations": 3, "race": False}
+    again = ExperimentSpec.model_validate(spec)
+    targets = [text("cjk", n, 30 + n) for n in range(3)]
+    rows = {split: rows_of("cjk", split, COUNTS[split], targets) for split in SPLITS}
+    found = charged(again, rows, Worst("cjk", "", LONGEST), tmp_path, first.proposals)
+    assert sum(map(len, found.proposals)) == 6
+    assert_holds(replace(found, server=replace(found.server, calls=0, prompt_tokens=0)))
