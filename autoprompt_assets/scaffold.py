@@ -48,7 +48,8 @@ roles:
     # spaces inside other braces around a name: {{ label }}.
     prompt: {prompt}
     temperature: 0
-    max_tokens: 1000
+    # What a model thinks before it answers counts, too; an answer that is cut off counts as wrong.
+    max_tokens: 4000
     # Seconds that one attempt may take, and a call with all its attempts (null: three times that).
     timeout: 600
     deadline: null
@@ -60,7 +61,7 @@ roles:
     endpoint: openai
     model: {writer}
     temperature: 0.7
-    max_tokens: 4000
+    max_tokens: 8000
 
 # exact, choice, contains, number, regex (with pattern), json (with field), or model (the review
 # role judges; add roles.review with a prompt that holds {{response}} and {{answer}}).

@@ -203,6 +203,8 @@ class LoopbackServer:
         self.behaviour, self.port, self.log = behaviour, port, log
         self.ledger: list[Json] = []
         self.slow: Callable[[Json], bool] = lambda body: False
+        self.cached = 0
+        """Prompt tokens that each reply says came from a cache."""
         self._seen: Counter[str] = Counter()
         self.peak_in_flight = self.in_flight = self.answered = 0
 
@@ -265,7 +267,10 @@ class LoopbackServer:
             if fault is not None:
                 return failure(request, fault)
             self.answered += 1
-            return web.json_response(completion(behaviour, body, key))
+            reply = completion(behaviour, body, key)
+            if self.cached:
+                reply["usage"]["prompt_tokens_details"] = {"cached_tokens": self.cached}
+            return web.json_response(reply)
         finally:
             self.in_flight -= 1
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.headroom import Headroom
+from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project
 
@@ -52,8 +53,8 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "experiment": "",
         "best_prompt": "",
         "best_candidate": ["demos", "instruction", "parameters"],
-        "baseline": ["test", "validation"],
-        "best": ["iteration", "test", "validation"],
+        "baseline": ["answer", "test", "validation"],
+        "best": ["answer", "iteration", "test", "validation"],
         "comparison": ["ci95", "difference", "p_value", "reason", "verdict"],
         "validation_minus_test": "",
         "headroom": sorted(field.name for field in fields(Headroom)),
@@ -63,6 +64,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "tokens": ["completion", "prompt"],
         "usd": "",
         "usd_paid": "",
+        "cached_tokens": "",
         "best_request": "",
         "report": "",
     }
@@ -229,7 +231,9 @@ def test_init_writes_an_experiment_that_check_and_list_show(tmp_path: Path) -> N
     assert checked.returncode == 0, checked.stderr
     assert "even-numbers: 40 rows in " in checked.stdout
     assert AT_MOST.search(checked.stdout)
-    assert "even-numbers: gpt-4.1-mini at openai, auto" in project.run("list").stdout
+    target, writer = DEFAULT_MODELS["openai"], DEFAULT_WRITERS["openai"]
+    assert f"even-numbers: {target} at openai, auto" in project.run("list").stdout
+    assert f"optimizer: {writer} at openai" in checked.stdout
 
 
 def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
+from autoprompt_assets.engine.answer_cost import AnswerCosts
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
@@ -31,6 +32,7 @@ from tests.report_support import (
 )
 
 SEARCH = "0123456789ab"
+NO_COSTS = AnswerCosts(None, None, "")
 KNOWN = {first().candidate.id: first().candidate}
 
 
@@ -93,11 +95,13 @@ def test_dagster_takes_the_metadata() -> None:
 
 def test_the_outcome_tells_the_gap_and_both_intervals() -> None:
     end = outcome_of(32, 4)
-    found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html")
+    found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html", NO_COSTS)
     assert found["validation minus test score"] == pytest.approx(117 / 150 - 92 / 96)
     assert found["won ci95"] == "0.739 to 0.969"
     graded = replace(end, comparison=replace(end.comparison, won_ci95=None))
-    assert "won ci95" not in outcome_metadata(graded, select(first(), []), SEARCH, "r.html")
+    assert "won ci95" not in outcome_metadata(
+        graded, select(first(), []), SEARCH, "r.html", NO_COSTS
+    )
 
 
 def test_candidates_are_counted_by_what_was_decided() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS, Endpoint
 from resources.llm import LLMResource
 from resources.prices import price_of
 from resources.searches import SearchStore
-from tests.support import KEY
+from tests.loopback import Behaviour, LoopbackServer
+from tests.support import ANSWERS, KEY, toy_project
 from tests.test_chat import REPLY, ask, scripted, spec_of, use
 
 TIERED = Price(((0, 1.0), (100, 3.0)), ((0, 2.0), (100, 4.0)), ((0, 0.1), (100, 0.3)))
@@ -165,3 +168,42 @@ def test_a_budget_in_dollars_is_refused_where_a_price_is_not_known() -> None:
 def test_default_models_have_a_price() -> None:
     for model in (DEFAULT_MODELS["openai"], *DEFAULT_WRITERS.values()):
         assert listed(model).cached is not None
+
+
+def test_a_search_that_goes_on_is_charged_at_its_own_prices_whatever_the_list_says(
+    tmp_path: Path,
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        first = project.run_json("toy")
+        (prices,) = (project.home / "results").rglob("prices.json")
+        dearer = {
+            role: {name: [[at, 10 * rate] for at, rate in tiers] for name, tiers in price.items()}
+            for role, price in json.loads(prices.read_bytes()).items()
+        }
+        for path in list(prices.parent.iterdir()):
+            if path.name not in ("prices.json", "spec.json"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        prices.write_text(json.dumps(dearer), encoding="utf-8")
+        asked = len(server.ledger)
+        again = project.run_json("toy")
+        checked = project.run("check", "toy").stdout
+    assert len(server.ledger) == asked
+    assert again["usd"] == pytest.approx(10 * first["usd"], rel=1e-3)
+    assert (again["usd_paid"], again["best"]["iteration"]) == (0, first["best"]["iteration"])
+    assert again["best"]["answer"]["usd"] == pytest.approx(10 * first["best"]["answer"]["usd"])
+    assert json.loads(prices.read_bytes()) == dearer
+    at_most = re.search(r"the whole search, at most: .*\$(\d+\.\d+)", checked)
+    assert at_most is not None
+    assert float(at_most[1]) > 2
+
+
+def test_what_was_paid_is_told_beside_the_list_price(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        server.cached = 4
+        project = toy_project(tmp_path, server.base_url)
+        outcome = project.run_json("toy")
+        shown = project.run("run", "toy").stdout
+    assert outcome["cached_tokens"] > 0
+    assert 0 < outcome["usd_paid"] < outcome["usd"]
+    assert " at list prices; paid now: $0.0000" in " ".join(shown.split())

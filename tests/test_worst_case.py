@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.dataset import SPLITS, Split
-from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec
 from tests.worst_server import SCRIPTS, Charged, Worst, charged, rows_of, text
 
 COUNTS: dict[Split, int] = {"train": 9, "validation": 16, "test": 16}
@@ -63,14 +64,15 @@ def spec_of(strategy: str, script: str, kind: str) -> ExperimentSpec:
     )
 
 
-def searched(strategy: str, script: str, kind: str, folder: Path, *earlier: Any) -> Charged:
-    spec = spec_of(strategy, script, kind)
+def searched(
+    strategy: str, script: str, kind: str, folder: Path, usd: float | None = None, **server: Any
+) -> Charged:
+    spec = spec_of(strategy, script, kind).model_copy(update={"budget": BudgetSpec(usd=usd)})
     targets = LABELS if kind == "choices" else [text(script, n, 30 + n) for n in range(3)]
     rows = {split: rows_of(script, split, COUNTS[split], targets) for split in SPLITS}
     prefix = "{input} {input} " if kind == "filled" else ""
-    server = Worst(script, prefix, LONGEST)
     folder.mkdir(exist_ok=True)
-    return charged(spec, rows, server, folder, *earlier)
+    return charged(spec, rows, Worst(script, prefix, LONGEST, **server), folder)
 
 
 def assert_holds(found: Charged) -> None:
@@ -109,3 +111,54 @@ def test_a_search_that_scores_another_s_candidates_again_is_bounded_by_theirs(
     found = charged(again, rows, Worst("cjk", "", LONGEST), tmp_path, first.proposals)
     assert sum(map(len, found.proposals)) == 6
     assert_holds(replace(found, server=replace(found.server, calls=0, prompt_tokens=0)))
+
+
+USAGES: dict[str, Callable[[int, int], object]] = {
+    "openai": lambda prompt, said: {"prompt_tokens": prompt, "completion_tokens": said},
+    "other words": lambda prompt, said: {"input_tokens": prompt, "output_tokens": said},
+    "absent": lambda prompt, said: None,
+    "empty": lambda prompt, said: {},
+    "nulls": lambda prompt, said: {"prompt_tokens": None, "completion_tokens": None},
+    "zeros": lambda prompt, said: {"prompt_tokens": 0, "completion_tokens": 0},
+    "no completion": lambda prompt, said: {"prompt_tokens": prompt, "completion_tokens": 0},
+    "a total": lambda prompt, said: {"total_tokens": prompt + said},
+    "texts": lambda prompt, said: {"prompt_tokens": str(prompt), "completion_tokens": ""},
+}
+
+
+@pytest.mark.parametrize("usage", USAGES)
+def test_a_budget_in_dollars_binds_whatever_a_server_says_of_its_tokens(
+    usage: str, tmp_path: Path
+) -> None:
+    free = searched("opro", "ascii", "plain", tmp_path / "free", usage=USAGES[usage])
+    assert all(step.status == "scored" for step in free.steps)
+    limit = free.reserve.usd + 0.6 * free.books.usd
+    held = searched("opro", "ascii", "plain", tmp_path / "held", limit, usage=USAGES[usage])
+    assert held.steps[-1].status == "stopped"
+    assert f" of ${limit:g}" in held.steps[-1].reason
+    assert 0 < held.books.usd < free.books.usd
+    assert held.books.usd <= limit
+    assert held.server.calls < free.server.calls
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("search-*/**/*"))
+        if path.is_file() and not path.name.endswith(".timings.parquet")
+    }
+
+
+def test_what_a_provider_had_in_its_cache_moves_nothing_of_a_search(tmp_path: Path) -> None:
+    """It depends on the order and the time of calls, and so would the path."""
+
+    def cached(prompt: int, said: int) -> object:
+        usage = {"prompt_tokens": prompt, "completion_tokens": said}
+        return {**usage, "prompt_tokens_details": {"cached_tokens": prompt // 2}}
+
+    both = [
+        searched("gepa", "ascii", "review", tmp_path / name, 0.6, usage=usage)
+        for name, usage in (("plain", USAGES["openai"]), ("cached", cached))
+    ]
+    assert both[0].books == both[1].books
+    assert files_of(tmp_path / "plain") == files_of(tmp_path / "cached")

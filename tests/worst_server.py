@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ from autoprompt_assets.engine.journal import Journal, Spend
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import Judge, Proposal, Unjudged
+from autoprompt_assets.engine.records import Iteration
 from autoprompt_assets.engine.search import Search
-from autoprompt_assets.engine.search_bounds import run_bound
+from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import RescoreSpec
 from resources.llm import LLMResource
@@ -54,6 +55,10 @@ def text(script: str, seed: object, characters: int) -> str:
     return (mark + " " + SCRIPTS[script] * (characters // len(SCRIPTS[script]) + 1))[:characters]
 
 
+def counted(prompt: int, completion: int) -> object:
+    return {"prompt_tokens": prompt, "completion_tokens": completion}
+
+
 @dataclass
 class Worst:
     """Answers of `script`; an instruction has `prefix` and is usable every third time."""
@@ -61,6 +66,8 @@ class Worst:
     script: str
     prefix: str
     longest: int
+    usage: Callable[[int, int], object] = counted
+    """What the server says of prompt and completion tokens."""
     charged: list[tuple[int, int]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -74,7 +81,7 @@ class Worst:
         return web.json_response(
             {
                 "choices": [{"message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": prompt, "completion_tokens": most},
+                "usage": self.usage(prompt, most),
             }
         )
 
@@ -117,7 +124,12 @@ class Charged:
     books: Spend
     server: Spend
     bound: Spend
-    proposals: tuple[tuple[Proposal, ...], ...]
+    reserve: Spend
+    steps: tuple[Iteration, ...]
+
+    @property
+    def proposals(self) -> list[list[Proposal]]:
+        return [[one.proposal for one in step.scored] for step in self.steps]
 
 
 async def charge(
@@ -156,7 +168,8 @@ async def charge(
         books,
         Spend(len(server.charged), prompt, completion),
         _bound(spec, models, rows, earlier),
-        tuple(tuple(one.proposal for one in step.scored) for step in steps),
+        comparison_bound(spec, models, rows["train"], Extent.of(rows["test"])),
+        steps,
     )
 
 
@@ -166,7 +179,7 @@ async def _searched(
     rows: Mapping[Split, list[Example]],
     folder: Path,
     earlier: Sequence[Sequence[Proposal]],
-) -> tuple[Spend, tuple[Any, ...]]:
+) -> tuple[Spend, tuple[Iteration, ...]]:
     target, optimizer = spec.roles.target, spec.optimizer
     judge: Judge = Lint(
         target.prompt,
@@ -181,7 +194,8 @@ async def _searched(
         judge = Unjudged()
     records = SearchStore(UPath(folder / f"search-{optimizer.strategy}"))
     train = {row.id: row for row in rows["train"]}
-    search = Search(spec, evaluator, records, Spend(), train, judge)
+    reserve = comparison_bound(spec, evaluator.models, rows["train"], Extent.of(rows["test"]))
+    search = Search(spec, evaluator, records, reserve, train, judge)
     validation, test = split_rows(rows["validation"]), split_rows(rows["test"])
     baseline = await search.baseline(validation)
     room, repeats = await search.headroom(baseline, validation, test.count)

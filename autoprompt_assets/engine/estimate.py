@@ -20,6 +20,8 @@ from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.lint import longest_instruction
 from autoprompt_assets.engine.llm import Role
+from autoprompt_assets.engine.optimizers import longest_question
+from autoprompt_assets.engine.optimizers.base import Sizes
 from autoprompt_assets.engine.search_bounds import candidates_of, conversations_of
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec, GepaSpec, MiproSpec
@@ -31,8 +33,6 @@ OF_AUTO = 0.5
 those that show demos."""
 WRITTEN = 800
 """Characters of a prompt that a model writes, where the first is shorter."""
-FRAME = 450
-"""Tokens of a question to the optimizer model, apart from the prompts and rows that it shows."""
 THOUGHT = 150
 """Tokens that the optimizer model writes beside a prompt."""
 REVIEW, FREE, LEAST = 40, 200, 4
@@ -93,7 +93,12 @@ class _Likely:
         first = spec.roles.target.prompt
         self._first = tokens_of(first)
         limit = min(WRITTEN, longest_instruction(first, spec.optimizer.longest))
-        self._written = max(self._first, limit / 4) if models.optimizer else self._first
+        # A prompt has no more tokens than the answer that it stood in.
+        written = min(limit / 4, said.get("optimizer", limit))
+        self._written = max(self._first, written) if models.optimizer else self._first
+        by_size = sorted(rows["train"], key=lambda row: len(row.input) + len(row.target))
+        quarter = len(by_size) // 4
+        self._usual = by_size[quarter : len(by_size) - quarter]
 
     def search(self, earlier: Sequence[Candidate]) -> Spend:
         spec = self._spec
@@ -144,15 +149,17 @@ class _Likely:
         return instruction + share * 0.75 * min(strategy.demos, len(self._train)) * each
 
     def _questions(self) -> Spend:
-        writer, strategy = self._models.optimizer, self._spec.optimizer
+        writer = self._models.optimizer
         if writer is None:
             return Spend()
         count = conversations_of(self._spec, self._models) * self._share()
-        shown = FRAME + 4 * self._written
-        if isinstance(strategy, GepaSpec | AutoSpec) and self._train:
-            shown += strategy.minibatch / 2 * (fmean(self._train) + self._answer() + PER_CALL)
+        if not count:
+            return Spend()
+        shown = (round(4 * tokens) for tokens in (self._written, self._answer(), REVIEW))
+        half = (candidates_of(self._spec) + 1) // 2
+        asked = longest_question(self._spec, self._usual, Sizes(*shown, candidates=half)) / 4
         answer = self._tokens("optimizer", self._written + THOUGHT)
-        return _spend(writer, count, count * shown, answer)
+        return _spend(writer, count, count * asked, answer)
 
     def _probes(self) -> Spend:
         strategy = self._spec.optimizer
