@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.bounds import UNSAID_MAX_TOKENS
 from autoprompt_assets.engine.budget import exceeds
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec, MiproSpec
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.plan import Plan, priced_models, within
 from autoprompt_assets.runner import Bench
@@ -79,11 +82,26 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     targets = {example.target for example in data.examples}
     if len(targets) == 1:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
+    yield from _unused_wordings(spec, data)
     prompt = spec.roles.target.prompt
     found = () if fields(prompt, spec.dataset.columns) else foreign(prompt)
     if found:
         listed = ", ".join(map(shown, found))
         yield f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled"
+
+
+def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
+    """Wordings that no strategy will try, for they are judged as every instruction is."""
+    optimizer, target = spec.optimizer, spec.roles.target
+    if not isinstance(optimizer, DemosSpec | MiproSpec | AutoSpec) or not optimizer.wordings:
+        return
+    train = [example for example in data.examples if example.split == "train"]
+    own = (optimizer.longest, optimizer.keep, spec.dataset.columns)
+    lint = Lint(target.prompt, train, spec.grader, target.choices, *own)
+    for number, wording in enumerate(optimizer.wordings):
+        problem = lint.problem(Candidate(wording), ())
+        if problem:
+            yield f"optimizer.wordings.{number} will not be tried: {problem}"
 
 
 def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:

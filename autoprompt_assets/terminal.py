@@ -148,7 +148,7 @@ def _cost(outcome: Outcome) -> str:
             price = "not known (set roles.*.price)"
     else:
         price += f" at list prices; paid now: ${outcome.usd_paid:.4f}"
-    if outcome.cached_tokens:
+    if outcome.cached_tokens and spend.usd:
         price += f" ({outcome.cached_tokens:,} prompt tokens came from the provider's cache)"
     return (
         f"calls: {calls['made']} made, {calls['replayed']} replayed, {calls['failed']} failed; "

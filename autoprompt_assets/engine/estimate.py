@@ -155,11 +155,13 @@ class _Likely:
         count = conversations_of(self._spec, self._models) * self._share()
         if not count:
             return Spend()
-        shown = (round(4 * tokens) for tokens in (self._written, self._answer(), REVIEW))
-        half = (candidates_of(self._spec) + 1) // 2
-        asked = longest_question(self._spec, self._usual, Sizes(*shown, candidates=half)) / 4
-        answer = self._tokens("optimizer", self._written + THOUGHT)
-        return _spend(writer, count, count * asked, answer)
+        written, answer, reason = (
+            round(4 * tokens) for tokens in (self._written, self._answer(), REVIEW)
+        )
+        sizes = Sizes(written, answer, reason, (candidates_of(self._spec) + 1) // 2)
+        asked = longest_question(self._spec, self._usual, sizes) / 4
+        said = self._tokens("optimizer", self._written + THOUGHT)
+        return _spend(writer, count, count * asked, said)
 
     def _probes(self) -> Spend:
         strategy = self._spec.optimizer
