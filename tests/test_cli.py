@@ -241,3 +241,10 @@ def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]
     folder = Path(outcome["report"]).parent / "iterations"
     assert folder.is_relative_to(project.home)
     return [json.loads(path.read_bytes()) for path in sorted(folder.glob("[!.]*.json"))]
+
+
+def test_check_names_wordings_that_will_not_be_tried(tmp_path: Path) -> None:
+    optimizer = "optimizer={strategy: demos, iterations: 2, wordings: [Say the shape., '{input}!']}"
+    said = toy_project(tmp_path).run("check", "toy", "--set", optimizer).stdout
+    assert "note: optimizer.wordings.1 will not be tried: it holds {input}, and the first" in said
+    assert "optimizer.wordings.0" not in said

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from autoprompt_assets.engine.answer_cost import AnswerCosts
+from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
@@ -122,3 +122,12 @@ def test_a_terminal_shows_gap_and_counts(outcome: Outcome) -> None:
     said = " ".join(out.getvalue().split())
     assert "validation minus test score of the best prompt: -0.178" in said
     assert "candidates: 15 evaluated, of which 3 accepted and 5 dropped early; 2 rejected" in said
+
+
+def test_the_end_tells_what_one_answer_costs() -> None:
+    costs = AnswerCosts(AnswerCost(0.001, 9, 1), AnswerCost(None, 90, 1), "one answer costs more")
+    best = select(first(), story())
+    found = outcome_metadata(outcome_of(32, 4), best, SEARCH, "r.html", costs)
+    assert found["one answer, baseline"] == "$0.0010, 9+1 tokens"
+    assert found["one answer, best"] == "90+1 tokens"
+    assert found["one answer, compared"] == "one answer costs more"

@@ -68,6 +68,9 @@ def searched(
     strategy: str, script: str, kind: str, folder: Path, usd: float | None = None, **server: Any
 ) -> Charged:
     spec = spec_of(strategy, script, kind).model_copy(update={"budget": BudgetSpec(usd=usd)})
+    if server.get("usable") == 1:
+        optimizer = spec.optimizer.model_copy(update={"attempts": 1, "iterations": 5})
+        spec = spec.model_copy(update={"optimizer": optimizer})
     targets = LABELS if kind == "choices" else [text(script, n, 30 + n) for n in range(3)]
     rows = {split: rows_of(script, split, COUNTS[split], targets) for split in SPLITS}
     prefix = "{input} {input} " if kind == "filled" else ""
@@ -84,16 +87,34 @@ def assert_holds(found: Charged) -> None:
     assert 0 < books.usd <= bound.usd
 
 
-@pytest.mark.parametrize("kind", ["plain", "filled", "review", "choices"])
-@pytest.mark.parametrize(
-    "script",
-    [pytest.param(one, marks=() if one == "cjk" else pytest.mark.slow) for one in SCRIPTS],
-)
-@pytest.mark.parametrize("strategy", STRATEGIES)
+def cases(*quick: str) -> list[Any]:
+    """Every strategy, script and kind of experiment; those that are not `quick` are slow."""
+    found = []
+    for strategy in STRATEGIES:
+        for script in SCRIPTS:
+            for kind in ("plain", "filled", "review", "choices"):
+                is_quick = script == "cjk" and kind in quick
+                marks = () if is_quick else pytest.mark.slow
+                found.append(pytest.param(strategy, script, kind, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("strategy", "script", "kind"), cases("filled", "review"))
 def test_no_search_is_charged_more_than_its_bound(
     strategy: str, script: str, kind: str, tmp_path: Path
 ) -> None:
     found = searched(strategy, script, kind, tmp_path)
+    assert any(found.proposals)
+    assert_holds(found)
+
+
+@pytest.mark.parametrize("kind", ["filled", pytest.param("review", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("strategy", ["opro", "gepa", "mipro", "auto"])
+def test_a_writer_whose_every_answer_is_a_long_prompt_fits_the_bound(
+    strategy: str, kind: str, tmp_path: Path
+) -> None:
+    """Nothing is left over then from questions that were not asked again."""
+    found = searched(strategy, "cjk", kind, tmp_path, usable=1)
     assert any(found.proposals)
     assert_holds(found)
 
@@ -126,14 +147,19 @@ USAGES: dict[str, Callable[[int, int], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def free(tmp_path_factory: pytest.TempPathFactory) -> Charged:
+    """A search without a budget."""
+    return searched("opro", "ascii", "plain", tmp_path_factory.mktemp("free"))
+
+
 @pytest.mark.parametrize("usage", USAGES)
 def test_a_budget_in_dollars_binds_whatever_a_server_says_of_its_tokens(
-    usage: str, tmp_path: Path
+    usage: str, free: Charged, tmp_path: Path
 ) -> None:
-    free = searched("opro", "ascii", "plain", tmp_path / "free", usage=USAGES[usage])
     assert all(step.status == "scored" for step in free.steps)
     limit = free.reserve.usd + 0.6 * free.books.usd
-    held = searched("opro", "ascii", "plain", tmp_path / "held", limit, usage=USAGES[usage])
+    held = searched("opro", "ascii", "plain", tmp_path, limit, usage=USAGES[usage])
     assert held.steps[-1].status == "stopped"
     assert f" of ${limit:g}" in held.steps[-1].reason
     assert 0 < held.books.usd < free.books.usd

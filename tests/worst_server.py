@@ -68,6 +68,8 @@ class Worst:
     longest: int
     usage: Callable[[int, int], object] = counted
     """What the server says of prompt and completion tokens."""
+    usable: float = 0.5
+    """Share of the writer's first answers that hold a prompt."""
     charged: list[tuple[int, int]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -88,7 +90,7 @@ class Worst:
     def _said(self, body: Mapping[str, Any], seed: str, most: int) -> str:
         if body["model"] == "writer":
             used = "cannot be used" in seed
-            if uniform(seed) < 0.5 or used:
+            if uniform(seed) < self.usable or used:
                 room = self.longest - len(self.prefix)
                 return f"[[{self.prefix}{text(self.script, seed, min(room, 4 * most - 90))}]]"
             return text(self.script, seed, 4 * most)
