@@ -8,6 +8,7 @@ import dagster as dg
 
 from autoprompt_assets import metadata
 from autoprompt_assets.automation import EXPERIMENTS, GRID
+from autoprompt_assets.engine.answer_cost import AnswerCosts
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.records import Scored, scored_json
@@ -241,10 +242,11 @@ def test_comparison(
         with session.opened(progress) as desk:
             outcome, counts = desk.do(desk.search.test(*candidates, session.rows("test")))
         records.write_outcome(outcome)
+        answers = AnswerCosts.of(history.baseline, best.scored, outcome)
         report = records.write_report(render_report(session, history, best, outcome))
     return dg.MaterializeResult(
         metadata={
-            **metadata.outcome_metadata(outcome, best, session.search_id, report),
+            **metadata.outcome_metadata(outcome, best, session.search_id, report, answers),
             **metadata.counts_metadata(counts),
             **metadata.failures_metadata(records, best.scored.candidate, "test"),
         },

@@ -141,6 +141,20 @@ def read_selection(url: str, selection: Selection) -> list[Account]:
         ]
 
 
+def read_answers(url: str, experiment: str) -> list[tuple[str, str, int, int]]:
+    """What the searches of `experiment` were answered: search, role, calls, completion tokens.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    names = ("search", "role", "made", "completion_tokens")
+    query = sa.select(*(usage.c[name] for name in names)).where(
+        usage.c.experiment == experiment, usage.c.made > 0
+    )
+    with _opened(url) as engine, engine.connect() as connection:
+        return [(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)]
+
+
 def searches_of(url: str) -> dict[str, set[str]]:
     """The searches that made or replayed a call, by experiment.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Split
@@ -50,8 +51,9 @@ def dataset_metadata(record: DatasetRecord) -> Metadata:
 
 
 def summary_metadata(summary: Summary) -> Metadata:
-    """Score, interval, rows, outcomes, and what the evaluation is charged."""
+    """Score, interval, rows, outcomes, and what the evaluation is charged, and one answer."""
     low, high = summary.ci95
+    answer = AnswerCost.of(summary)
     return {
         "score": summary.score,
         "score ci95": f"{low:.3f} to {high:.3f}",
@@ -59,6 +61,7 @@ def summary_metadata(summary: Summary) -> Metadata:
         "outcomes": dict(summary.outcomes),
         "tokens": summary.spend.tokens,
         "usd": summary.spend.usd,
+        **({"one answer": str(answer)} if answer else {}),
         **(
             {"calls without a known price": summary.spend.unpriced}
             if summary.spend.unpriced
@@ -74,6 +77,7 @@ def counts_metadata(counts: CallCounts) -> Metadata:
         "calls replayed": counts.replayed,
         "calls failed": counts.failed,
         "usd paid now": counts.usd,
+        **({"prompt tokens cached": counts.cached} if counts.cached else {}),
     }
 
 
@@ -135,8 +139,10 @@ def best_metadata(best: Best, baseline: Scored, search: str) -> Metadata:
     }
 
 
-def outcome_metadata(outcome: TestOutcome, best: Best, search: str, report: str) -> Metadata:
-    """The verdict and what it rests on, and by how much validation was too good."""
+def outcome_metadata(
+    outcome: TestOutcome, best: Best, search: str, report: str, answers: AnswerCosts
+) -> Metadata:
+    """The verdict and what it rests on, by how much validation was too good, and cost in use."""
     comparison = outcome.comparison
     low, high = comparison.interval
     gap, won = optimism(best, outcome), comparison.won_interval
@@ -157,6 +163,9 @@ def outcome_metadata(outcome: TestOutcome, best: Best, search: str, report: str)
         "losses": comparison.losses,
         **({"won interval": f"{won[0]:.3f} to {won[1]:.3f}"} if won is not None else {}),
         **({"validation minus test score": gap} if gap is not None else {}),
+        **({"one answer, baseline": str(answers.baseline)} if answers.baseline else {}),
+        **({"one answer, best": str(answers.best)} if answers.best else {}),
+        **({"one answer, compared": answers.warning} if answers.warning else {}),
         "report": dg.MetadataValue.path(report),
     }
 

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autoprompt_assets.engine.asked import Models
-from autoprompt_assets.engine.bounds import Extent, evaluation_bound, run_bound, test_bound
+from autoprompt_assets.engine.bounds import UNSAID_MAX_TOKENS
 from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import SPLITS, Dataset
+from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec, MiproSpec
 from autoprompt_assets.engine.template import fields, foreign
+from autoprompt_assets.plan import Plan, priced_models, within
 from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import Endpoint, missing_keys
@@ -50,15 +53,23 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
         if problems:
             raise InputError(problems)
     folder = bench.experiments.path(name).parent
-    data = load_dataset(spec, folder, bench.store.experiment(name))
-    least, bound = _bounds(spec, bench.llm.models(spec), data)
+    files = bench.store.experiment(name)
+    data = load_dataset(spec, folder, files)
+    plan = Plan(name, spec, priced_models(name, bench, spec, data), data, files)
+    least, bound = plan.bounds()
     lines = [f"{name}: {len(data.examples)} rows in {spec.dataset.path}"]
     lines += [f"  {split}: {rows} rows" for split, rows in data.sizes().items()]
     notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
+    notes += tuple(_unlimited(plan.models))
     lines += [f"  note: {note}" for note in notes]
     lines += [f"  {role}: {end.model} at {end.name}" for role, end in endpoints.items()]
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
     lines.append(f"the whole search, at most: {_said(bound)}")
+    if not keys:
+        estimate, problem = plan.estimate(bench.store.journal)
+        found = _said(within(estimate.spend, bound), "about ")
+        lines.append(f"the whole search, likely: {found} (an estimate: {estimate.basis})")
+        lines += [f"  note: {problem}"] if problem else []
     over = exceeds(spec.budget, bound)
     if over:
         lines.append(f"  the budget may end the search early: at most {over}")
@@ -73,11 +84,26 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     targets = {example.target for example in data.examples}
     if len(targets) == 1:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
+    yield from _unused_wordings(spec, data)
     prompt = spec.roles.target.prompt
     found = () if fields(prompt, spec.dataset.columns) else foreign(prompt)
     if found:
         listed = ", ".join(map(shown, found))
         yield f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled"
+
+
+def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
+    """Wordings that no strategy will try, for they are judged as every instruction is."""
+    optimizer, target = spec.optimizer, spec.roles.target
+    if not isinstance(optimizer, DemosSpec | MiproSpec | AutoSpec) or not optimizer.wordings:
+        return
+    train = [example for example in data.examples if example.split == "train"]
+    own = (optimizer.longest, optimizer.keep, spec.dataset.columns)
+    lint = Lint(target.prompt, train, spec.grader, target.choices, *own)
+    for number, wording in enumerate(optimizer.wordings):
+        problem = lint.problem(Candidate(wording), ())
+        if problem:
+            yield f"optimizer.wordings.{number} will not be tried: {problem}"
 
 
 def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
@@ -89,31 +115,20 @@ def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
         )
 
 
-def _bounds(spec: ExperimentSpec, models: Models, data: Dataset) -> tuple[Spend, Spend]:
-    """The worst case of baseline and test comparison, and of the whole search.
-
-    Raises:
-        InputError: the budget is below what is certain to be needed or set aside.
-    """
-    rows = {split: [row for row in data.examples if row.split == split] for split in SPLITS}
-    validation, test = Extent.of(rows["validation"]), Extent.of(rows["test"])
-    baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), validation)
-    reserve = test_bound(spec, models, rows["train"], test)
-    # Calls are known; tokens and dollars settle far below their bounds as answers come in.
-    over = exceeds(spec.budget, Spend(calls=baseline.calls).plus(reserve))
-    if over:
-        raise InputError(
-            f"budget: baseline and test comparison alone may take {over}; raise it, or lower "
-            "max_tokens or the split"
-        )
-    return baseline.plus(reserve), run_bound(spec, models, rows["train"], validation, test)
+def _unlimited(models: Models) -> Iterator[str]:
+    for role in models.roles:
+        if role.spec.completion_limit is None:
+            yield (
+                f"roles.{role.role}.max_tokens is null: an answer is taken to have at most "
+                f"{UNSAID_MAX_TOKENS:,} tokens in what a search can cost"
+            )
 
 
-def _said(bound: Spend) -> str:
-    dollars = f"${bound.usd:.2f}"
-    if bound.unpriced:
-        dollars += f" and {bound.unpriced} calls whose price is not known (set roles.*.price)"
-    return f"{bound.calls} calls, {bound.tokens} tokens, {dollars}"
+def _said(spend: Spend, about: str = "") -> str:
+    dollars = f"${spend.usd:.2f}" if spend.usd >= 1 or not about else f"${spend.usd:.4f}"
+    if spend.unpriced:
+        dollars += f" and {spend.unpriced} calls whose price is not known (set roles.*.price)"
+    return f"{about}{spend.calls} calls, {spend.tokens} tokens, {dollars}"
 
 
 def describe(bench: Bench) -> Iterator[str]:

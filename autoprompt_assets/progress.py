@@ -9,8 +9,7 @@ from dataclasses import replace
 import dagster as dg
 
 from autoprompt_assets.engine.calls import CallCounts
-from autoprompt_assets.engine.evaluation import RowResult, charged
-from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.evaluation import RowResult
 
 
 class Tally:
@@ -21,7 +20,7 @@ class Tally:
         self._counts, self._before = counts, replace(counts)
         self.done = self.measured = 0
         self._total = 0.0
-        self._spend = Spend()
+        self._usd, self._unpriced = 0.0, 0
 
     def add(self, row: RowResult) -> None:
         """One more row is done."""
@@ -30,7 +29,8 @@ class Tally:
             self.measured += 1
             self._total += row.grade.value
         for completion in filter(None, (row.completion, row.review)):
-            self._spend = self._spend.plus(charged(completion))
+            self._usd += completion.usd or 0.0
+            self._unpriced += completion.usd is None
 
     def line(self) -> str:
         """The tally in words."""
@@ -40,9 +40,9 @@ class Tally:
         if self.done > self.measured:
             rows += f" ({self.done - self.measured} without a grade)"
         score = f"score {self._total / self.measured:.3f}" if self.measured else "no score"
-        price = f"${self._spend.usd:.4f}"
-        if self._spend.unpriced:
-            price = f"{price} or more" if self._spend.usd else "price not known"
+        price = f"${self._usd:.4f}"
+        if self._unpriced:
+            price = f"{price} or more" if self._usd else "price not known"
         return f"{rows}, {score}, {made} calls made, {replayed} replayed, {price}"
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 
 from autoprompt_assets.automation import iteration_range
 from autoprompt_assets.definitions import ASSETS, CHECKS, defs
+from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.errors import RunFailed
 from autoprompt_assets.engine.headroom import Headroom
@@ -38,7 +39,10 @@ STAGES: tuple[tuple[str, ...], ...] = (
 
 @dataclass
 class Outcome:
-    """A finished run. `calls` and `usd_paid` are this run's; `spend` is what its path costs."""
+    """A finished run. `spend` is what its path costs, at list prices.
+
+    `calls`, `usd_paid` and `cached_tokens` (of prompts, from the provider's cache) are this run's.
+    """
 
     experiment: str
     search: str
@@ -57,6 +61,12 @@ class Outcome:
     """How its last iteration ended, where that gave no candidate."""
     calls: dict[str, int] = field(default_factory=dict)
     usd_paid: float = 0.0
+    cached_tokens: int = 0
+
+    @property
+    def answers(self) -> AnswerCosts:
+        """What one answer of each prompt costs."""
+        return AnswerCosts.of(self.baseline, self.best.scored, self.test)
 
     @property
     def comparison(self) -> Comparison:
@@ -73,6 +83,7 @@ class Outcome:
         unknown.
         """
         comparison, unpriced = self.comparison, bool(self.spend.unpriced)
+        answers = self.answers
         return {
             "experiment": self.experiment,
             "best_prompt": self.best.scored.candidate.text(),
@@ -80,10 +91,12 @@ class Outcome:
             "baseline": {
                 "validation": self.baseline.summary.score,
                 "test": self.test.baseline.score,
+                "answer": _answer(answers.baseline),
             },
             "best": {
                 "validation": self.best.scored.summary.score,
                 "test": self.test.best.score,
+                "answer": _answer(answers.best),
                 "iteration": self.best.iteration,
             },
             "comparison": {
@@ -108,6 +121,7 @@ class Outcome:
             },
             "usd": None if unpriced else round(self.spend.usd, 6),
             "usd_paid": None if unpriced else round(self.usd_paid, 6),
+            "cached_tokens": self.cached_tokens,
             "best_request": self.request,
             "report": self.report,
         }
@@ -145,7 +159,7 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         "store": bench.store,
         "progress": progress,
     }
-    calls, usd = {"made": 0, "replayed": 0, "failed": 0}, 0.0
+    calls, usd, cached = {"made": 0, "replayed": 0, "failed": 0}, 0.0, 0
     with open_instance() as instance:
         for stage in STAGES:
             with working_storage(instance):
@@ -163,6 +177,7 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
                 for kind in calls:
                     calls[kind] += int(_value(data, f"calls {kind}"))
                 usd += _value(data, "usd paid now")
+                cached += int(_value(data, "prompt tokens cached"))
             if not result.success:
                 if _interrupted(result):
                     raise KeyboardInterrupt
@@ -188,6 +203,7 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         steps[-1].reason if steps and steps[-1].status == "unusable" else "",
         calls,
         usd,
+        cached,
     )
 
 
@@ -217,6 +233,10 @@ def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:
             "dagster/asset_partition_range_end": last,
         }
     }
+
+
+def _answer(cost: AnswerCost | None) -> dict[str, Any] | None:
+    return cost.as_json() if cost else None
 
 
 def _value(metadata: Mapping[str, Any], name: str) -> float:

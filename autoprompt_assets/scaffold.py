@@ -15,6 +15,7 @@ from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.spec import DatasetSpec
 from autoprompt_assets.engine.spec_file import load_spec
 from autoprompt_assets.engine.table import read_table
+from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
 from resources.experiments import NAME, SPEC_FILE
 
 MOST_CHOICES = 20
@@ -41,14 +42,15 @@ roles:
   target:
     # openai needs OPENAI_API_KEY; vllm reads VLLM_BASE_URL; local is the embedded model.
     endpoint: openai
-    model: gpt-4.1-mini
+    model: {model}
     # The prompt to be improved. Sent as the system message, or, where it holds the placeholder
     # {{input}} or the input column's name in braces, as a template of the user message. Put
     # spaces inside other braces around a name: {{ label }}.
     prompt: {prompt}
     temperature: 0
+    # What a model thinks before it answers counts, too; an answer that is cut off counts as wrong.
     # Sent as max_completion_tokens where the model wants that.
-    max_tokens: 1000
+    max_tokens: 4000
     # Seconds that one attempt may take, and a call with all its attempts (null: three times that).
     timeout: 600
     deadline: null
@@ -58,9 +60,9 @@ roles:
   optimizer:
     # Writes new prompts. Take the role out to search demos, wordings and parameters only.
     endpoint: openai
-    model: gpt-4.1
+    model: {writer}
     temperature: 0.7
-    max_tokens: 4000
+    max_tokens: 8000
 
 # exact, choice, contains, number, regex (with pattern), json (with field), or model (the review
 # role judges; add roles.review with a prompt that holds {{response}} and {{answer}}).
@@ -133,6 +135,8 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
         raise InputError(lines) from None
     targets = sorted({example.target.strip() for example in built.examples})
     text = TEMPLATE.format(
+        model=DEFAULT_MODELS["openai"],
+        writer=DEFAULT_WRITERS["openai"],
         path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),
         input=_quoted(spec.input),
         target=_quoted(spec.target),

@@ -15,7 +15,7 @@ import dagster as dg
 
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.bounds import test_bound
+from autoprompt_assets.engine.budget import refuse_unpriced
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Dataset, Example, Split, SplitRows, build_dataset
@@ -33,6 +33,7 @@ from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import Optimizer, Proposal, Unjudged
 from autoprompt_assets.engine.records import Iteration
 from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.search_bounds import comparison_bound
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import RescoreSpec
 from autoprompt_assets.engine.table import Table, open_table
@@ -123,16 +124,7 @@ class Session:
         return {key: value for key, value in islice(rows, MOST_VALUES) if value is not None}
 
     def _rescored(self) -> list[list[Proposal]]:
-        if not isinstance(self.spec.optimizer, RescoreSpec):
-            return []
-        steps = self.files.search(self.spec.optimizer.search).read_iterations()
-        if not steps:
-            known = ", ".join(self.files.search_ids()) or "none"
-            raise InputError(
-                f"optimizer.search = {self.spec.optimizer.search!r}: no such search of "
-                f"{self.name}; there are {known}"
-            )
-        return [[scored.proposal for scored in step.scored] for step in steps]
+        return rescored(self.spec, self.files)
 
     @contextmanager
     def opened(self, progress: Progress) -> Iterator[Desk]:
@@ -146,13 +138,16 @@ class Session:
                 runner.run(stack.aclose())
 
     async def _open(self, stack: AsyncExitStack, progress: Progress) -> Search:
+        # Under the lock of the search, so that all of its runs reckon with the first one's prices.
+        self.records.write_prices({role.role: role.price for role in self.models.roles})
+        models = self.models.priced(self.records.read_prices() or {})
         journal = Journal(self.journal, self.name, self.search_id, progress.notice)
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
         calls = Calls(client, journal, self._tuned(), progress.notice)
         await stack.enter_async_context(calls)
         evaluator = Evaluator(
-            Asker(calls, self.models, make_grader(self.spec)),
+            Asker(calls, models, make_grader(self.spec)),
             self.spec.concurrency,
             self.spec.unmeasured,
             progress,
@@ -160,7 +155,7 @@ class Session:
         self.records.write_spec(self.effective_spec())
         judge = Unjudged() if isinstance(self.spec.optimizer, RescoreSpec) else self.lint
         train = {example.id: example for example in self.train}
-        parts = (self.spec, evaluator, self.records, self._reserve(), train, judge)
+        parts = (self.spec, evaluator, self.records, self._reserve(models), train, judge)
         return Search(*parts, journal)
 
     def fit(self, request: Request) -> Request:
@@ -172,9 +167,10 @@ class Session:
         earlier = (one.candidate.parameters for step in self._rescored() for one in step)
         return {"target": self.spec.optimizer.tuned.union(*earlier)}
 
-    def _reserve(self) -> Spend:
+    def _reserve(self, models: Models) -> Spend:
         extent = self.dataset.extents["test"]
-        return test_bound(self.spec, self.models, self.train, extent)
+        earlier = [one.candidate for step in self._rescored() for one in step]
+        return comparison_bound(self.spec, models, self.train, extent, earlier)
 
 
 @dataclass(frozen=True)
@@ -193,6 +189,23 @@ class Desk:
         before = replace(counts)
         result = run_interruptible(self.runner, work)
         return result, counts.since(before)
+
+
+def rescored(spec: ExperimentSpec, files: ExperimentStore) -> list[list[Proposal]]:
+    """The proposals of the search that `spec` scores again, step by step; none where it does not.
+
+    Raises:
+        InputError: there is no such search.
+    """
+    if not isinstance(spec.optimizer, RescoreSpec):
+        return []
+    steps = files.search(spec.optimizer.search).read_iterations()
+    if not steps:
+        known = ", ".join(files.search_ids()) or "none"
+        raise InputError(
+            f"optimizer.search = {spec.optimizer.search!r}: no such search; there are {known}"
+        )
+    return [[scored.proposal for scored in step.scored] for step in steps]
 
 
 def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:
@@ -219,13 +232,18 @@ def open_session(
     """The session of `name` under this run's overrides.
 
     Raises:
-        InputError: the spec or an endpoint is wrong.
+        InputError: the spec or an endpoint is wrong, or a budget in dollars lacks a price.
         MissingInput: its dataset has not been materialized.
     """
     spec = experiments.load(name)
     files = store.experiment(name)
     dataset = required(files.read_dataset(spec.dataset), "dataset", name)
-    return Session(name, spec, files, dataset, llm.models(spec), llm, store.journal)
+    session = Session(name, spec, files, dataset, llm.models(spec), llm, store.journal)
+    pinned = session.records.read_prices()
+    if pinned is not None:
+        session = replace(session, models=session.models.priced(pinned))
+    refuse_unpriced(spec, session.models)
+    return session
 
 
 def read_history(session: Session, iterations: Sequence[Iteration] = ()) -> History:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from autoprompt_assets.engine.answer_cost import AnswerCost
 from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult, Summary
@@ -80,8 +81,10 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         table.add_column(heading)
     best = outcome.best
     table.add_row("baseline", _score(outcome.baseline.summary), _score(outcome.test.baseline))
+    table.add_row("  one answer", *map(_answer, (outcome.baseline.summary, outcome.test.baseline)))
     label = f"best (iteration {best.iteration})" if best.iteration else "best (the baseline)"
     table.add_row(label, _score(best.scored.summary), _score(outcome.test.best))
+    table.add_row("  one answer", *map(_answer, (best.scored.summary, outcome.test.best)))
     comparison = outcome.comparison
     low, high = comparison.interval
     verdict = Text.assemble(
@@ -97,6 +100,8 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
     )
     if outcome.gap is not None:
         verdict.append(f"\nvalidation minus test score of the best prompt: {outcome.gap:+.3f}")
+    if outcome.answers.warning:
+        verdict.append(f"\n{outcome.answers.warning}")
     advice = {
         "better": "use the best prompt",
         "worse": "keep your prompt: the best on validation is worse on rows it was not chosen on",
@@ -124,6 +129,10 @@ def _score(summary: Summary) -> str:
     return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {summary.total:,.6g}/{summary.measured}"
 
 
+def _answer(summary: Summary) -> str:
+    return str(AnswerCost.of(summary) or "not measured")
+
+
 def _counts(outcome: Outcome) -> str:
     counts = outcome.candidates
     return (
@@ -140,7 +149,9 @@ def _cost(outcome: Outcome) -> str:
         if spend.unpriced == spend.calls:
             price = "not known (set roles.*.price)"
     else:
-        price += f", of which ${outcome.usd_paid:.4f} now"
+        price += f" at list prices; paid now: ${outcome.usd_paid:.4f}"
+    if outcome.cached_tokens and spend.usd:
+        price += f" ({outcome.cached_tokens:,} prompt tokens came from the provider's cache)"
     return (
         f"calls: {calls['made']} made, {calls['replayed']} replayed, {calls['failed']} failed; "
         f"tokens: {spend.prompt_tokens} prompt, {spend.completion_tokens} completion; "

@@ -7,22 +7,23 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
-from autoprompt_assets.engine.asked import Asked
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Role
-from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec, PriceSpec, RoleSpec
+from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec, RoleSpec
 
 OPENAI_URL = "https://api.openai.com/v1"
 VLLM_URL = "http://127.0.0.1:8000/v1"
 DEFAULT_MODELS = {
-    "openai": "gpt-4.1-mini",
+    "openai": "gpt-6-luna",
     "vllm": "openai/gpt-oss-20b",
     "local": "SmolLM2-135M-Instruct",
 }
+"""What a role is asked of that names no model."""
+DEFAULT_WRITERS = {"openai": "gpt-6.1-terra"}
+"""What `init` gives the role that writes prompts, where it is not the endpoint's default model."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +109,6 @@ def resolve_roles(
     }
 
 
-def asked(spec: ExperimentSpec, endpoints: Mapping[Role, Endpoint], role: Role) -> Asked | None:
-    """`role` as the engine asks it, or `None` when the experiment does not use it."""
-    endpoint = endpoints.get(role)
-    settings: RoleSpec | None = getattr(spec.roles, role)
-    if endpoint is None or settings is None:
-        return None
-    price = partial(price_usd, endpoint, settings.price)
-    heeds = endpoint.structured_output
-    return Asked(role, settings, endpoint.identity, endpoint.model, price, heeds)
-
-
 def missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable that a run needs and does not find."""
     wanted: dict[str, list[str]] = {}
@@ -130,46 +120,6 @@ def missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str])
         "write it into .env here"
         for variable, roles in wanted.items()
     ]
-
-
-def price_usd(
-    endpoint: Endpoint, price: PriceSpec | None, prompt_tokens: int, completion_tokens: int
-) -> float | None:
-    """US dollars for one call's tokens; `None` where nobody has said the price."""
-    if price is not None:
-        return (prompt_tokens * price.prompt + completion_tokens * price.completion) / 1e6
-    if endpoint.name == "local":
-        return 0.0
-    if endpoint.key_env != "OPENAI_API_KEY":
-        return None
-    per_million = _list_price(endpoint.model)
-    if per_million is not None:
-        return (prompt_tokens * per_million[0] + completion_tokens * per_million[1]) / 1e6
-    from genai_prices import Usage, calc_price
-
-    usage = Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
-    try:
-        return float(calc_price(usage, endpoint.model, provider_id="openai").total_price)
-    except LookupError:
-        return None
-
-
-@cache
-def _list_price(model: str) -> tuple[float, float] | None:
-    """US dollars per million prompt and completion tokens; `None` where they are in tiers, or none.
-
-    Asking the price list anew would cost a tenth of a millisecond per call.
-    """
-    from genai_prices import Usage, calc_price
-
-    try:
-        found = calc_price(Usage(input_tokens=1), model, provider_id="openai").model_price
-    except LookupError:
-        return None
-    prompt, completion = found.input_mtok, found.output_mtok
-    if isinstance(prompt, Decimal) and isinstance(completion, Decimal):
-        return (float(prompt), float(completion))
-    return None
 
 
 def model_file() -> Path:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.budget import refuse_unpriced
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Role
-from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.endpoints import Endpoint, asked, resolve_roles
+from autoprompt_assets.engine.spec import ExperimentSpec, RoleSpec
+from resources.endpoints import Endpoint, resolve_roles
+from resources.prices import price_of
 
 if TYPE_CHECKING:
     from resources.chat import ChatClient
@@ -34,23 +34,21 @@ class LLMResource(dg.ConfigurableResource["LLMResource"]):
         return resolve_roles(spec, os.environ, self.endpoint)
 
     def models(self, spec: ExperimentSpec) -> Models:
-        """The roles of `spec` as the engine asks them.
+        """The roles of `spec` as the engine asks them, at what they cost today.
 
         Raises:
-            InputError: an endpoint is wrong, or a budget in dollars lacks a price.
+            InputError: an endpoint is wrong.
         """
         endpoints = self.endpoints(spec)
         target = asked(spec, endpoints, "target")
         if target is None:
             raise InputError("roles.target is missing; add it")
-        models = Models(
+        return Models(
             target,
             asked(spec, endpoints, "review"),
             asked(spec, endpoints, "optimizer"),
             spec.dataset.columns,
         )
-        refuse_unpriced(spec, models)
-        return models
 
     def connect(
         self, spec: ExperimentSpec, notice: Callable[[str], None] = lambda text: None
@@ -62,7 +60,15 @@ class LLMResource(dg.ConfigurableResource["LLMResource"]):
         from resources.chat import ChatClient
 
         models = self.models(spec)
-        roles: dict[Role, Asked] = {
-            role.role: role for role in (models.target, models.review, models.optimizer) if role
-        }
+        roles: dict[Role, Asked] = {role.role: role for role in models.roles}
         return ChatClient(self.endpoints(spec), roles, spec.concurrency, notice)
+
+
+def asked(spec: ExperimentSpec, endpoints: Mapping[Role, Endpoint], role: Role) -> Asked | None:
+    """`role` as the engine asks it, or `None` when the experiment does not use it."""
+    endpoint = endpoints.get(role)
+    settings: RoleSpec | None = getattr(spec.roles, role)
+    if endpoint is None or settings is None:
+        return None
+    price, heeds = price_of(endpoint, settings.price), endpoint.structured_output
+    return Asked(role, settings, endpoint.identity, endpoint.model, price, heeds)

@@ -13,12 +13,13 @@ from typing import Any
 
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Asked
-from autoprompt_assets.engine.bounds import size_of
 from autoprompt_assets.engine.completion import Completion, is_message
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.json_text import is_shallow
 from autoprompt_assets.engine.llm import Request
+from autoprompt_assets.engine.spec_values import LIMITS
+from autoprompt_assets.engine.text import size_of
 from resources.endpoints import Endpoint
 from resources.refusals import misfit
 from resources.reply_errors import ErrorBody, error_class, error_within, page_title, read_error
@@ -86,9 +87,12 @@ class Reader:
                 f"{self.endpoint.name}: the model answered with tool calls, which are not "
                 f"supported yet: tell it in roles.{role.role}.prompt to answer in text"
             )
-        prompt, completion = self._tokens(usage, request, role, answer)
-        usd = role.price(prompt, completion)
-        return replace(answer, prompt_tokens=prompt, completion_tokens=completion, usd=usd)
+        prompt, completion = self._tokens(usage, request, answer)
+        counted = replace(answer, prompt_tokens=prompt, completion_tokens=completion)
+        if role.price is None:
+            return counted
+        usd = role.price.paid_usd(prompt, completion, *counted.cache_tokens)
+        return replace(counted, usd=usd)
 
     def _error(
         self, reply: Reply, status: int, error: ErrorBody, request: Request
@@ -117,9 +121,7 @@ class Reader:
             return kind(line, _retry_after(reply.headers))
         return kind(_STARRED.sub("***", line) if kind is llm.Forbidden else line)
 
-    def _tokens(
-        self, usage: object, request: Request, role: Asked, answer: Completion
-    ) -> tuple[int, int]:
+    def _tokens(self, usage: object, request: Request, answer: Completion) -> tuple[int, int]:
         """Prompt and completion tokens: as the server counts them or, where it does not, at most.
 
         A budget must hold on such a server, too; no text has more tokens than bytes. Zero beside
@@ -133,7 +135,9 @@ class Reader:
             return prompt, completion
         self.uncounted += 1
         asked = sum(size_of(message["content"]) for message in request.messages)
-        return prompt or asked, completion or min(said, role.spec.completion_limit or said)
+        limits = (request.parameters.get(name) for name in LIMITS)
+        most = next((limit for limit in limits if limit), said)
+        return prompt or asked, completion or min(said, most)
 
     def _stored(self, part: object) -> str:
         """A part of a reply as JSON, without the key, which a proxy may quote in an answer."""

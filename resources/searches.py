@@ -16,6 +16,7 @@ from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.grading.grade import Outcome
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.price import Price
 from autoprompt_assets.engine.records import (
     Best,
     Iteration,
@@ -53,6 +54,19 @@ class SearchStore:
         """The effective spec."""
         spec: dict[str, Any] = read_json(self.folder / "spec.json") or {}
         return spec
+
+    def write_prices(self, prices: Mapping[str, Price | None]) -> None:
+        """What each role's tokens cost when the search began; written once, and the first."""
+        path = self.folder / "prices.json"
+        if not path.exists():
+            write_json(path, {role: price and price.as_json() for role, price in prices.items()})
+
+    def read_prices(self) -> dict[str, Price | None] | None:
+        """The prices that the search reckons with, by role; `None` where it has not begun."""
+        data = read_json(self.folder / "prices.json")
+        if data is None:
+            return None
+        return {role: price and Price.from_json(price) for role, price in data.items()}
 
     def read_summary(self, candidate: Candidate, split: Split) -> Summary | None:
         """See `Records`."""

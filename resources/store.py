@@ -2,8 +2,9 @@
 
 results/<experiment>/membership/<split settings>.parquet
 results/<experiment>/datasets/<dataset settings>.json, <version>/rows.parquet
-results/<experiment>/searches/<search id>/ spec.json, baseline.json, evaluations/, iterations/,
-    best_prompt.txt, best_request.json, best_candidate.json, comparison.json, report.html
+results/<experiment>/searches/<search id>/ spec.json, prices.json, baseline.json, evaluations/,
+    iterations/, best_prompt.txt, best_request.json, best_candidate.json, comparison.json,
+    report.html
 """
 
 from __future__ import annotations

@@ -204,6 +204,8 @@ class LoopbackServer:
         self.ledger: list[Json] = []
         self.slow: Callable[[Json], bool] = lambda body: False
         self.refuses: Callable[[Json], Json | None] = lambda body: None
+        self.cached = 0
+        """Prompt tokens that each reply says came from a cache."""
         self._seen: Counter[str] = Counter()
         self.peak_in_flight = self.in_flight = self.answered = 0
 
@@ -270,7 +272,10 @@ class LoopbackServer:
             if refusal is not None:
                 return web.json_response({"error": refusal}, status=refusal.get("status", 400))
             self.answered += 1
-            return web.json_response(completion(behaviour, body, key))
+            reply = completion(behaviour, body, key)
+            if self.cached:
+                reply["usage"]["prompt_tokens_details"] = {"cached_tokens": self.cached}
+            return web.json_response(reply)
         finally:
             self.in_flight -= 1
 

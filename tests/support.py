@@ -19,6 +19,8 @@ from tests.program import Program
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "autoprompt_assets" / "experiments"
 PROGRAM = Path(sys.executable).parent / "autoprompt"
+PAID = ("calls", "usd_paid", "cached_tokens")
+"""What `run --json` tells of how a run's calls were had."""
 KEY = "sk-test-0123456789abcdef"
 OPTIONS = ("(A)", "(B)", "(C)", "(D)")
 ANSWERS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(30)}
@@ -164,7 +166,7 @@ def ended(
 def without_calls(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """What two equal runs must agree on: not how the calls were had, nor where the home is."""
     places = {name: outcome[name].split("/home/")[-1] for name in ("report", "best_request")}
-    kept = {key: outcome[key] for key in outcome if key not in ("calls", "usd_paid")}
+    kept = {key: outcome[key] for key in outcome if key not in PAID}
     return kept | places
 
 

@@ -8,20 +8,17 @@ import pytest
 
 from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.bounds import (
-    JOINT_ROWS,
     TOKENS_PER_MESSAGE,
     UNSAID_MAX_TOKENS,
     Extent,
     evaluation_bound,
-    run_bound,
 )
-from autoprompt_assets.engine.bounds import test_bound as comparison_bound
 from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers import make_optimizer, mipro
+from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import (
     Answer,
     Feedback,
@@ -33,6 +30,7 @@ from autoprompt_assets.engine.optimizers.base import (
     Step,
     Trial,
 )
+from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
 from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec, HeadroomSpec, RoleSpec
 
 ROWS = [Example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)]
@@ -216,10 +214,6 @@ def test_headroom_repeats_no_more_rows_than_validation_has(rows: int, repeated: 
     )
     bound = run_bound(spec, models_of(spec), ROWS, Extent.of(ROWS), Extent(0, 0, 0))
     assert bound.calls == 2 * len(ROWS) + repeated
-
-
-def test_what_a_question_of_mipro_shows_is_what_its_bound_counts() -> None:
-    assert mipro.SHOWN_ROWS <= JOINT_ROWS
 
 
 def test_demos_of_any_row_fit_the_comparison_s_bound() -> None:

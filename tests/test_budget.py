@@ -39,7 +39,7 @@ TOKENS = (
     *("--set", "roles.target.max_tokens=100"),
     *("--set", "roles.review.max_tokens=40"),
     *("--set", "roles.optimizer.max_tokens=300"),
-    *("--set", "budget={tokens: 390000}"),
+    *("--set", "budget={tokens: 910000}"),
 )
 KILLS = {
     "the first request is in flight": requests(1),
@@ -121,6 +121,6 @@ def test_a_budget_in_tokens_is_settled_batch_by_batch(
     assert both[0].records == both[1].records
     steps = iterations(both[0].records)
     assert steps[0]["status"] == "scored"
-    assert any(step["reason"].endswith(" tokens of 390000") for step in steps)
+    assert any(step["reason"].endswith(" tokens of 910000") for step in steps)
     spent = both[0].outcome["tokens"]
-    assert spent["prompt"] + spent["completion"] <= 390_000
+    assert spent["prompt"] + spent["completion"] <= 910_000

@@ -16,7 +16,8 @@ from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
+from resources.endpoints import DEFAULT_MODELS
 from resources.llm import LLMResource
 from tests.engine_support import unkept
 from tests.loopback import Behaviour, LoopbackServer
@@ -101,7 +102,7 @@ def test_what_the_spec_says_is_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> 
         assert ask(spec).text == "yes"
     headers, body = sent[0]
     assert headers["authorization"] == f"Bearer {KEY}"
-    assert body["model"] == "gpt-4.1-mini"
+    assert body["model"] == DEFAULT_MODELS["openai"]
     assert (body["max_tokens"], body["reasoning_effort"]) == (7, "low")
     assert "temperature" not in body
     schema = body["response_format"]["json_schema"]["schema"]
@@ -192,14 +193,6 @@ def test_a_server_that_never_answers_ends_in_a_timeout(monkeypatch: pytest.Monke
         assert len(server.ledger) == 2
 
 
-def test_a_price_is_charged_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    with scripted((200, json.dumps(REPLY), {})) as (url, _):
-        use(monkeypatch, url)
-        assert ask(spec_of()).usd == pytest.approx((3 * 0.4 + 1 * 1.6) / 1e6)
-        assert ask(spec_of(model="no-such-model")).usd is None
-        assert ask(spec_of(price={"prompt": 10, "completion": 0})).usd == pytest.approx(3e-5)
-
-
 def test_a_key_for_openai_is_not_sent_to_a_server_that_somebody_else_hosts() -> None:
     with scripted((200, json.dumps(REPLY), {})) as (url, sent):
         ask(spec_of(hosted_model_uri=url))
@@ -257,14 +250,6 @@ def test_a_word_that_stands_for_no_key_is_left_in_answers_and_a_short_key_is_not
     with scripted((200, json.dumps(reply), {})) as (url, _):
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         assert ask(spec_of()).text == said
-
-
-def test_a_budget_in_dollars_is_refused_where_a_price_is_not_known() -> None:
-    spec = spec_of(model="no-such-model")
-    limited = spec.model_copy(update={"budget": BudgetSpec(usd=1.0)})
-    with pytest.raises(InputError, match=r"price of roles\.target's model 'no-such-model' is not"):
-        LLMResource().models(limited)
-    assert LLMResource().models(spec)
 
 
 def test_an_identity_stands_for_the_named_server_only() -> None:

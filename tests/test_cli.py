@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.headroom import Headroom
+from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, PROGRAM, TOY, Project, csv_of, ended, toy_project
 
@@ -53,8 +54,8 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "experiment": "",
         "best_prompt": "",
         "best_candidate": ["demos", "instruction", "parameters"],
-        "baseline": ["test", "validation"],
-        "best": ["iteration", "test", "validation"],
+        "baseline": ["answer", "test", "validation"],
+        "best": ["answer", "iteration", "test", "validation"],
         "comparison": [
             *("confidence", "difference", "interval", "level", "p_value", "reading", "reason"),
             *("verdict", "wear"),
@@ -67,6 +68,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "tokens": ["completion", "prompt"],
         "usd": "",
         "usd_paid": "",
+        "cached_tokens": "",
         "best_request": "",
         "report": "",
     }
@@ -233,7 +235,9 @@ def test_init_writes_an_experiment_that_check_and_list_show(tmp_path: Path) -> N
     assert checked.returncode == 0, checked.stderr
     assert "even-numbers: 40 rows in " in checked.stdout
     assert AT_MOST.search(checked.stdout)
-    assert "even-numbers: gpt-4.1-mini at openai, auto" in project.run("list").stdout
+    target, writer = DEFAULT_MODELS["openai"], DEFAULT_WRITERS["openai"]
+    assert f"even-numbers: {target} at openai, auto" in project.run("list").stdout
+    assert f"optimizer: {writer} at openai" in checked.stdout
 
 
 def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]]:
@@ -267,3 +271,10 @@ def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == bool(said)
+
+
+def test_check_names_wordings_that_will_not_be_tried(tmp_path: Path) -> None:
+    optimizer = "optimizer={strategy: demos, iterations: 2, wordings: [Say the shape., '{input}!']}"
+    said = toy_project(tmp_path).run("check", "toy", "--set", optimizer).stdout
+    assert "note: optimizer.wordings.1 will not be tried: it holds {input}, and the first" in said
+    assert "optimizer.wordings.0" not in said

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.bounds import Extent, evaluation_bound, run_bound
+from autoprompt_assets.engine.bounds import Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Step, Trial, Unjudged
+from autoprompt_assets.engine.search_bounds import run_bound
 from autoprompt_assets.engine.spec import ExperimentSpec, RoleSpec
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, Project, toy_project

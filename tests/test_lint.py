@@ -116,6 +116,8 @@ def test_demos_are_not_counted() -> None:
         ("Q: {{question}}\nA:", "Answer it.", "lacks the placeholder {{question}} of the first"),
         ("Q: {input}\nA:", "Answer {Input}.", "lacks the placeholder {input}"),
         ("Q: {input}\nA:", "Answer { input }.", "lacks the placeholder {input}"),
+        ("Q: {input}\nA:", "{input} Again: {question}", ""),
+        ("Q: {input}\nA:", "{input} {input} {{question}}", "3 times and may hold it 2 times"),
         ("Q: {input}\nA:", "Answer {query}.", "lacks the placeholder {input}"),
         ("Q: {input}\nA:", "Q: {input} {query}", "it holds {query}, which nothing fills"),
         ("Q: {input}\nA:", "Q: {input} {{letter}}", "it holds {{letter}}, which nothing fills"),

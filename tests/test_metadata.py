@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
+from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
@@ -31,6 +32,7 @@ from tests.report_support import (
 )
 
 SEARCH = "0123456789ab"
+NO_COSTS = AnswerCosts(None, None, "")
 KNOWN = {first().candidate.id: first().candidate}
 
 
@@ -93,19 +95,21 @@ def test_dagster_takes_the_metadata() -> None:
 
 def test_the_outcome_tells_the_gap_and_both_intervals() -> None:
     end = outcome_of(32, 4)
-    found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html")
+    found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html", NO_COSTS)
     assert found["validation minus test score"] == pytest.approx(117 / 150 - 92 / 96)
     assert found["difference, 95% interval"] == "+0.133 to +0.450"
     assert found["won interval"] == "0.739 to 0.969"
     assert (found["reading"], found["level"]) == (1, 0.05)
     assert found["wear"].startswith("the first verdict on these rows")
     graded = replace(end, comparison=replace(end.comparison, won_interval=None))
-    assert "won interval" not in outcome_metadata(graded, select(first(), []), SEARCH, "r.html")
+    assert "won interval" not in outcome_metadata(
+        graded, select(first(), []), SEARCH, "r.html", NO_COSTS
+    )
 
 
 def test_a_later_verdict_is_told_with_its_level_and_wider_intervals() -> None:
     end = outcome_of(32, 4, reading=3)
-    found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html")
+    found = outcome_metadata(end, select(first(), story()), SEARCH, "r.html", NO_COSTS)
     low, high = found["difference, 98.33% interval"].split(" to ")
     assert float(low) < 0.133
     assert float(high) > 0.450
@@ -134,3 +138,12 @@ def test_a_terminal_shows_gap_and_counts(outcome: Outcome) -> None:
     said = " ".join(out.getvalue().split())
     assert "validation minus test score of the best prompt: -0.178" in said
     assert "candidates: 15 evaluated, of which 3 accepted and 5 dropped early; 2 rejected" in said
+
+
+def test_the_end_tells_what_one_answer_costs() -> None:
+    costs = AnswerCosts(AnswerCost(0.001, 9, 1), AnswerCost(None, 90, 1), "one answer costs more")
+    best = select(first(), story())
+    found = outcome_metadata(outcome_of(32, 4), best, SEARCH, "r.html", costs)
+    assert found["one answer, baseline"] == "$0.0010, 9+1 tokens"
+    assert found["one answer, best"] == "90+1 tokens"
+    assert found["one answer, compared"] == "one answer costs more"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from autoprompt_assets.engine.candidate import Message
 from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.grading.judge import VERDICT_FORM
 from autoprompt_assets.engine.llm import Request, Role
+from autoprompt_assets.engine.price import Price
 from autoprompt_assets.engine.spec import RoleSpec
 from autoprompt_assets.engine.spec_values import LIMITS, NEWER_LIMIT
 from autoprompt_assets.engine.template import INPUT
@@ -25,8 +26,8 @@ class Asked:
     endpoint: str
     """The endpoint's identity, as requests carry it."""
     model: str
-    price: Callable[[int, int], float | None] = lambda prompt, completion: None
-    """US dollars for prompt and completion tokens; `None` where the price is not known."""
+    price: Price | None = None
+    """What its tokens cost at list price; `None` where that is not known."""
     structured: bool = True
     """Its endpoint heeds JSON schemas."""
 
@@ -73,3 +74,17 @@ class Models:
     optimizer: Asked | None
     columns: frozenset[str] = INPUT
     """The names that a prompt may have for the row's input."""
+
+    @property
+    def roles(self) -> tuple[Asked, ...]:
+        """Those that the search asks, the target first."""
+        return tuple(role for role in (self.target, self.review, self.optimizer) if role)
+
+    def priced(self, prices: Mapping[str, Price | None]) -> Models:
+        """The same at other prices, by role."""
+
+        def at(role: Asked) -> Asked:
+            return replace(role, price=prices.get(role.role))
+
+        review, optimizer = self.review and at(self.review), self.optimizer and at(self.optimizer)
+        return Models(at(self.target), review, optimizer, self.columns)

@@ -66,8 +66,7 @@ def refuse_unpriced(spec: ExperimentSpec, models: Models) -> None:
     Raises:
         InputError: one line per role whose price is not.
     """
-    roles = [role for role in (models.target, models.review, models.optimizer) if role]
-    unpriced = [role for role in roles if role.price(1, 1) is None]
+    unpriced = [role for role in models.roles if role.price is None]
     if spec.budget.usd is not None and unpriced:
         raise InputError(
             [

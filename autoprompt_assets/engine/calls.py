@@ -19,12 +19,16 @@ Before = Callable[[], Awaitable[None]]
 
 @dataclass
 class CallCounts:
-    """What happened to the calls of this process; `usd` was paid now, not replayed."""
+    """What happened to the calls of this process; `usd` was paid now, not replayed.
+
+    `cached` are the prompt tokens of the calls made that came from the provider's cache.
+    """
 
     made: int = 0
     replayed: int = 0
     failed: int = 0
     usd: float = 0.0
+    cached: int = 0
 
     def since(self, before: CallCounts) -> CallCounts:
         """What has happened since the counts were `before`."""
@@ -33,6 +37,7 @@ class CallCounts:
             self.replayed - before.replayed,
             self.failed - before.failed,
             self.usd - before.usd,
+            self.cached - before.cached,
         )
 
 
@@ -176,6 +181,7 @@ class Calls:
                 await before()
             self.counts.made += 1
             self.counts.usd += completion.usd or 0.0
+            self.counts.cached += completion.cache_tokens[0]
             return await self._journal.record(request, completion)
 
         try:

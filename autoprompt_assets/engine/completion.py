@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from autoprompt_assets.engine.reasoning import split_reasoning
+from autoprompt_assets.engine.usage import cache_tokens
 
 CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"})
 TOOL_CALLS = frozenset({"tool_calls", "tool_call", "tool_use", "function_call"})
@@ -32,9 +33,10 @@ class Completion:
     """One answer of one model to one request.
 
     `message` and `usage` are JSON as the server sent them (`usage` is `None` where it sent none),
-    and so is `finish_reason`; what they mean is read from them anew each time. `usd` is `None`
-    where the price is not known. `latency_s` (seconds, of the attempt that answered) and
-    `attempts` tell how it was had, and are no part of a result.
+    and so is `finish_reason`; what they mean is read from them anew each time. `usd` is what was
+    paid for it, cached tokens at their own price, `None` where the price is not known. That and
+    `latency_s` (seconds, of the attempt that answered) and `attempts` tell how it was had, and are
+    no part of a result: whatever decides reckons with `Asked.price`.
     """
 
     message: str
@@ -75,6 +77,13 @@ class Completion:
     def filtered(self) -> bool:
         """The provider's filter ended it."""
         return self._ended_by in FILTERED
+
+    @property
+    def cache_tokens(self) -> tuple[int, int]:
+        """Prompt tokens that the provider read from its cache, and that it wrote to it."""
+        if self.usage is None:
+            return 0, 0
+        return cache_tokens(json.loads(self.usage), self.prompt_tokens)
 
     @property
     def _ended_by(self) -> str:

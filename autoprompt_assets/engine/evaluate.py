@@ -141,7 +141,7 @@ class _Pipeline:
         self._open = 0
         self._most_open = 2 * evaluator.concurrency + BATCH
         self._moved = asyncio.Event()
-        self._totals = Totals()
+        self._totals = Totals(evaluator.models)
         self._race: Race | None = None
 
     async def run(self, rows: SplitRows, budget: Budget, race: Race | None) -> Totals:

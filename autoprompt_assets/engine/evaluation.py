@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.compare import DECIMALS, score_interval
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Grade, Outcome
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.llm import RequestRefused
+from autoprompt_assets.engine.price import Price
 
 MOST_REASONS = 100
 
@@ -32,7 +34,10 @@ class RowResult:
 
 @dataclass(frozen=True)
 class Summary:
-    """An evaluation in numbers. `total` is the sum of the measured values, `score` their mean."""
+    """An evaluation in numbers. `total` is the sum of the measured values, `score` their mean.
+
+    `answers` is the part of `spend` that the target's answers took, without their reviews.
+    """
 
     rows: int
     measured: int
@@ -41,16 +46,19 @@ class Summary:
     ci95: tuple[float, float]
     outcomes: dict[Outcome, int]
     spend: Spend
+    answers: Spend = field(default_factory=Spend)
 
     @classmethod
-    def of(cls, outcomes: dict[Outcome, int], total: float, spend: Spend) -> Summary:
+    def of(
+        cls, outcomes: dict[Outcome, int], total: float, spend: Spend, answers: Spend | None = None
+    ) -> Summary:
         """The summary that follows from the outcomes' counts and the sum of the values."""
         rows = sum(outcomes.values())
         measured = rows - outcomes.get("error", 0) - outcomes.get("unreviewed", 0)
         total = round(total, DECIMALS)
         score = total / measured if measured else 0.0
         interval = score_interval(total, measured)
-        return cls(rows, measured, total, score, interval, outcomes, spend)
+        return cls(rows, measured, total, score, interval, outcomes, spend, answers or Spend())
 
     @property
     def unmeasured_share(self) -> float:
@@ -60,8 +68,12 @@ class Summary:
 
 @dataclass
 class Totals:
-    """An evaluation's counts as its rows come in, in their fixed order. No row is kept."""
+    """An evaluation's counts as its rows come in, in their fixed order. No row is kept.
 
+    `models` are who was asked, at the prices that they are charged at.
+    """
+
+    models: Models
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     """Why rows have no grade."""
@@ -69,27 +81,26 @@ class Totals:
     """The measured rows' values, added up."""
     transient: bool = False
     """True where a row without a grade may have one when it is asked again."""
-    spend: Spend = field(default_factory=Spend)
+    answers: Spend = field(default_factory=Spend)
+    reviews: Spend = field(default_factory=Spend)
 
-    def add(self, rows: Iterable[RowResult]) -> None:
+    def add(self, rows: Sequence[RowResult]) -> None:
         """Count `rows`."""
-        spend = self.spend
-        calls, prompt, completion = spend.calls, spend.prompt_tokens, spend.completion_tokens
-        usd, unpriced = spend.usd, spend.unpriced
         for row in rows:
             self.outcomes[row.grade.outcome] += 1
-            for answer in (row.completion, row.review):
-                if answer is not None:
-                    calls += 1
-                    prompt += answer.prompt_tokens
-                    completion += answer.completion_tokens
-                    usd += answer.usd or 0.0
-                    unpriced += answer.usd is None
             if row.grade.value is None:
                 self._unmeasured(row)
             else:
                 self.total += row.grade.value
-        self.spend = Spend(calls, prompt, completion, usd, unpriced)
+        review = self.models.review.price if self.models.review else None
+        answers, reviews = (row.completion for row in rows), (row.review for row in rows)
+        self.answers = self.answers.plus(charged(answers, self.models.target.price))
+        self.reviews = self.reviews.plus(charged(reviews, review))
+
+    @property
+    def spend(self) -> Spend:
+        """What the rows are charged, answers and reviews together."""
+        return self.answers.plus(self.reviews)
 
     def _unmeasured(self, row: RowResult) -> None:
         self.transient = self.transient or row.transient
@@ -99,7 +110,8 @@ class Totals:
 
     def summary(self) -> Summary:
         """The numbers so far."""
-        return Summary.of(dict(sorted(self.outcomes.items())), self.total, self.spend)
+        outcomes = dict(sorted(self.outcomes.items()))
+        return Summary.of(outcomes, self.total, self.spend, self.answers)
 
     def unmeasured_line(self, label: str, allowed: float) -> str:
         """One line that says how many rows have no grade, and why."""
@@ -112,12 +124,16 @@ class Totals:
         )
 
 
-def charged(completion: Completion) -> Spend:
-    """What one completion costs, made now or replayed."""
-    return Spend(
-        1,
-        completion.prompt_tokens,
-        completion.completion_tokens,
-        completion.usd or 0.0,
-        int(completion.usd is None),
-    )
+def charged(completions: Iterable[Completion | None], price: Price | None) -> Spend:
+    """What completions of one role are charged at its list price, made now or replayed."""
+    calls = prompt = completion = 0
+    usd = 0.0
+    for one in completions:
+        if one is None:
+            continue
+        calls += 1
+        prompt += one.prompt_tokens
+        completion += one.completion_tokens
+        if price is not None:
+            usd += price.list_usd(one.prompt_tokens, one.completion_tokens)
+    return Spend(calls, prompt, completion, usd, calls if price is None else 0)

@@ -52,6 +52,16 @@ class Spend:
             self.unpriced + other.unpriced,
         )
 
+    def times(self, count: int) -> Spend:
+        """That, `count` times."""
+        return Spend(
+            count * self.calls,
+            count * self.prompt_tokens,
+            count * self.completion_tokens,
+            count * self.usd,
+            count * self.unpriced,
+        )
+
 
 class Journal:
     """Reads and writes in groups, each on a thread of its own; used inside a running event loop.

@@ -7,6 +7,7 @@
 | duplicate | it is a known one in all that is said (`alike`) | other case within: `Yes`, `yes` |
 | placeholder lost | the first prompt holds the input's and it does not | its other form, or name |
 | placeholder new | it holds the input's and the first prompt does not | |
+| placeholder often | it holds the input's more than twice as often as the first | |
 | placeholder stray | a name stands in braces and nothing fills it: `template` | `{ name }`, JSON |
 | keep | a text of `keep` does not stand in it, letter by letter | |
 | form | what the answer is read by is gone: `lint_format` | a form that was never asked for |
@@ -41,6 +42,9 @@ SHORTEST_LIMIT = 4000
 """Characters that every instruction may have, unless `longest` says else."""
 TIMES_FIRST = 4
 """An instruction may be so many times as long as the first prompt."""
+
+TIMES_FIELDS = 2
+"""It may hold the input so many times as often: each time costs an input more for every row."""
 
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"
 
@@ -98,6 +102,12 @@ class Lint:
                 f"it holds {now[0]}, and the first prompt is used as it stands, without "
                 "placeholders; take it out, the input follows by itself"
             )
+        most = TIMES_FIELDS * len(was)
+        if len(now) > most:
+            return (
+                f"it holds the placeholder of the input {len(now)} times and may hold it {most} "
+                "times; take some out"
+            )
         found = next((name[:50] for name in stray(instruction, self.columns)), "")
         if not found:
             return ""
@@ -127,8 +137,7 @@ class Lint:
 
     @cached_property
     def _limit(self) -> int:
-        default = max(SHORTEST_LIMIT, TIMES_FIRST * len(self.first))
-        return max(default if self.longest is None else self.longest, len(self.first))
+        return longest_instruction(self.first, self.longest)
 
     @cached_property
     def _fields(self) -> list[str]:
@@ -143,6 +152,12 @@ class Lint:
     @cached_property
     def _leaks(self) -> Leaks:
         return Leaks(self.first, self.rows)
+
+
+def longest_instruction(first: str, longest: int | None) -> int:
+    """Characters that an instruction may have, after the first prompt and the spec's `longest`."""
+    default = max(SHORTEST_LIMIT, TIMES_FIRST * len(first))
+    return max(default if longest is None else longest, len(first))
 
 
 def names(candidates: Iterable[Candidate]) -> frozenset[str]:

@@ -155,7 +155,8 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 
 def read_summary(data: Mapping[str, Any]) -> Summary:
     """The summary that `summary_json` gave."""
-    return Summary.of(dict(data["outcomes"]), data["total"], Spend(**data["spend"]))
+    spend, answers = Spend(**data["spend"]), Spend(**data["answers"])
+    return Summary.of(dict(data["outcomes"]), data["total"], spend, answers)
 
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:

@@ -109,6 +109,8 @@ class PriceSpec(Frozen):
 
     prompt: Number = Field(ge=0)
     completion: Number = Field(ge=0)
+    cached: Number | None = Field(None, ge=0)
+    """Of prompt tokens that the provider had in its cache; `prompt` where it is left out."""
 
 
 class RoleSpec(Frozen):
@@ -151,7 +153,7 @@ class RoleSpec(Frozen):
     @property
     def longest_reply(self) -> int:
         """Bytes that a whole reply may have."""
-        tokens = self.max_tokens or MOST_TOKENS
+        tokens = self.completion_limit or MOST_TOKENS
         return self.max_reply_bytes or REPLY_BYTES + tokens * BYTES_PER_TOKEN
 
     @field_validator("extra")

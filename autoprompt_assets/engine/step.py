@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.asker import without_answer
-from autoprompt_assets.engine.bounds import calls_bound
+from autoprompt_assets.engine.bounds import Prompts, calls_bound
 from autoprompt_assets.engine.budget import Budget, BudgetSpent
 from autoprompt_assets.engine.dataset import Example, SplitRows
 from autoprompt_assets.engine.errors import UnmeasuredRows
@@ -28,6 +28,7 @@ from autoprompt_assets.engine.optimizers.base import (
 )
 from autoprompt_assets.engine.records import Iteration, Scored, Status
 from autoprompt_assets.engine.scoring import Scoring
+from autoprompt_assets.engine.text import size_of
 
 
 @dataclass
@@ -120,8 +121,8 @@ class Step:
     async def _answer(self, question: Question) -> Answer:
         role = self.scoring.evaluator.models.optimizer
         assert role is not None
-        size = sum(len(message["content"].encode()) for message in question.messages)
-        over = self._budget().refusal(calls_bound(role, 1, size))
+        size = sum(size_of(message["content"]) for message in question.messages)
+        over = self._budget().refusal(calls_bound(role, 1, Prompts(size, size)))
         if over:
             raise BudgetSpent(over, Spend())
         try:
@@ -133,7 +134,7 @@ class Step:
             raise UnmeasuredRows(
                 f"the optimizer model gave no answer ({type(error).__name__}: {error}); run again"
             ) from None
-        self.spend = self.spend.plus(charged(completion))
+        self.spend = self.spend.plus(charged((completion,), role.price))
         missing = without_answer(completion)
         if missing is not None:
             return Answer(completion.text or "", f"it was {missing.outcome}: {missing.reason}")

@@ -147,3 +147,8 @@ def _is_listed(text: str, at: int, end: int) -> bool:
     parts = run[0].split(",")
     grouped = all(len(part) == 3 for part in parts[1:])
     return len(parts) > 2 and not grouped and text[at:end] in parts
+
+
+def size_of(text: str) -> int:
+    """UTF-8 bytes, lone surrogates included."""
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.optimizers.auto import Auto
-from autoprompt_assets.engine.optimizers.base import Judge, Optimizer, Proposal
+from autoprompt_assets.engine.optimizers.base import Judge, Optimizer, Proposal, Sizes, Unjudged
 from autoprompt_assets.engine.optimizers.demos import Demos
 from autoprompt_assets.engine.optimizers.gepa import Gepa
+from autoprompt_assets.engine.optimizers.gepa import longest_question as gepa_question
 from autoprompt_assets.engine.optimizers.mipro import Mipro
+from autoprompt_assets.engine.optimizers.mipro import longest_question as mipro_question
 from autoprompt_assets.engine.optimizers.opro import Opro
+from autoprompt_assets.engine.optimizers.opro import longest_question as opro_question
 from autoprompt_assets.engine.optimizers.rescore import Rescore
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import (
@@ -27,7 +30,7 @@ from autoprompt_assets.engine.spec_strategies import (
 )
 from autoprompt_assets.engine.spec_values import LIMITS
 
-__all__ = ["make_optimizer"]
+__all__ = ["longest_question", "make_optimizer"]
 
 
 def make_optimizer(
@@ -51,6 +54,21 @@ def make_optimizer(
             return Auto(dict(_parts(spec, spec.optimizer, train, judge)))
         case RescoreSpec():
             return Rescore(earlier)
+
+
+def longest_question(spec: ExperimentSpec, train: Sequence[Example], sizes: Sizes) -> int:
+    """Bytes of the longest question that the strategy of `spec` can put to the optimizer model."""
+    optimizer = make_optimizer(spec, train, Unjudged())
+    parts = optimizer.parts.values() if isinstance(optimizer, Auto) else (optimizer,)
+    found = [0]
+    for part in parts:
+        if isinstance(part, Opro):
+            found.append(opro_question(part, spec.roles.target.prompt, sizes))
+        elif isinstance(part, Gepa):
+            found.append(gepa_question(part, sizes))
+        elif isinstance(part, Mipro):
+            found.append(mipro_question(part, sizes))
+    return max(found)
 
 
 def _parts(

@@ -36,22 +36,22 @@ class Auto:
     """
 
     def __init__(self, parts: Mapping[str, Optimizer]) -> None:
-        self._parts = parts
+        self.parts = parts
         self._steps: list[tuple[str, float, int]] = []
         self._best = 0.0
         self._told = 0
 
     def ask(self, replies: Sequence[Reply]) -> Ask:
         """What the strategy whose turn it is asks; one that has nothing left is passed over."""
-        for name in sorted(self._parts, key=self._index, reverse=True):
-            begun = self._parts[name].ask(())
+        for name in sorted(self.parts, key=self._index, reverse=True):
+            begun = self.parts[name].ask(())
             if not isinstance(begun, Proposals) or begun.proposals:
-                return self._parts[name].ask(replies) if replies else begun
+                return self.parts[name].ask(replies) if replies else begun
         return Proposals((), "no strategy has a candidate left")
 
     def tell(self, step: Step) -> None:
         """How a step did, whoever proposed it."""
-        for part in self._parts.values():
+        for part in self.parts.values():
             part.tell(step)
         gain = sum(self._gain(trial) for trial in step.trials)
         if self._told:

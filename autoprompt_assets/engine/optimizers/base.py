@@ -9,6 +9,7 @@ from typing import Protocol
 from autoprompt_assets.engine.candidate import Candidate, Message
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Outcome
+from autoprompt_assets.engine.text import size_of
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,28 @@ class Step:
     calls: int = 0
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """How much a question to the optimizer model shows of what is not written yet.
+
+    `instruction`, `answer` and `reason` are bytes, of each; `candidates` is how many there will be.
+    """
+
+    instruction: int
+    answer: int
+    reason: int
+    candidates: int
+
+    def prompt(self, number: int = 0) -> str:
+        """An instruction of that size, another one for each number."""
+        return f"{number:06d}\n".ljust(self.instruction, "x")
+
+    @staticmethod
+    def text(size: int) -> str:
+        """A text of `size` bytes or a few more, in the fewest characters: cuts count those."""
+        return "\U0001f600" * -(-size // 4)
+
+
 class Judge(Protocol):
     """Looks at a candidate before any call is spent on it."""
 
@@ -154,3 +177,9 @@ class Optimizer(Protocol):
 def incumbent(trials: Sequence[Trial]) -> Trial | None:
     """The candidate that is to be beaten: the one accepted last."""
     return next((trial for trial in reversed(trials) if trial.accepted), None)
+
+
+def asked_bytes(asked: Ask) -> int:
+    """The UTF-8 bytes of a question; 0 of what is none."""
+    messages = asked.messages if isinstance(asked, Question) else ()
+    return sum(size_of(message["content"]) for message in messages)

@@ -26,16 +26,23 @@ from autoprompt_assets.engine.optimizers.base import (
     Proposal,
     Question,
     Reply,
+    Sizes,
     Step,
     Trial,
 )
 from autoprompt_assets.engine.optimizers.lineage import Pair, best_pair, joined
 from autoprompt_assets.engine.optimizers.pareto import drawn, front
-from autoprompt_assets.engine.optimizers.reflection import merge, rewrite
-from autoprompt_assets.engine.optimizers.texts import rules
+from autoprompt_assets.engine.optimizers.reflection import (
+    MOST_RIGHT,
+    longest_request,
+    merge,
+    rewrite,
+)
+from autoprompt_assets.engine.optimizers.texts import row_text, rules
 from autoprompt_assets.engine.optimizers.writing import Drafts, Task, Written, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, GepaSpec
 from autoprompt_assets.engine.template import INPUT
+from autoprompt_assets.engine.text import size_of
 
 ROUNDS = 3
 """Minibatches that a parent is tried on for one reflection, until one holds a wrong answer."""
@@ -70,9 +77,9 @@ class Gepa:
         judge: Judge,
         columns: Collection[str] = INPUT,
     ) -> None:
-        self._spec, self._judge = spec, judge
+        self.spec, self._judge = spec, judge
         self._first, self._columns = Candidate(first), columns
-        self._train = train
+        self.train = train
         self._trials: list[Trial] = []
         self._steps = 0
         self._reflected: Counter[str] = Counter()
@@ -123,8 +130,8 @@ class Gepa:
             pair = best_pair([member.trial for member in members], self._trials, self._merged)
             plan += [pair] if pair else []
         planned: Counter[str] = Counter()
-        for slot in range(len(plan), self._spec.candidates):
-            chosen = drawn(members, uniform(self._spec.seed, "gepa", "parent", self._steps, slot))
+        for slot in range(len(plan), self.spec.candidates):
+            chosen = drawn(members, uniform(self.spec.seed, "gepa", "parent", self._steps, slot))
             parent = chosen.candidate if chosen else self._first
             plan.append(Reflection(parent, self._reflected[parent.id] + planned[parent.id]))
             planned[parent.id] += 1
@@ -143,7 +150,7 @@ class Gepa:
             feedback, used = [*feedback, *reply], used + 1
             if any(one.value is not None and one.value < 1 for one in reply):
                 break
-        messages = rewrite(parent, feedback, self._children(parent), self._rules)
+        messages = rewrite(parent, feedback, self._children(parent), self.rules)
         task = Task(messages, partial(_rewritten, parent), known, part.earlier)
         return self._written(task, replies, used)
 
@@ -163,11 +170,11 @@ class Gepa:
         high, low = part.high.candidate, part.low.candidate
         if high.instruction == low.instruction:
             return Written(_merged(part, high.instruction), (), 0)
-        messages = merge(high, low, part.wins, self._rules)
+        messages = merge(high, low, part.wins, self.rules)
         return self._written(Task(messages, partial(_merged, part), known), replies, 0)
 
     def _written(self, task: Task, replies: Sequence[Reply], used: int) -> Question | Written:
-        made = write(task, self._judge, self._spec.attempts, replies[used:])
+        made = write(task, self._judge, self.spec.attempts, replies[used:])
         if isinstance(made, Question):
             return made
         return Written(made.proposal, made.rejected, used + made.used, made.problem)
@@ -179,10 +186,10 @@ class Gepa:
         the same rows. A further reflection starts where the one before would have gone on had its
         first minibatch been enough.
         """
-        order, size = self._order, self._spec.minibatch
+        order, size = self._order, self.spec.minibatch
         if not order:
             return []
-        start = int(uniform(self._spec.seed, "gepa", "start", part.parent.id) * len(order))
+        start = int(uniform(self.spec.seed, "gepa", "start", part.parent.id) * len(order))
         start += part.earlier * size
         most = min(len(order), ROUNDS * size)
         rows = [order[(start + place) % len(order)] for place in range(most)]
@@ -190,13 +197,14 @@ class Gepa:
 
     @cached_property
     def _order(self) -> list[str]:
-        keys = (example.id for example in self._train)
-        return sorted(keys, key=lambda key: uniform(self._spec.seed, "gepa", "row", key))
+        keys = (example.id for example in self.train)
+        return sorted(keys, key=lambda key: uniform(self.spec.seed, "gepa", "row", key))
 
     @property
-    def _rules(self) -> str:
+    def rules(self) -> str:
+        """What every new prompt must respect."""
         first = self._first.instruction
-        return rules(first, self._spec.keep, self._spec.longest, self._columns)
+        return rules(first, self.spec.keep, self.spec.longest, self._columns)
 
 
 def _rewritten(parent: Candidate, instruction: str) -> Proposal:
@@ -207,3 +215,10 @@ def _rewritten(parent: Candidate, instruction: str) -> Proposal:
 def _merged(pair: Pair, instruction: str) -> Proposal:
     parents = (pair.high.candidate.id, pair.low.candidate.id)
     return Proposal(joined(pair, instruction), parents, "merged from two")
+
+
+def longest_question(gepa: Gepa, sizes: Sizes) -> int:
+    """Bytes of the longest question that a new `gepa` can ask, with its longest rows."""
+    most = max(gepa.spec.minibatch, MOST_RIGHT)
+    rows = sorted(gepa.train, key=lambda row: size_of(row_text(row)))[-most:]
+    return longest_request(rows, gepa.rules, sizes)

@@ -27,8 +27,11 @@ from autoprompt_assets.engine.optimizers.base import (
     Question,
     Rejected,
     Reply,
+    Sizes,
     Step,
     Trial,
+    Unjudged,
+    asked_bytes,
     incumbent,
 )
 from autoprompt_assets.engine.optimizers.drawing import balanced, demo_sets
@@ -37,6 +40,7 @@ from autoprompt_assets.engine.optimizers.tpe import suggestions
 from autoprompt_assets.engine.optimizers.writing import Task, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, MiproSpec
 from autoprompt_assets.engine.template import fill
+from autoprompt_assets.engine.text import size_of
 
 NAME = "mipro"
 TRIES = 32
@@ -91,8 +95,8 @@ class Mipro:
         writes: bool,
         own: Mapping[str, Any] | None = None,
     ) -> None:
-        self._spec, self._first, self._judge, self._writes = spec, first, judge, writes
-        self._train = {example.id: example for example in train}
+        self.spec, self.first, self._judge, self._writes = spec, first, judge, writes
+        self.train = {example.id: example for example in train}
         self._drawn = demo_sets(train, spec.demo_sets, spec.demos, spec.seed)
         self._parameters = with_own(spec.parameters, own or {})
         self._refused: list[Rejected] = []
@@ -111,7 +115,7 @@ class Mipro:
         left = list(replies)
         made: list[Proposal] = []
         rejected = list(self._refused) if self._turn == 0 else []
-        for slot in range(self._spec.candidates):
+        for slot in range(self.spec.candidates):
             tip = self._tip(slot)
             written = self._write(tip, left, made, rejected) if tip else None
             if isinstance(written, Question):
@@ -130,8 +134,8 @@ class Mipro:
 
     def _tip(self, slot: int) -> tuple[str, str] | None:
         """What the question of this place is about; `None` where nothing is to be written."""
-        number, odd = divmod(self._turn * self._spec.candidates + slot, 2)
-        if odd or not self._writes or number >= self._spec.instructions:
+        number, odd = divmod(self._turn * self.spec.candidates + slot, 2)
+        if odd or not self._writes or number >= self.spec.instructions:
             return None
         return TIPS[number % len(TIPS)]
 
@@ -149,7 +153,7 @@ class Mipro:
             lambda text: Proposal(Candidate(text), (best.id,), f"written with the tip {tip[0]!r}"),
             names(map(Candidate, self._space(made).instructions)),
         )
-        written = write(task, self._judge, self._spec.attempts, left)
+        written = write(task, self._judge, self.spec.attempts, left)
         if isinstance(written, Question):
             return written
         del left[: written.used]
@@ -165,13 +169,13 @@ class Mipro:
         return Proposal(candidate, proposal.parents, note)
 
     def _question(self, tip: tuple[str, str]) -> str:
-        place = (self._spec.seed, self._step, tip[0])
-        chosen = balanced(self._train, SHOWN_ROWS, lambda what, key: uniform(*place, what, key))
-        examples = [self._train[key] for key in chosen]
+        place = (self.spec.seed, self._step, tip[0])
+        chosen = balanced(self.train, SHOWN_ROWS, lambda what, key: uniform(*place, what, key))
+        examples = [self.train[key] for key in chosen]
         rows = "\n\n".join(f"Input: {one.input}\nTarget: {one.target}" for one in examples)
         best = self._best().instruction
-        prompts = f"The first prompt:\n\n{self._first}"
-        if best != self._first:
+        prompts = f"The first prompt:\n\n{self.first}"
+        if best != self.first:
             prompts += f"\n\nThe best prompt so far:\n\n{best}"
         return fill(_QUESTION, rows=rows, prompts=prompts, tip=tip[1])
 
@@ -182,7 +186,7 @@ class Mipro:
         tried = {point for point in map(space.point, known) if point}
         if len(tried) == space.size:
             return None
-        place = (self._spec.seed, self._step, slot)
+        place = (self.spec.seed, self._step, slot)
         drawn = suggestions(self._axes(space), self._told(space), _seed("tpe", *place))
         for _ in range(TRIES):
             point = next(drawn)
@@ -209,7 +213,7 @@ class Mipro:
 
     def _best(self) -> Candidate:
         best = incumbent(self._trials)
-        return best.candidate if best else Candidate(self._first)
+        return best.candidate if best else Candidate(self.first)
 
     def _space(self, made: Sequence[Proposal] = ()) -> Space:
         """The space as it is known, and with what was written in this step."""
@@ -227,7 +231,7 @@ class Mipro:
         if len(space.instructions) > POOL:
             # The incumbent's first: its score may lie below that of one that was no better by
             # evidence. What was given and never tried has its chance before what did badly.
-            texts = [self._best().instruction, self._first]
+            texts = [self._best().instruction, self.first]
             ranked = sorted(self._trials, key=_score, reverse=True)
             seen = {trial.candidate.instruction for trial in ranked}
             texts += [text for text in self._given if text not in seen]
@@ -265,3 +269,15 @@ def _score(trial: Trial) -> float:
 
 def _seed(*parts: object) -> int:
     return int(uniform(*parts) * 2**32)
+
+
+def longest_question(mipro: Mipro, sizes: Sizes) -> int:
+    """Bytes of the longest question that a new `mipro` can ask, with its longest rows."""
+    if not mipro.spec.instructions:
+        return 0
+    rows = sorted(mipro.train.values(), key=lambda row: size_of(row.input) + size_of(row.target))
+    asking = Mipro(mipro.spec, mipro.first, rows[-SHOWN_ROWS:], Unjudged(), writes=True)
+    best = Trial(Proposal(Candidate(sizes.prompt())), 1.0, accepted=True)
+    asking.tell(Step((best,)))
+    longest = max(size_of(tip) for _, tip in TIPS)
+    return asked_bytes(asking.ask(())) - size_of(TIPS[0][1]) + longest

@@ -19,14 +19,18 @@ from autoprompt_assets.engine.optimizers.base import (
     Proposals,
     Question,
     Reply,
+    Sizes,
     Step,
     Trial,
+    Unjudged,
+    asked_bytes,
     incumbent,
 )
 from autoprompt_assets.engine.optimizers.texts import row_text, rules, tagged
 from autoprompt_assets.engine.optimizers.writing import Drafts, Task, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, OproSpec
 from autoprompt_assets.engine.template import INPUT, fill
+from autoprompt_assets.engine.text import size_of
 
 _HISTORY = """\
 Below are prompts for a language model, each followed by the score that it reached on one task, \
@@ -69,8 +73,8 @@ class Opro:
         judge: Judge,
         columns: Collection[str] = INPUT,
     ) -> None:
-        self._spec, self._prompt, self._judge, self._columns = spec, prompt, judge, columns
-        self._train = sorted(train, key=lambda example: example.id)
+        self.spec, self.prompt, self._judge, self.columns = spec, prompt, judge, columns
+        self.train = sorted(train, key=lambda example: example.id)
         self._trials: list[Trial] = []
         self._step = 0
 
@@ -79,12 +83,12 @@ class Opro:
         drafts, used = Drafts(), 0
         messages: tuple[Message, ...] = ({"role": "user", "content": self._question()},)
         tried = [trial.candidate for trial in self._trials]
-        for slot in range(self._spec.candidates):
+        for slot in range(self.spec.candidates):
             known = names([*tried, *(made.candidate for made in drafts.proposals)])
             # After a step that added nothing the words are the same: then it must be a new draw.
-            replicate = max(0, self._step - 1) * self._spec.candidates + slot
+            replicate = max(0, self._step - 1) * self.spec.candidates + slot
             task = Task(messages, self._proposal, known, replicate)
-            written = write(task, self._judge, self._spec.attempts, replies[used:])
+            written = write(task, self._judge, self.spec.attempts, replies[used:])
             if isinstance(written, Question):
                 return written
             used += written.used
@@ -115,36 +119,47 @@ class Opro:
             if held is None or _support(trial) > _support(held):
                 best[trial.candidate.instruction] = trial
         ranked = sorted(best.values(), key=lambda trial: trial.score or 0.0)
-        return ranked[-self._spec.history :]
+        return ranked[-self.spec.history :]
 
     def _question(self) -> str:
         history = [f"{one.candidate.instruction}: {one.score:.2f}" for one in self._ranked()]
         apart = "\n\n" if any("\n" in line for line in history) else "\n"
         exemplars = self._exemplars()
         shown = {"prompt_scores_str": apart.join(history), "examples": "\n".join(exemplars)}
-        if self._prompt.strip():
-            return fill(self._prompt, **shown)
+        if self.prompt.strip():
+            return fill(self.prompt, **shown)
         template = _HISTORY + (_EXEMPLARS if exemplars else "") + _TASK
         return fill(template, **shown, rules=self._rules())
 
     def _rules(self) -> str:
         first = self._trials[0].candidate.instruction if self._trials else ""
-        return rules(first, self._spec.keep, self._spec.longest, self._columns)
+        return rules(first, self.spec.keep, self.spec.longest, self.columns)
 
     def _exemplars(self) -> list[str]:
         """Train rows drawn for this step."""
-        left, drawn = len(self._train), dict[int, int]()
-        for place in range(min(self._spec.exemplars, left)):
+        left, drawn = len(self.train), dict[int, int]()
+        for place in range(min(self.spec.exemplars, left)):
             at = place + int(self._draw("exemplar", self._step, place) * (left - place))
             # Fisher and Yates' shuffle, as far as it is needed, without a copy of the rows.
             drawn[place], drawn[at] = drawn.get(at, at), drawn.get(place, place)
-        chosen = [self._train[drawn[place]] for place in range(min(self._spec.exemplars, left))]
+        chosen = [self.train[drawn[place]] for place in range(min(self.spec.exemplars, left))]
         return [tagged("example", row_text(example)) for example in chosen]
 
     def _draw(self, purpose: str, *parts: object) -> float:
-        return uniform(self._spec.seed, "opro", purpose, *parts)
+        return uniform(self.spec.seed, "opro", purpose, *parts)
 
 
 def _support(trial: Trial) -> tuple[bool, float]:
     """A score on all rows says more than an estimate."""
     return not trial.dropped, trial.score or 0.0
+
+
+def longest_question(opro: Opro, first: str, sizes: Sizes) -> int:
+    """Bytes of the longest question that a new `opro` can ask; asks with its longest rows."""
+    spec, rows = opro.spec, sorted(opro.train, key=lambda row: size_of(row_text(row)))
+    asking = Opro(spec, opro.prompt, rows[-spec.exemplars :], Unjudged(), opro.columns)
+    trials = [Trial(Proposal(Candidate(first)), 0.0, accepted=True)]
+    for number in range(min(spec.history, sizes.candidates)):
+        trials.append(Trial(Proposal(Candidate(sizes.prompt(number))), 1.0))
+    asking.tell(Step(tuple(trials)))
+    return asked_bytes(asking.ask(()))

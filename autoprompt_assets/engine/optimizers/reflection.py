@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoprompt_assets.engine.candidate import Candidate, Message
-from autoprompt_assets.engine.optimizers.base import Feedback
+from autoprompt_assets.engine.candidate import Candidate, Demo, Message
+from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.optimizers.base import Feedback, Question, Sizes, asked_bytes
 from autoprompt_assets.engine.optimizers.texts import (
     ANSWER_LIMIT,
     INPUT_LIMIT,
@@ -151,3 +152,16 @@ def _case(one: Feedback) -> str:
 
 def _count(inputs: int) -> str:
     return f"{inputs} input" if inputs == 1 else f"{inputs} inputs"
+
+
+def longest_request(rows: Sequence[Example], rules: str, sizes: Sizes) -> int:
+    """Bytes of the longest request: a rewrite that shows `rows`, or a merge.
+
+    All rows went wrong, and every rewrite of the prompt that can be shown is there.
+    """
+    prompt = Candidate(sizes.prompt(), (Demo("", ""),))
+    answer, reason = sizes.text(sizes.answer), sizes.text(sizes.reason)
+    feedback = [Feedback(row, answer, "unparsable", 0.5, reason) for row in rows]
+    children = [(prompt.instruction, 0.0)] * min(MOST_CHILDREN, max(0, sizes.candidates - 1))
+    both = rewrite(prompt, feedback, children, rules), merge(prompt, prompt, (0, 0), rules)
+    return max(asked_bytes(Question(messages)) for messages in both)

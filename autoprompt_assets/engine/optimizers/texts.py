@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.lint import SHORTEST_LIMIT, TIMES_FIRST
+from autoprompt_assets.engine.lint import TIMES_FIELDS, longest_instruction
 from autoprompt_assets.engine.template import INPUT, fields
 
 INPUT_LIMIT = 1500
@@ -65,14 +65,14 @@ def rules(
         "holds in general, and copy none of the inputs shown, nor their answers.",
         "Keep what the present prompts say of the form of the answer: answers are read by it.",
     ]
-    names = dict.fromkeys(fields(first, columns))
-    if names:
-        lines.append(f"Keep {', '.join(names)} as it stands: the input is put there.")
+    found = fields(first, columns)
+    if found:
+        names, most = ", ".join(dict.fromkeys(found)), TIMES_FIELDS * len(found)
+        lines.append(f"Keep {names} as it stands: the input is put there. {most} times at most.")
     else:
         lines.append("The input follows it by itself: it needs no placeholder.")
     lines.append("Nothing else is filled in. A name in braces takes spaces inside: { name }.")
     lines += [f"It must hold this text, letter by letter:\n{tagged('keep', text)}" for text in keep]
-    limit = max(SHORTEST_LIMIT, TIMES_FIRST * len(first)) if longest is None else longest
-    lines.append(f"It may have {max(limit, len(first)):,} characters at most.")
+    lines.append(f"It may have {longest_instruction(first, longest):,} characters at most.")
     lines.append(IN_BRACKETS)
     return "\n".join(f"- {line}" for line in lines)

@@ -20,11 +20,14 @@ from autoprompt_assets.engine.optimizers.base import (
     Reply,
 )
 from autoprompt_assets.engine.optimizers.instruction import read_instruction
+from autoprompt_assets.engine.optimizers.texts import cut
 from autoprompt_assets.engine.template import fill
 
 AGAIN = (
     "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
 )
+MOST_PROBLEM = 600
+"""Characters that it tells of what is wrong."""
 NO_ANSWER = "(no answer)"
 """Stands for an empty answer in a conversation: servers refuse a turn without text."""
 UNPAIRED = "it holds no prompt in [[...]] whose brackets pair, so where it ends is not clear"
@@ -80,7 +83,7 @@ def write(task: Task, judge: Judge, attempts: int, replies: Sequence[Reply]) -> 
             rejected.append(Rejected(proposal, problem))
         messages += [
             {"role": "assistant", "content": reply.text if reply.text.strip() else NO_ANSWER},
-            {"role": "user", "content": fill(AGAIN, problem=problem)},
+            {"role": "user", "content": fill(AGAIN, problem=cut(problem, MOST_PROBLEM))},
         ]
     return Written(None, tuple(rejected), attempts, problem)
 

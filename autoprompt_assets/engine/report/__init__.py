@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.controls import CONTROLS
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
@@ -93,6 +94,7 @@ def render(report: Report) -> str:
             ended=_ended(report.iterations),
             disagreements=_disagreements(report.rows),
             cost=words.cost(report.spend),
+            dearer=AnswerCosts.of(report.baseline, report.best.scored, report.outcome).warning,
         )
     )
 
@@ -116,6 +118,7 @@ def _environment() -> Environment:
         parameters=words.parameters,
         gained=words.gained,
         count=words.count,
+        answer=AnswerCost.of,
     )
     return environment
 

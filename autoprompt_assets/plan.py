@@ -1,0 +1,119 @@
+"""What a search would ask and cost before it does: its rows, roles and prices, both figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from autoprompt_assets.engine.asked import Models
+from autoprompt_assets.engine.bounds import Extent, evaluation_bound
+from autoprompt_assets.engine.budget import exceeds, refuse_unpriced
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Split
+from autoprompt_assets.engine.errors import InputError, JournalError
+from autoprompt_assets.engine.estimate import Estimate, likely
+from autoprompt_assets.engine.journal import Spend
+from autoprompt_assets.engine.llm import Role
+from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.ledger import read_answers
+from autoprompt_assets.runner import Bench
+from autoprompt_assets.session import Session, rescored
+from resources.store import ExperimentStore
+
+
+def priced_models(name: str, bench: Bench, spec: ExperimentSpec, data: Dataset) -> Models:
+    """The roles, at the prices that the search began with where it has begun.
+
+    Raises:
+        InputError: a budget in dollars lacks a price.
+    """
+    models, files = bench.llm.models(spec), bench.store.experiment(name)
+    record = files.read_dataset(spec.dataset)
+    if record is not None and record.version == data.version:
+        session = Session(name, spec, files, record, models, bench.llm, bench.store.journal)
+        prices = session.records.read_prices()
+        models = models if prices is None else models.priced(prices)
+    refuse_unpriced(spec, models)
+    return models
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search would ask, before it does."""
+
+    name: str
+    spec: ExperimentSpec
+    models: Models
+    data: Dataset
+    files: ExperimentStore
+
+    @cached_property
+    def _rows(self) -> dict[Split, list[Example]]:
+        rows = self.data.examples
+        return {split: [row for row in rows if row.split == split] for split in SPLITS}
+
+    @cached_property
+    def _earlier(self) -> list[Candidate]:
+        return [one.candidate for step in rescored(self.spec, self.files) for one in step]
+
+    def bounds(self) -> tuple[Spend, Spend]:
+        """The worst case of baseline and test comparison, and of the whole search.
+
+        Raises:
+            InputError: the budget is below what is certain to be needed or set aside.
+        """
+        spec, models, train = self.spec, self.models, self._rows["train"]
+        validation, test = (Extent.of(self._rows[split]) for split in ("validation", "test"))
+        baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), validation)
+        reserve = comparison_bound(spec, models, train, test, self._earlier)
+        # Calls are known; tokens and dollars settle far below their bounds as answers come in.
+        over = exceeds(spec.budget, Spend(calls=baseline.calls).plus(reserve))
+        if over:
+            raise InputError(
+                f"budget: baseline and test comparison alone may take {over}; raise it, or lower "
+                "max_tokens or the split"
+            )
+        whole = run_bound(spec, models, train, validation, test, self._earlier)
+        return baseline.plus(reserve), whole
+
+    def estimate(self, journal: str) -> tuple[Estimate, str]:
+        """What the search will likely take, and what kept it from being measured."""
+        problem = ""
+        said: dict[Role, float] = {}
+        try:
+            said = self._measured(journal)
+        except JournalError as error:
+            problem = f"no length of an answer is known from earlier searches: {error}"
+        return likely(self.spec, self.models, self._rows, said, self._earlier), problem
+
+    def _measured(self, journal: str) -> dict[Role, float]:
+        """Completion tokens of an answer, by role: of searches that asked the same models."""
+        files = self.files
+        known = {search: files.search(search).read_spec() for search in files.search_ids()}
+        if not known:
+            return {}
+        answers = read_answers(journal, self.name)
+        found: dict[Role, float] = {}
+        for role in self.models.roles:
+            asked = [role.endpoint, role.model]
+            own = [
+                (made, tokens)
+                for search, name, made, tokens in answers
+                if name == role.role and known.get(search, {}).get("asked", {}).get(name) == asked
+            ]
+            if own:
+                made, tokens = (sum(figures) for figures in zip(*own, strict=True))
+                found[role.role] = tokens / made
+        return found
+
+
+def within(spend: Spend, bound: Spend) -> Spend:
+    """`spend`, no figure of which is above `bound`'s."""
+    return Spend(
+        min(spend.calls, bound.calls),
+        min(spend.prompt_tokens, bound.prompt_tokens),
+        min(spend.completion_tokens, bound.completion_tokens),
+        min(spend.usd, bound.usd),
+        min(spend.unpriced, bound.unpriced),
+    )
