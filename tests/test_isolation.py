@@ -186,4 +186,4 @@ def test_nothing_downstream_of_a_failed_baseline_starts(tmp_path: Path) -> None:
         assert [one["failed"] for one in done] == [[f"{baseline} 'alpha' first"]] * 3
         assert 1 <= asked <= 4
         assert len(closed.ledger) == asked
-    assert [path.split("/")[1] for path in project.records("alpha")] == ["spec.json"]
+    assert [path.split("/")[1] for path in project.records("alpha")] == ["prices.json", "spec.json"]
