@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Row, Split, build_dataset
+from autoprompt_assets.engine.dataset import SPLITS, Row, Split, build_dataset
 from autoprompt_assets.engine.likeness import near
 from autoprompt_assets.engine.spec import DatasetSpec
 
@@ -134,5 +134,5 @@ def test_counts_are_of_rows_where_many_are_near_duplicates() -> None:
     dataset = build_dataset(rows, COUNTS)
     sizes = dataset.sizes()
     assert sum(sizes.values()) <= 60
-    for split, wanted in (("train", 10), ("validation", 20), ("test", 30)):
+    for split, wanted in zip(SPLITS, (10, 20, 30), strict=True):
         assert abs(sizes[split] - wanted) <= 2
