@@ -183,11 +183,11 @@ def main() -> None:
     except OSError as error:
         from resources.files import plainly
 
-        _leave(plainly(error), 1)
-    except Exception as error:
-        if isinstance(error, OSError) and _stdout_is_gone():
+        if _stdout_is_gone():
             reason = error.strerror or type(error).__name__
             _leave(f"standard output cannot be written ({reason}); what was done is kept", 1)
+        _leave(plainly(error), 1)
+    except Exception as error:
         # Dagster's own interrupt, between steps: naming its class would load Dagster here.
         if "Interrupt" in type(error).__name__:
             _leave("interrupted; what was answered is kept, run again to go on", 130)

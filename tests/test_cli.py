@@ -264,6 +264,7 @@ def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     done = subprocess.run(
         ["bash", "-c", command, str(PROGRAM)],
         env=project.variables(),
+        cwd=project.folder,
         capture_output=True,
         text=True,
         check=False,

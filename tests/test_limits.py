@@ -134,7 +134,7 @@ def test_a_limit_under_its_newer_name_is_sent_and_holds_a_budget(tmp_path: Path)
         limit = "{max_completion_tokens: 200}"
         settings = (
             *("--set", "roles.target={prompt: Name the shape., extra: " + limit + "}"),
-            *("--set", "budget={tokens: 100000}", "--set", "optimizer.iterations=1"),
+            *("--set", "budget={tokens: 500000}", "--set", "optimizer.iterations=1"),
         )
         outcome = project.run_json("toy", *settings)
         sent = [entry["body"] for entry in server.ledger if entry["role"] == "target"]

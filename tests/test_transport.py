@@ -149,6 +149,7 @@ def test_too_few_files_for_the_connections_are_named(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", command, str(PROGRAM)],
         env=project.variables(),
+        cwd=project.folder,
         capture_output=True,
         text=True,
         check=False,
