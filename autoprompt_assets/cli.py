@@ -52,8 +52,9 @@ def run(
     from rich.console import Console
 
     from autoprompt_assets import again
+    from autoprompt_assets.bench import Bench
     from autoprompt_assets.preflight import preflight
-    from autoprompt_assets.runner import Bench, run_experiment
+    from autoprompt_assets.runner import run_experiment
     from autoprompt_assets.terminal import TerminalProgress, show_outcome
 
     overrides = parse_overrides(settings)
@@ -83,8 +84,8 @@ def run(
 @cli.command(name="list")
 def list_experiments() -> None:
     """The experiments, and what is wrong with those that cannot run."""
+    from autoprompt_assets.bench import Bench
     from autoprompt_assets.preflight import describe
-    from autoprompt_assets.runner import Bench
 
     for line in describe(Bench.configured({})):
         click.echo(line)
@@ -95,8 +96,8 @@ def list_experiments() -> None:
 @SETTING
 def check(experiment: str, settings: tuple[str, ...]) -> None:
     """Validate spec and data without a call; print sizes and what a run can cost at most."""
+    from autoprompt_assets.bench import Bench
     from autoprompt_assets.preflight import preflight
-    from autoprompt_assets.runner import Bench
 
     bench = Bench.configured(parse_overrides(settings))
     for line in preflight(experiment, bench, keys=False).lines:

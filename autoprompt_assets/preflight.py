@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autoprompt_assets.bench import Bench
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.bounds import Extent, evaluation_bound, run_bound, test_bound
 from autoprompt_assets.engine.budget import exceeds
@@ -15,7 +16,6 @@ from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, foreign
-from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import Endpoint, missing_keys
 from resources.home import refuse_unusable_journal

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import dagster as dg
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.spec import ExperimentSpec
@@ -15,11 +15,12 @@ SPEC_FILE = "experiment.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-class ExperimentsResource(dg.ConfigurableResource["ExperimentsResource"]):
+@dataclass(frozen=True)
+class ExperimentsResource:
     """Every folder below `folder` that holds an `experiment.yaml` is an experiment."""
 
     folder: str
-    overrides: dict[str, str] = {}  # noqa: RUF012
+    overrides: Mapping[str, str] = field(default_factory=dict)
     """key.path -> YAML value, for this run only."""
     grid: int = 99
     """Iterations that the partition grid holds."""
