@@ -253,6 +253,7 @@ class LoopbackServer:
         role = role_of(body, behaviour.answers)
         delay = behaviour.delay + (behaviour.optimizer_delay if role == "optimizer" else 0.0)
         entry = {"path": request.path, "model": body["model"], "key": key, "fault": fault}
+        entry["authorization"] = request.headers.get("authorization")
         self.ledger.append(entry | {"role": role, "body": body})
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:
