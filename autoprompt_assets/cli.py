@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
-from pathlib import Path
+from contextlib import suppress
 
 import click
 from dotenv import load_dotenv
@@ -14,7 +13,7 @@ from dotenv import load_dotenv
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec_file import parse_overrides
-from resources.home import PROJECT, experiments_folder, journal_url, prepare_home
+from resources.home import experiments_folder, journal_url, prepare_home
 
 DEFAULT_EXPERIMENT = "question-kind"
 SETTING = click.option(
@@ -126,13 +125,14 @@ def init(
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=3000, show_default=True)
+@click.option("--port", default=3000, type=click.IntRange(0, 65535), show_default=True)
 def dev(host: str, port: int) -> None:
-    """Start the Dagster UI and daemon on the same home."""
-    program = Path(sys.executable).parent / "dagster"
-    workspace = str(PROJECT / "workspace.yaml")
-    arguments = ["dev", "-w", workspace, "--host", host, "--port", str(port)]
-    os.execv(program, [str(program), *arguments])  # noqa: S606
+    """Start the Dagster UI and daemon on the same home; no other site's page can use it."""
+    from autoprompt_assets.webserver import serve
+
+    # Ctrl-C and SIGTERM are how it ends: no failure.
+    with suppress(KeyboardInterrupt):
+        serve(host, port, "Dagster's UI: {url} (Ctrl-C ends it)")
 
 
 @cli.group(invoke_without_command=True)
