@@ -111,12 +111,13 @@ def _refused_method(scope: Scope) -> Refusal | None:
 
 
 def _may_change(query: str) -> bool:
-    """Whether a GraphQL document holds anything but queries, whichever operation is chosen."""
+    """Whether a GraphQL document holds anything but queries, whichever operation is chosen.
+
+    One that cannot be read counts as such: how deep is too deep depends on the reader's stack.
+    """
     try:
         document = parse(query)
     except GraphQLError:
-        return False  # Dagster reads it by the same function, and says what is wrong with it.
-    except RecursionError:
         return True
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     return any(one.operation != OperationType.QUERY for one in operations)
