@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autoprompt_assets.bench import Bench
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.identity import canonical_json
-from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import Session, open_session
 from resources.searches import SearchStore
 from resources.store import ExperimentStore

@@ -42,7 +42,9 @@ CODE_VERSION = "1"
     kinds={"parquet"},
 )
 def dataset(
-    context: dg.AssetExecutionContext, experiments: ExperimentsResource, store: StoreResource
+    context: dg.AssetExecutionContext,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    store: dg.ResourceParam[StoreResource],
 ) -> dg.MaterializeResult[None]:
     """The experiment's rows, checked, each with the split it belongs to for ever."""
     require_home(context)
@@ -70,10 +72,10 @@ def dataset(
 )
 def baseline_score(
     context: dg.AssetExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
-    progress: LogProgress,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
+    progress: dg.ResourceParam[LogProgress],
 ) -> dg.MaterializeResult[None]:
     """The first prompt's score on validation."""
     require_home(context)
@@ -119,10 +121,10 @@ async def measured(session: Session, desk: Desk) -> tuple[Scored, Headroom]:
 )
 def optimizer_iterations(
     context: dg.AssetExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
-    progress: LogProgress,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
+    progress: dg.ResourceParam[LogProgress],
 ) -> Iterator[dg.AssetMaterialization]:
     """Ask for candidates, evaluate them, tell the optimizer: one event as each iteration ends."""
     require_home(context)
@@ -193,9 +195,9 @@ def iterate(
 )
 def best_prompt(
     context: dg.AssetExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
 ) -> dg.MaterializeResult[None]:
     """The candidate with the highest score on all validation rows; no model is asked."""
     require_home(context)
@@ -225,10 +227,10 @@ def best_prompt(
 )
 def test_comparison(
     context: dg.AssetExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
-    progress: LogProgress,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
+    progress: dg.ResourceParam[LogProgress],
 ) -> dg.MaterializeResult[None]:
     """Baseline against best on the sealed rows. Nothing else reads the test split."""
     require_home(context)

@@ -37,7 +37,9 @@ def iteration_range(experiment: str) -> tuple[str, str]:
 
 @dg.sensor(minimum_interval_seconds=30)
 def dataset_changed(
-    context: dg.SensorEvaluationContext, experiments: ExperimentsResource, store: StoreResource
+    context: dg.SensorEvaluationContext,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    store: dg.ResourceParam[StoreResource],
 ) -> dg.SkipReason:
     """Re-run an experiment, once and whole, when its dataset's content is no longer the one that
     was materialized last. An experiment that was never materialized is only noted.

@@ -18,9 +18,9 @@ from resources.store import StoreResource, required
 @dg.asset_check(asset="dataset", partitions_def=EXPERIMENTS)
 def test_rows_are_sealed(
     context: dg.AssetCheckExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
 ) -> dg.AssetCheckResult:
     """No test input, nor a near duplicate of one, stands in train or validation."""
     with reported():
@@ -38,9 +38,9 @@ def test_rows_are_sealed(
 @dg.asset_check(asset="best_prompt", partitions_def=EXPERIMENTS)
 def few_rows_unmeasured(
     context: dg.AssetCheckExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
 ) -> dg.AssetCheckResult:
     """No evaluation of the search has more rows without a grade than the spec allows.
 
@@ -69,9 +69,9 @@ def few_rows_unmeasured(
 @dg.asset_check(asset="test_comparison", partitions_def=EXPERIMENTS)
 def spend_within_budget(
     context: dg.AssetCheckExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
 ) -> dg.AssetCheckResult:
     """What the search was charged, by its files, is within the spec's budget."""
     with reported():
@@ -95,9 +95,9 @@ def spend_within_budget(
 @dg.asset_check(asset="test_comparison", partitions_def=EXPERIMENTS)
 def best_is_better(
     context: dg.AssetCheckExecutionContext,
-    experiments: ExperimentsResource,
-    llm: LLMResource,
-    store: StoreResource,
+    experiments: dg.ResourceParam[ExperimentsResource],
+    llm: dg.ResourceParam[LLMResource],
+    store: dg.ResourceParam[StoreResource],
 ) -> dg.AssetCheckResult:
     """The sealed test shows that the best prompt is better than the first."""
     with reported():

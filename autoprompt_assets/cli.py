@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
+from contextlib import suppress
 
 import click
 from dotenv import load_dotenv
@@ -14,7 +14,7 @@ from dotenv import load_dotenv
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec_file import parse_overrides
-from resources.home import PROJECT, experiments_folder, journal_url, prepare_home
+from resources.home import experiments_folder, journal_url, prepare_home
 
 DEFAULT_EXPERIMENT = "question-kind"
 SETTING = click.option(
@@ -48,8 +48,9 @@ def run(
     from rich.console import Console
 
     from autoprompt_assets import again
+    from autoprompt_assets.bench import Bench
     from autoprompt_assets.preflight import preflight
-    from autoprompt_assets.runner import Bench, run_experiment
+    from autoprompt_assets.runner import run_experiment
     from autoprompt_assets.terminal import TerminalProgress, show_outcome
 
     overrides = parse_overrides(settings)
@@ -79,8 +80,8 @@ def run(
 @cli.command(name="list")
 def list_experiments() -> None:
     """The experiments, and what is wrong with those that cannot run."""
+    from autoprompt_assets.bench import Bench
     from autoprompt_assets.preflight import describe
-    from autoprompt_assets.runner import Bench
 
     for line in describe(Bench.configured({})):
         click.echo(line)
@@ -90,9 +91,9 @@ def list_experiments() -> None:
 @click.argument("experiment")
 @SETTING
 def check(experiment: str, settings: tuple[str, ...]) -> None:
-    """Validate spec and data without a call; print sizes, costs at most and the test's wear."""
+    """Validate spec and data without a call; print sizes, costs and the test's wear."""
+    from autoprompt_assets.bench import Bench
     from autoprompt_assets.preflight import preflight
-    from autoprompt_assets.runner import Bench
     from autoprompt_assets.wear import wear_lines
 
     bench = Bench.configured(parse_overrides(settings))
@@ -123,13 +124,14 @@ def init(
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=3000, show_default=True)
+@click.option("--port", default=3000, type=click.IntRange(0, 65535), show_default=True)
 def dev(host: str, port: int) -> None:
-    """Start the Dagster UI and daemon on the same home."""
-    program = Path(sys.executable).parent / "dagster"
-    workspace = str(PROJECT / "workspace.yaml")
-    arguments = ["dev", "-w", workspace, "--host", host, "--port", str(port)]
-    os.execv(program, [str(program), *arguments])  # noqa: S606
+    """Start the Dagster UI and daemon on the same home; no other site's page can use it."""
+    from autoprompt_assets.webserver import serve
+
+    # Ctrl-C and SIGTERM are how it ends: no failure.
+    with suppress(KeyboardInterrupt):
+        serve(host, port, "Dagster's UI: {url} (Ctrl-C ends it)")
 
 
 @cli.group(invoke_without_command=True)

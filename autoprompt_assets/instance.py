@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from dagster._check import CheckError
@@ -38,11 +39,39 @@ def open_instance() -> dg.DagsterInstance:
         "class": "NoOpComputeLogManager",
         "config": {},
     }
+    return _opened({"compute_logs": none})
+
+
+def open_for_webserver() -> dg.DagsterInstance:
+    """The home's instance as Dagster's webserver wants it.
+
+    Raises:
+        RunFailed: its settings or its storage cannot be used.
+    """
+    from dagster_webserver.cli import (
+        DEFAULT_DB_STATEMENT_TIMEOUT,
+        DEFAULT_POOL_MAX_OVERFLOW,
+        DEFAULT_POOL_RECYCLE,
+    )
+
+    return _opened(
+        {},
+        lambda instance: instance.optimize_for_webserver(
+            DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW
+        ),
+    )
+
+
+def _opened(
+    overrides: Mapping[str, Any],
+    prepare: Callable[[dg.DagsterInstance], None] = lambda instance: None,
+) -> dg.DagsterInstance:
     home = os.environ["DAGSTER_HOME"]
     with _mendable(f"{home}/dagster.yaml: cannot be used", "mend it, or delete it to have it anew"):
-        ref = InstanceRef.from_dir(home, overrides={"compute_logs": none})
+        ref = InstanceRef.from_dir(home, overrides=overrides)
     with _mendable(f"{home}: Dagster's storage cannot be opened", _STORAGE_MEND), home_lock():
         instance = dg.DagsterInstance.from_ref(ref)
+        prepare(instance)
         # Each makes its tables when it is first asked for.
         for part in ("run_storage", "event_log_storage", "schedule_storage", "run_coordinator"):
             getattr(instance, part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from autoprompt_assets.bench import Bench
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.bounds import Extent, evaluation_bound
 from autoprompt_assets.engine.budget import exceeds, refuse_unpriced
@@ -17,7 +18,6 @@ from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.ledger import read_answers
-from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import Session, rescored
 from resources.store import ExperimentStore
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autoprompt_assets.bench import Bench
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.bounds import UNSAID_MAX_TOKENS
 from autoprompt_assets.engine.budget import exceeds
@@ -18,7 +19,6 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec, MiproSpec
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.plan import Plan, priced_models, within
-from autoprompt_assets.runner import Bench
 from autoprompt_assets.session import load_dataset
 from resources.endpoints import Endpoint, missing_keys
 from resources.home import refuse_unusable_journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import dagster as dg
 
@@ -46,7 +46,8 @@ class Tally:
         return f"{rows}, {score}, {made} calls made, {replayed} replayed, {price}"
 
 
-class LogProgress(dg.ConfigurableResource["LogProgress"]):
+@dataclass(frozen=True)
+class LogProgress:
     """Progress as log lines: each costs milliseconds, so one in `every_s` seconds at most."""
 
     every_s: float = 5.0

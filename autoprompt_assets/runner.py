@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 
 from autoprompt_assets.automation import iteration_range
-from autoprompt_assets.definitions import ASSETS, CHECKS, defs
+from autoprompt_assets.bench import Bench
+from autoprompt_assets.definitions import ASSETS, CHECKS
 from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.compare import Comparison
 from autoprompt_assets.engine.errors import RunFailed
@@ -24,9 +25,7 @@ from autoprompt_assets.instance import open_instance, working_storage
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.reporting import path_spend
 from autoprompt_assets.session import open_session, read_history
-from resources.experiments import ExperimentsResource
-from resources.llm import LLMResource
-from resources.store import StoreResource, required
+from resources.store import required
 
 INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -127,38 +126,13 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True)
-class Bench:
-    """The resources of one run, its overrides included."""
-
-    experiments: ExperimentsResource
-    llm: LLMResource
-    store: StoreResource
-
-    @classmethod
-    def configured(cls, overrides: Mapping[str, str]) -> Bench:
-        """As `definitions` configures them, with `overrides` for this run."""
-        resources: dict[str, Any] = dict(defs.resources or {})
-        known = resources["experiments"]
-        # Made anew: Dagster reads a resource's settings as they were when it was made.
-        experiments = ExperimentsResource(
-            folder=known.folder, grid=known.grid, overrides=dict(overrides)
-        )
-        return cls(experiments, resources["llm"], resources["store"])
-
-
 def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     """Materialize all five assets of `name`.
 
     Raises:
         RunFailed: an asset failed; what is downstream of it was not started.
     """
-    resources = {
-        "experiments": bench.experiments,
-        "llm": bench.llm,
-        "store": bench.store,
-        "progress": progress,
-    }
+    resources = bench.definitions(progress)
     calls, usd, cached = {"made": 0, "replayed": 0, "failed": 0}, 0.0, 0
     with open_instance() as instance:
         for stage in STAGES:

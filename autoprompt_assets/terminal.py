@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -21,16 +22,18 @@ from autoprompt_assets.runner import Outcome
 
 REFRESH_S = 0.2
 console = Console(stderr=True, highlight=False)
-_BARS: list[Progress] = []  # not the resource's: Dagster makes a copy of that for each run
 
 
+@dataclass(frozen=True)
 class TerminalProgress(LogProgress):
     """A bar per evaluation on a terminal; elsewhere a line as each evaluation ends."""
 
+    _bars: list[Progress] = field(default_factory=list, init=False, repr=False)
+
     def close(self) -> None:
         """End the bar of an evaluation that failed or was interrupted: it hides the cursor."""
-        while _BARS:
-            _BARS.pop().stop()
+        while self._bars:
+            self._bars.pop().stop()
 
     def notice(self, text: str) -> None:
         """See `engine.evaluate.Progress`."""
@@ -48,7 +51,7 @@ class TerminalProgress(LogProgress):
         )
         bar = Progress(*columns, console=console, refresh_per_second=1 / REFRESH_S)
         bar.start()
-        _BARS.append(bar)
+        self._bars.append(bar)
         task = bar.add_task(label, total=rows, said="")
         shown = 0.0
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.keys import origin
 from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec, RoleSpec
 
@@ -73,8 +74,9 @@ def resolve(
         model = model or server.model
         if model is None:
             raise InputError(f"endpoint {name!r} has no default model; set the role's model")
-        url = _checked(hosted or server.base_url, "base_url")
-        key = None if hosted else server.api_key_env
+        own = _checked(server.base_url, f"endpoints.{name}.base_url")
+        url = _checked(hosted, "hosted_model_uri") if hosted else own
+        key = _bound(server.api_key_env, own, url)
         identity = url if hosted else server.identity or url
         heeds = server.structured_output
         return Endpoint(name, url, key, key is not None, model, identity, heeds)
@@ -82,14 +84,12 @@ def resolve(
         known = ", ".join(sorted({"openai", "vllm", "local", *named}))
         raise InputError(f"AUTOPROMPT_ENDPOINT = {name!r} is not known; use one of {known}")
     model = model or DEFAULT_MODELS[name]
-    if name == "vllm":
-        url = _checked(hosted or environ.get("VLLM_BASE_URL") or VLLM_URL, "VLLM_BASE_URL")
-        return Endpoint(name, url, "VLLM_API_KEY", False, model, url)
-    if hosted:
-        # A key for OpenAI is not sent to a server that somebody else hosts.
-        return Endpoint(name, _checked(hosted, "hosted_model_uri"), None, False, model, hosted)
-    url = _checked(environ.get("OPENAI_BASE_URL") or OPENAI_URL, "OPENAI_BASE_URL")
-    return Endpoint(name, url, "OPENAI_API_KEY", True, model, url)
+    known_as = name.upper()
+    default = OPENAI_URL if name == "openai" else VLLM_URL
+    own = _checked(environ.get(f"{known_as}_BASE_URL") or default, f"{known_as}_BASE_URL")
+    url = _checked(hosted, "hosted_model_uri") if hosted else own
+    key = _bound(f"{known_as}_API_KEY", own, url)
+    return Endpoint(name, url, key, key == "OPENAI_API_KEY", model, url)
 
 
 def resolve_roles(
@@ -141,10 +141,22 @@ def _local_identity() -> str:
         return f"local:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
+def _bound(variable: str | None, own: str, url: str) -> str | None:
+    """The variable with the key, where `url` is on the endpoint's own host; no other is sent it."""
+    return variable if origin(url) == origin(own) else None
+
+
 def _checked(url: str, source: str) -> str:
-    if not re.match(r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$", url):
+    if not (re.match(r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$", url) and _has_origin(url)):
         raise InputError(
             f"{source}: is no plain http(s) address without credentials or a query; "
             "write e.g. http://127.0.0.1:8000/v1, and give keys in environment variables"
         )
     return url.rstrip("/")
+
+
+def _has_origin(url: str) -> bool:
+    try:
+        return bool(origin(url))
+    except ValueError:
+        return False

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import dagster as dg
-
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.engine.spec_file import load_spec
+from autoprompt_assets.engine.spec_file import load_spec, written_endpoints
 
 SPEC_FILE = "experiment.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-class ExperimentsResource(dg.ConfigurableResource["ExperimentsResource"]):
+@dataclass(frozen=True)
+class ExperimentsResource:
     """Every folder below `folder` that holds an `experiment.yaml` is an experiment."""
 
     folder: str
-    overrides: dict[str, str] = {}  # noqa: RUF012
+    overrides: Mapping[str, str] = field(default_factory=dict)
     """key.path -> YAML value, for this run only."""
     grid: int = 99
     """Iterations that the partition grid holds."""
@@ -44,7 +46,26 @@ class ExperimentsResource(dg.ConfigurableResource["ExperimentsResource"]):
                 f"optimizer.iterations = {spec.optimizer.iterations}: the partition grid has "
                 f"{self.grid}; lower it, or raise it in {self.path(name)} and reload"
             )
+        problems = list(self._shared_keys(name, spec))
+        if problems:
+            raise InputError(problems)
         return spec
+
+    def _shared_keys(self, name: str, spec: ExperimentSpec) -> Iterator[str]:
+        """Keys that the file of another experiment sends to another host: whoever wrote one of the
+        two is not to have the other's.
+        """
+        variables = {one.api_key_env for one in spec.endpoints.values() if one.api_key_env}
+        for path in sorted(Path(self.folder).glob(f"*/{SPEC_FILE}")) if variables else ():
+            try:
+                text = path.read_text(encoding="utf-8")
+                if path == self.path(name) or not any(one in text for one in variables):
+                    continue
+                others = written_endpoints(path)
+            except (OSError, ValueError, InputError):
+                continue
+            for line in shared_keys(spec.endpoints, others, f" in {path}"):
+                yield f"{self.path(name)}: {line}"
 
 
 def experiment_names(folder: Path) -> list[str]:

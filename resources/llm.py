@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import dagster as dg
 
 from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.errors import InputError
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from resources.chat import ChatClient
 
 
-class LLMResource(dg.ConfigurableResource["LLMResource"]):
+@dataclass(frozen=True)
+class LLMResource:
     """Reaches the roles of an experiment. Keys come from the environment when a call is made."""
 
     endpoint: str = ""

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, TypeVar, cast
 
-import dagster as dg
 from upath import UPath
 
 from autoprompt_assets.engine.bounds import Extent
@@ -47,7 +46,8 @@ class DatasetRecord:
     dropped: dict[str, int]
 
 
-class StoreResource(dg.ConfigurableResource["StoreResource"]):
+@dataclass(frozen=True)
+class StoreResource:
     """Where results and the journal are kept."""
 
     root: str

@@ -20,15 +20,15 @@ from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._time import get_current_datetime
 
 from autoprompt_assets.engine.records import Iteration
+from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.session import Session, open_session
-from resources.experiments import ExperimentsResource
 from resources.home import DAGSTER_YAML
 from tests.loopback import FEATURES
 from tests.support import OPTIONS, Project, csv_of
 
 SINGLE = ("dataset", "baseline_score", "best_prompt", "test_comparison")
 ALL = ("dataset", "baseline_score", "optimizer_iterations", "best_prompt", "test_comparison")
-READ_ONCE = ("automation", "assets", "checks", "definitions", "runner")
+READ_ONCE = ("automation", "bench", "assets", "checks", "definitions", "runner")
 KEPT_OUT = ("AUTOPROMPT_ENDPOINT", "AUTOPROMPT_STORE", "AUTOPROMPT_JOURNAL")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ROWS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(60)}
@@ -85,18 +85,12 @@ class Graph:
                 "dagster/asset_partition_range_start": first,
                 "dagster/asset_partition_range_end": last,
             }
-        resources: dict[str, Any] = dict(self.defs.resources or {})
-        if overrides:
-            known = resources["experiments"]
-            resources["experiments"] = ExperimentsResource(
-                folder=known.folder, grid=known.grid, overrides=dict(overrides)
-            )
         assets: list[Any] = [*(self.defs.assets or []), *(self.defs.asset_checks or [])]
         return dg.materialize(
             assets,
             selection=selection if isinstance(selection, dg.AssetSelection) else [*selection],
             instance=instance or self.instance,
-            resources=resources,
+            resources=self.bench(overrides).definitions(LogProgress()),
             run_config=QUIET,
             raise_on_error=False,
             tags=tags,
@@ -165,8 +159,13 @@ class Graph:
         return (self.last(asset, partition).tags or {})["dagster/data_version"]
 
     def session(self, name: str) -> Session:
-        resources: dict[str, Any] = dict(self.defs.resources or {})
-        return open_session(name, resources["experiments"], resources["llm"], resources["store"])
+        bench = self.bench()
+        return open_session(name, bench.experiments, bench.llm, bench.store)
+
+    def bench(self, overrides: Mapping[str, str] | None = None) -> Any:
+        """What `autoprompt run` works with; its module is read afresh, so no type can name it."""
+        module = importlib.import_module("autoprompt_assets.bench")
+        return module.Bench.configured(overrides or {})
 
     def iterations(self, name: str) -> list[Iteration]:
         return self.session(name).records.read_iterations()

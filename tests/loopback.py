@@ -258,6 +258,7 @@ class LoopbackServer:
         refusal = self.refuses(body)
         entry = {"path": request.path, "model": body["model"], "key": key, "fault": fault}
         entry["refused"] = refusal is not None
+        entry["authorization"] = request.headers.get("authorization")
         self.ledger.append(entry | {"role": role, "body": body})
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:

@@ -14,9 +14,10 @@ from typing import Any
 
 import dagster as dg
 
+from autoprompt_assets.bench import Bench
 from autoprompt_assets.definitions import ASSETS
 from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.runner import QUIET, Bench
+from autoprompt_assets.runner import QUIET
 
 
 def step(instance: dg.DagsterInstance, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -30,12 +31,7 @@ def step(instance: dg.DagsterInstance, wanted: dict[str, Any]) -> dict[str, Any]
         ASSETS,
         selection=[wanted["asset"]],
         instance=instance,
-        resources={
-            "experiments": bench.experiments,
-            "llm": bench.llm,
-            "store": bench.store,
-            "progress": LogProgress(),
-        },
+        resources=bench.definitions(LogProgress()),
         run_config=QUIET,
         raise_on_error=False,
         partition_key=None if ranged else partition,

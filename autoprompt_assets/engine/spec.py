@@ -14,6 +14,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from autoprompt_assets.engine.grading.settings import GraderSpec, ModelGrader
+from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.spec_strategies import (
     AutoSpec,
     DemosSpec,
@@ -200,7 +201,9 @@ class EndpointSpec(Frozen):
 
     base_url: WebAddress
     api_key_env: VariableName | None = None
-    """The environment variable that holds the key. Keys never stand in files."""
+    """The environment variable that holds the key, which goes to no other host. Keys never stand
+    in files.
+    """
     model: str | None = None
     identity: str | None = None
     """Stands for the server in the journal, where the same model moves host."""
@@ -257,6 +260,7 @@ class ExperimentSpec(Frozen):
             *self._unfilled(),
             *self._unlimited(),
             *self._unknown_endpoints(),
+            *shared_keys(self.endpoints, self.endpoints),
         ]
         if problems:
             raise ValueError("\n".join(problems))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.keys import origin
+from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec
 
 MENDS = {
     "missing": "is missing; add it",
@@ -71,6 +73,7 @@ def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> Experim
         InputError: one line per problem.
     """
     data = _read(path)
+    written = _endpoints(data)
     overrides = overrides or {}
     problems: list[str] = []
     for key, value in overrides.items():
@@ -81,11 +84,15 @@ def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> Experim
     if problems:
         raise InputError(problems)
     try:
-        return ExperimentSpec.model_validate(data)
+        spec = ExperimentSpec.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
         lines = [line for detail in details for line in _lines(path, detail, overrides)]
         raise InputError(lines) from None
+    moved = [_moved(path, name, spec, overrides) for name in _moved_keys(written, spec)]
+    if moved:
+        raise InputError(moved)
+    return spec
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
@@ -204,6 +211,46 @@ def _override(data: dict[str, Any], key: str, text: str) -> None:
                 f"--set {key}: {parent!r} holds {shown(place)}, which has no fields; set {parent!r}"
             )
     place[last] = value
+
+
+def written_endpoints(path: Path) -> dict[str, EndpointSpec]:
+    """The endpoints that a file names, whatever else is wrong in it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return _endpoints(_read(path))
+
+
+def _endpoints(data: Mapping[str, Any]) -> dict[str, EndpointSpec]:
+    named, found = data.get("endpoints"), {}
+    for name, server in named.items() if isinstance(named, dict) else ():
+        with suppress(ValidationError):
+            found[str(name)] = EndpointSpec.model_validate(server)
+    return found
+
+
+def _moved_keys(written: Mapping[str, EndpointSpec], spec: ExperimentSpec) -> Iterator[str]:
+    """Endpoints whose key would go where `written`, the file's own, do not say."""
+    for name, server in spec.endpoints.items():
+        own = written.get(name)
+        if server.api_key_env is None:
+            continue
+        if (
+            own is None
+            or own.api_key_env != server.api_key_env
+            or origin(own.base_url) != origin(server.base_url)
+        ):
+            yield name
+
+
+def _moved(path: Path, name: str, spec: ExperimentSpec, overrides: Mapping[str, str]) -> str:
+    given = [key for key in overrides if f"endpoints.{name}.".startswith(f"{key}.")]
+    given += [key for key in overrides if key.startswith(f"endpoints.{name}.")]
+    return (
+        f"--set {', '.join(given)}: {spec.endpoints[name].api_key_env} goes only to the host that "
+        f"{path} names beside it; write base_url and api_key_env there"
+    )
 
 
 def _lines(path: Path, detail: ErrorDetails, overrides: Mapping[str, str]) -> list[str]:

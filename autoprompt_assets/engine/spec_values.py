@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticKnownError
 
+from autoprompt_assets.engine.keys import origin, owner
+
 RESERVED_EXTRA = (
     *("model", "messages", "temperature", "max_tokens", "response_format", "stream"),
     *("n", "api_key"),
@@ -45,8 +47,14 @@ def _without_credentials(value: Any) -> Any:
 
 
 def _web_address(value: Any) -> Any:
-    if isinstance(value, str) and not re.match(r"https?://[^\s/]", value):
+    if not isinstance(value, str):
+        return value
+    if not re.match(r"https?://[^\s/]", value):
         raise ValueError("is no web address; start it with http:// or https://")
+    try:
+        origin(value)
+    except ValueError:
+        raise ValueError("has no host or port that can be; write e.g. http://host:8000") from None
     return value
 
 
@@ -54,6 +62,9 @@ def _variable_name(value: Any) -> Any:
     # A key written here by mistake is not repeated either.
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         raise ValueError("is no name of an environment variable; name it, never write the key")
+    what = owner(value) if isinstance(value, str) else None
+    if what is not None:
+        raise ValueError(f"names {value}, {what}; give this endpoint a variable of its own")
     return value
 
 

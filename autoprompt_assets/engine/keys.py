@@ -1,0 +1,68 @@
+"""Which host a key goes to: the one that stands beside its variable's name, and no other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+from urllib.parse import urlsplit
+
+PORTS = {"http": 80, "https": 443}
+_OWNERS = {
+    r"OPENAI_(API|ADMIN)_KEY": "a key of the endpoint 'openai'",
+    r"VLLM_API_KEY": "the key of the endpoint 'vllm'",
+    r"(AUTOPROMPT|DAGSTER)_.*": "a setting of this program",
+    r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)": "a key to stored files",
+    r"AZURE_STORAGE_.*|GOOGLE_APPLICATION_CREDENTIALS": "a key to stored files",
+    r"PG(PASSWORD|PASSFILE)|(.*_)?DATABASE_URL": "a key to a database",
+}
+"""Variables that hold something else than a named endpoint's key, and what."""
+
+
+class KeyedServer(Protocol):
+    """A server that the user names, and the variable that holds its key."""
+
+    @property
+    def base_url(self) -> str: ...  # noqa: D102
+    @property
+    def api_key_env(self) -> str | None: ...  # noqa: D102
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a web address, the port written out: `https://host:443`.
+
+    Raises:
+        ValueError: it has no host, or a port that cannot be.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("there is no host in it")
+    port = PORTS[parts.scheme] if parts.port is None else parts.port
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def owner(variable: str) -> str | None:
+    """What a variable holds that no endpoint of the user's may be sent; `None` where it may."""
+    found = (what for name, what in _OWNERS.items() if re.fullmatch(name, variable, re.IGNORECASE))
+    return next(found, None)
+
+
+def shared_keys(
+    servers: Mapping[str, KeyedServer], others: Mapping[str, KeyedServer], where: str = ""
+) -> Iterator[str]:
+    """A line per server whose key is also that of another host, among `others` in `where`.
+
+    Of two in one mapping the second is named.
+    """
+    for name, server in servers.items():
+        variable = server.api_key_env
+        for other, known in others.items():
+            if known is server:
+                break
+            same = variable is not None and variable == known.api_key_env
+            if same and origin(server.base_url) != origin(known.base_url):
+                yield (
+                    f"endpoints.{name}.api_key_env = {variable!r} is the key of endpoints.{other} "
+                    f"too{where}, on another host; give each host a variable of its own"
+                )
+                break
