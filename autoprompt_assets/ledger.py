@@ -11,15 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autoprompt_assets.engine.journal_schema import (
-    completions,
-    failure,
-    metadata,
-    open_database,
-    readings,
-    shown,
-    usage,
-)
+from autoprompt_assets.engine.journal_schema import failure, open_database, shown
+from autoprompt_assets.engine.journal_tables import completions, metadata, readings, usage
 
 _SPACE = {"sqlite": "VACUUM", "postgresql": f"VACUUM {completions.name}"}
 

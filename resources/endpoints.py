@@ -13,7 +13,8 @@ from pathlib import Path
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import origin
 from autoprompt_assets.engine.llm import Role
-from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec, RoleSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_roles import EndpointSpec, RoleSpec
 
 OPENAI_URL = "https://api.openai.com/v1"
 VLLM_URL = "http://127.0.0.1:8000/v1"

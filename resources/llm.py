@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Role
-from autoprompt_assets.engine.spec import ExperimentSpec, RoleSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_roles import RoleSpec
 from resources.endpoints import Endpoint, resolve_roles
 from resources.prices import price_of
 

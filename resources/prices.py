@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from autoprompt_assets.engine.price import Price, Tiers
-from autoprompt_assets.engine.spec import PriceSpec
+from autoprompt_assets.engine.spec_roles import PriceSpec
 from resources.endpoints import Endpoint
 
 FREE = Price.flat(0.0, 0.0)

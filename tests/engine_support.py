@@ -23,7 +23,7 @@ from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.llm import LLM, CallError, Keep, Request, Role
-from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.spec_roles import RoleSpec
 
 SEARCH = "0123456789ab"
 

@@ -31,7 +31,8 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
 )
 from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
-from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec, HeadroomSpec, RoleSpec
+from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec, HeadroomSpec
+from autoprompt_assets.engine.spec_roles import RoleSpec
 
 ROWS = [Example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)]
 COLUMNS = frozenset(["input", "question"])

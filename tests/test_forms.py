@@ -160,7 +160,7 @@ def test_what_init_writes_runs_on_reasoning_models_within_its_budget(tmp_path: P
         models = ("--set", "roles.target.model=gpt-5-mini", "--set", "roles.optimizer.model=gpt-5")
         outcome = project.run_json("cases", *models, *_one_iteration())
         sent = [entry["body"] for entry in server.ledger if not entry["refused"]]
-    assert {body["max_completion_tokens"] for body in sent} == {1000, 4000}
+    assert {body["max_completion_tokens"] for body in sent} == {4000, 8000}
     assert 0 < outcome["usd"] < 5
 
 

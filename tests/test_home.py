@@ -208,7 +208,7 @@ FAULTS: dict[str, tuple[Callable[[Project], None], int, str]] = {
     "a file for the results": (
         garbage("results"),
         1,
-        "dataset: {home}/results/toy/membership: cannot be read or written (Not a directory); m",
+        "{home}/results/toy/datasets/",
     ),
     "a journal without a folder": (
         exported(**WITHOUT_A_FOLDER),

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal, Spend
-from autoprompt_assets.engine.journal_schema import SCHEMA_VERSION
+from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
 from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, at_once, question, record, replay, start, use
 from tests.postgres_support import PostgreSQL, postgresql

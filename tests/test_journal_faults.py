@@ -17,6 +17,7 @@ from autoprompt_assets.engine import journal_schema
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
 from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, MOVE_AWAY, failing, question, refused, replay, use
 
@@ -209,7 +210,7 @@ def test_other_schema_is_refused_and_left_alone(version: int, file: Path) -> Non
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
         connection.execute("INSERT INTO schema_version VALUES (?)", (version,))
-    writes = f"this program writes {journal_schema.SCHEMA_VERSION}; use the version"
+    writes = f"this program writes {SCHEMA_VERSION}; use the version"
     assert f"it has schema {version}, {writes}" in refused(url(file))
     with contextlib.closing(sqlite3.connect(file)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()

@@ -16,7 +16,8 @@ from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.optimizers import make_optimizer
 from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Step, Trial, Unjudged
 from autoprompt_assets.engine.search_bounds import run_bound
-from autoprompt_assets.engine.spec import ExperimentSpec, RoleSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_roles import RoleSpec
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, Project, toy_project
 

@@ -13,6 +13,7 @@ from autoprompt_assets.engine import journal_schema
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.journal_readings import read_wear
+from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
 from tests.engine_support import make_completion
 from tests.journal_support import (
     ANSWER,
@@ -220,7 +221,7 @@ def test_other_schema_is_refused(server: PostgreSQL) -> None:
     url = server.database()
     server.execute("CREATE TABLE schema_version (version int NOT NULL)", url)
     server.execute("INSERT INTO schema_version VALUES (1)", url)
-    version = journal_schema.SCHEMA_VERSION
+    version = SCHEMA_VERSION
     assert f"it has schema 1, this program writes {version}" in refused(url)
 
 

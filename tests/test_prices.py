@@ -17,7 +17,8 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.evaluation import charged
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.engine.spec import BudgetSpec, PriceSpec
+from autoprompt_assets.engine.spec import BudgetSpec
+from autoprompt_assets.engine.spec_roles import PriceSpec
 from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS, Endpoint
 from resources.llm import LLMResource
 from resources.prices import price_of

@@ -22,7 +22,7 @@ from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.journal_readings import read_wear
 from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.readings import Reading, RowSet, grader_key, pair_key
-from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.spec_roles import RoleSpec
 from tests.journal_support import at_once, failing, start, use
 
 FIRST, SECOND = Candidate("Name it."), Candidate("Name the shape.", (Demo("a", "b"),))

@@ -12,7 +12,7 @@ from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.grading.judge import VERDICT_FORM
 from autoprompt_assets.engine.llm import Request, Role
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.engine.spec import RoleSpec
+from autoprompt_assets.engine.spec_roles import RoleSpec
 from autoprompt_assets.engine.spec_values import LIMITS, NEWER_LIMIT
 from autoprompt_assets.engine.template import INPUT
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.journal_schema import completions, usage
+from autoprompt_assets.engine.journal_tables import completions, usage
 from autoprompt_assets.engine.llm import Request
 
 READ_LIMIT = 500

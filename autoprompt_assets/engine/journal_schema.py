@@ -1,4 +1,4 @@
-"""The journal's tables and how its database is opened: SQLite (WAL) or PostgreSQL, one schema."""
+"""How the journal's database is opened: SQLite (WAL) or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,89 +13,13 @@ from urllib.parse import unquote
 import sqlalchemy as sa
 
 from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION, metadata, schema
 
-SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 30.0
 """How long a write waits for other programs that hold the database."""
 
 _CREATION_LOCK = 7_236_001_117  # any number of the journal's own
 _POSTGRESQL = {"postgresql", "postgres", "postgresql+psycopg"}
-
-metadata = sa.MetaData()
-completions = sa.Table(
-    "completions",
-    metadata,
-    sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("checksum", sa.BigInteger, nullable=False),
-    # JSON as the server sent it: tool calls, reasoning and counts of whatever kind stand in it.
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("finish_reason", sa.Text, nullable=False),
-    sa.Column("usage", sa.Text),
-    # What was charged, which where the server does not count is not what it sent.
-    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
-    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
-    sa.Column("usd", sa.Double),
-    sa.Column("latency_s", sa.Double, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("created_at", sa.Double, nullable=False),
-    # Who paid for it first.
-    sa.Column("experiment", sa.Text, nullable=False),
-    sa.Column("endpoint", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    # Last, for SQLite walks a long row from its begin and a replay does not want this.
-    sa.Column("body", sa.Text, nullable=False),
-)
-usage = sa.Table(
-    "usage",
-    metadata,
-    sa.Column("experiment", sa.Text, primary_key=True),
-    sa.Column("search", sa.Text, primary_key=True),
-    sa.Column("role", sa.Text, primary_key=True),
-    sa.Column("made", sa.BigInteger, nullable=False),
-    sa.Column("replayed", sa.BigInteger, nullable=False),
-    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
-    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
-    sa.Column("usd", sa.Double, nullable=False),
-    sa.Column("unpriced", sa.BigInteger, nullable=False),
-)
-# What a server said of a field that is left out stands in the form.
-request_forms = sa.Table(
-    "request_forms",
-    metadata,
-    sa.Column("endpoint", sa.Text, primary_key=True),
-    sa.Column("model", sa.Text, primary_key=True),
-    sa.Column("shape", sa.String(64), primary_key=True),
-    sa.Column("form", sa.Text, nullable=False),
-)
-# What the sealed tests have read; `readings` says what a reading is.
-row_sets = sa.Table(
-    "row_sets",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("key", sa.String(64), nullable=False, unique=True),
-    sa.Column("size", sa.BigInteger, nullable=False),
-)
-set_rows = sa.Table(
-    "set_rows",
-    metadata,
-    # The row first: what is looked up is which sets hold a row.
-    sa.Column("row", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("row_set", sa.Integer, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
-)
-readings = sa.Table(
-    "readings",
-    metadata,
-    sa.Column("row_set", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("pair", sa.String(64), primary_key=True),
-    sa.Column("grader", sa.String(64), primary_key=True),
-    sa.Column("number", sa.BigInteger, nullable=False),
-    # Who read first, and when.
-    sa.Column("experiment", sa.Text, nullable=False),
-    sa.Column("search", sa.Text, nullable=False),
-    sa.Column("created_at", sa.Double, nullable=False),
-)
-schema = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
 _ANEW = "move it away to start a new one, which pays for its answers again and counts verdicts anew"
 # Markers are beginnings of SQLite's error names and of PostgreSQL's error codes.

@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import origin
-from autoprompt_assets.engine.spec import EndpointSpec, ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spec_roles import EndpointSpec
 
 MENDS = {
     "missing": "is missing; add it",
