@@ -125,7 +125,7 @@ class Search:
             again.extend(rows)
 
         part = SplitRows("validation", asked, lambda: islice(validation.read(), asked))
-        repeated = self.evaluator.repeating(1)
+        repeated = self.evaluator.again(1)
         spend = Spend()
         try:
             budget = self.budget(baseline.summary.spend)
