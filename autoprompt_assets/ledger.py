@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autoprompt_assets.engine.journal_schema import failure, open_database, shown
+from autoprompt_assets.engine.journal_schema import failure, open_database, open_existing, shown
 from autoprompt_assets.engine.journal_tables import completions, metadata, readings, usage
 
 _SPACE = {"sqlite": "VACUUM", "postgresql": f"VACUUM {completions.name}"}
@@ -137,6 +137,8 @@ def read_selection(url: str, selection: Selection) -> list[Account]:
 def read_answers(url: str, experiment: str) -> list[tuple[str, str, int, int]]:
     """What the searches of `experiment` were answered: search, role, calls, completion tokens.
 
+    Where there is no journal, none is made.
+
     Raises:
         JournalError: the journal cannot be read.
     """
@@ -144,7 +146,10 @@ def read_answers(url: str, experiment: str) -> list[tuple[str, str, int, int]]:
     query = sa.select(*(usage.c[name] for name in names)).where(
         usage.c.experiment == experiment, usage.c.made > 0
     )
-    with _opened(url) as engine, engine.connect() as connection:
+    engine = open_existing(url)
+    if engine is None:
+        return []
+    with _closing(engine), engine.connect() as connection:
         return [(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)]
 
 
@@ -183,8 +188,14 @@ def delete(url: str, selection: Selection) -> int:
 @contextmanager
 def _opened(url: str) -> Iterator[sa.Engine]:
     engine = open_database(url)
-    try:
+    with _closing(engine):
         yield engine
+
+
+@contextmanager
+def _closing(engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
     except sa.exc.SQLAlchemyError as error:
         raise failure(f"the journal failed: {shown(engine.url)}", error) from None
     finally:

@@ -11,7 +11,7 @@ from autoprompt_assets.engine.bounds import Extent, evaluation_bound
 from autoprompt_assets.engine.budget import exceeds, refuse_unpriced
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Split
-from autoprompt_assets.engine.errors import InputError, JournalError
+from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.estimate import Estimate, likely
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.llm import Role
@@ -32,8 +32,7 @@ def priced_models(name: str, bench: Bench, spec: ExperimentSpec, data: Dataset) 
     record = files.read_dataset(spec.dataset)
     if record is not None and record.version == data.version:
         session = Session(name, spec, files, record, models, bench.llm, bench.store.journal)
-        prices = session.records.read_prices()
-        models = models if prices is None else models.priced(prices)
+        models = session.pinned().models
     refuse_unpriced(spec, models)
     return models
 
@@ -77,15 +76,14 @@ class Plan:
         whole = run_bound(spec, models, train, validation, test, self._earlier)
         return baseline.plus(reserve), whole
 
-    def estimate(self, journal: str) -> tuple[Estimate, str]:
-        """What the search will likely take, and what kept it from being measured."""
-        problem = ""
-        said: dict[Role, float] = {}
-        try:
-            said = self._measured(journal)
-        except JournalError as error:
-            problem = f"no length of an answer is known from earlier searches: {error}"
-        return likely(self.spec, self.models, self._rows, said, self._earlier), problem
+    def estimate(self, journal: str) -> Estimate:
+        """What the search will likely take; `journal` is its URL.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        said = self._measured(journal)
+        return likely(self.spec, self.models, self._rows, said, self._earlier)
 
     def _measured(self, journal: str) -> dict[Role, float]:
         """Completion tokens of an answer, by role: of searches that asked the same models."""

@@ -20,9 +20,9 @@ from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec, MiproS
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.plan import Plan, priced_models, within
 from autoprompt_assets.session import load_dataset
-from resources.endpoints import Endpoint, missing_keys
+from resources.endpoints import Endpoint
 from resources.home import refuse_unusable_journal
-from resources.keys import unusable_keys
+from resources.keys import key_problems
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
 
     Raises:
         InputError: one line per problem, missing keys included where `keys` are wanted.
+        JournalError: what answers took in earlier searches cannot be read.
     """
     if name not in bench.experiments.names():
         known = ", ".join(bench.experiments.names()) or "none"
@@ -49,7 +50,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     endpoints = bench.llm.endpoints(spec)
     refuse_unusable_journal()
     if keys:
-        problems = missing_keys(endpoints, os.environ) + unusable_keys(endpoints, os.environ)
+        problems = key_problems(endpoints, os.environ)
         if problems:
             raise InputError(problems)
     folder = bench.experiments.path(name).parent
@@ -66,10 +67,9 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
     lines.append(f"the whole search, at most: {_said(bound)}")
     if not keys:
-        estimate, problem = plan.estimate(bench.store.journal)
+        estimate = plan.estimate(bench.store.journal)
         found = _said(within(estimate.spend, bound), "about ")
         lines.append(f"the whole search, likely: {found} (an estimate: {estimate.basis})")
-        lines += [f"  note: {problem}"] if problem else []
     over = exceeds(spec.budget, bound)
     if over:
         lines.append(f"  the budget may end the search early: at most {over}")

@@ -78,9 +78,8 @@ class Session:
         for role in spec["roles"].values():
             if role is not None:
                 del role["timeout"], role["deadline"], role["max_reply_bytes"]
-        asked = (self.models.target, self.models.review, self.models.optimizer)
         spec["experiment"] = self.name
-        spec["asked"] = {role.role: [role.endpoint, role.model] for role in asked if role}
+        spec["asked"] = {role.role: [role.endpoint, role.model] for role in self.models.roles}
         spec["dataset_version"] = self.dataset.version
         return spec
 
@@ -88,6 +87,11 @@ class Session:
     def records(self) -> SearchStore:
         """The files of the search."""
         return self.files.search(self.search_id)
+
+    def pinned(self) -> Session:
+        """The same at the prices that the search began with, where it has begun."""
+        prices = self.records.read_prices()
+        return self if prices is None else replace(self, models=self.models.priced(prices))
 
     def rows(self, split: Split) -> SplitRows:
         """The rows of one split. Only `test_comparison` asks for test."""
@@ -140,7 +144,7 @@ class Session:
     async def _open(self, stack: AsyncExitStack, progress: Progress) -> Search:
         # Under the lock of the search, so that all of its runs reckon with the first one's prices.
         self.records.write_prices({role.role: role.price for role in self.models.roles})
-        models = self.models.priced(self.records.read_prices() or {})
+        models = self.pinned().models
         journal = Journal(self.journal, self.name, self.search_id, progress.notice)
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
@@ -238,10 +242,7 @@ def open_session(
     spec = experiments.load(name)
     files = store.experiment(name)
     dataset = required(files.read_dataset(spec.dataset), "dataset", name)
-    session = Session(name, spec, files, dataset, llm.models(spec), llm, store.journal)
-    pinned = session.records.read_prices()
-    if pinned is not None:
-        session = replace(session, models=session.models.priced(pinned))
+    session = Session(name, spec, files, dataset, llm.models(spec), llm, store.journal).pinned()
     refuse_unpriced(spec, session.models)
     return session
 

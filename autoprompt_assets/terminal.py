@@ -88,6 +88,14 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
     label = f"best (iteration {best.iteration})" if best.iteration else "best (the baseline)"
     table.add_row(label, _score(best.scored.summary), _score(outcome.test.best))
     table.add_row("  one answer", *map(_answer, (best.scored.summary, outcome.test.best)))
+    text = for_terminal(best.scored.candidate.text())
+    prompt = Panel(Text(text), title="best prompt", title_align="left")
+    out.print(Group(table, _verdict(outcome), prompt, Text(_counts(outcome)), Text(_cost(outcome))))
+    out.print(Text(f"the best prompt as it was sent: {outcome.request}"), soft_wrap=True)
+    out.print(Text(f"report: {outcome.report}"), soft_wrap=True)
+
+
+def _verdict(outcome: Outcome) -> Text:
     comparison = outcome.comparison
     low, high = comparison.interval
     verdict = Text.assemble(
@@ -105,26 +113,25 @@ def show_outcome(outcome: Outcome, out: Console) -> None:
         verdict.append(f"\nvalidation minus test score of the best prompt: {outcome.gap:+.3f}")
     if outcome.answers.warning:
         verdict.append(f"\n{outcome.answers.warning}")
+    return verdict.append(f"\n{_advice(outcome)}")
+
+
+def _advice(outcome: Outcome) -> str:
     advice = {
         "better": "use the best prompt",
         "worse": "keep your prompt: the best on validation is worse on rows it was not chosen on",
         "not shown": "keep your prompt: no difference was shown on the sealed rows",
-    }[comparison.verdict]
-    if not best.iteration:
+    }[outcome.comparison.verdict]
+    if not outcome.best.iteration:
         advice = "keep your prompt: nothing that was tried scored higher on all validation rows"
         if not outcome.candidates["evaluated"]:
             advice = "keep your prompt: no other was scored"
             advice += f" ({for_terminal(outcome.ended)})" if outcome.ended else ""
-    if comparison.reason:
-        advice = f"keep your prompt: {comparison.reason}"
+    if outcome.comparison.reason:
+        advice = f"keep your prompt: {outcome.comparison.reason}"
     if outcome.stopped:
         advice += f"\nthe search stopped early: {for_terminal(outcome.stopped)}"
-    verdict.append(f"\n{advice}")
-    text = for_terminal(best.scored.candidate.text())
-    prompt = Panel(Text(text), title="best prompt", title_align="left")
-    out.print(Group(table, verdict, prompt, Text(_counts(outcome)), Text(_cost(outcome))))
-    out.print(Text(f"the best prompt as it was sent: {outcome.request}"), soft_wrap=True)
-    out.print(Text(f"report: {outcome.report}"), soft_wrap=True)
+    return advice
 
 
 def _score(summary: Summary) -> str:

@@ -17,8 +17,8 @@ from autoprompt_assets.engine.asked import Asked
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Keep, Request, Role
-from resources.endpoints import Endpoint, missing_keys
-from resources.keys import unusable_keys
+from resources.endpoints import Endpoint
+from resources.keys import key_problems
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
 from resources.transport import BodyTooLong, allow_connections, find_proxy, read_body
@@ -61,8 +61,7 @@ class ChatClient:
         self._lines: dict[Endpoint, _Line] = {}
 
     async def __aenter__(self) -> Self:
-        problems = missing_keys(self._endpoints, os.environ)
-        problems += unusable_keys(self._endpoints, os.environ)
+        problems = key_problems(self._endpoints, os.environ)
         if problems:
             raise InputError(problems)
         allow_connections(self._concurrency)

@@ -110,19 +110,6 @@ def resolve_roles(
     }
 
 
-def missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
-    """One line per environment variable that a run needs and does not find."""
-    wanted: dict[str, list[str]] = {}
-    for role, endpoint in endpoints.items():
-        if endpoint.key_required and endpoint.key_env and not environ.get(endpoint.key_env):
-            wanted.setdefault(endpoint.key_env, []).append(role)
-    return [
-        f"{variable} is not set; roles {', '.join(roles)} need it: export it, or "
-        "write it into .env here"
-        for variable, roles in wanted.items()
-    ]
-
-
 def model_file() -> Path:
     """The embedded model, as its package carries it; the package itself is not imported.
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a key that is there: seen before it is sent, and never shown."""
+"""What is wrong with the keys of a run: seen before one is sent, and none is ever shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,25 @@ from autoprompt_assets.engine.llm import Role
 from resources.endpoints import Endpoint
 
 
-def unusable_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
+def key_problems(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
+    """One line per environment variable that lacks its key, or whose key cannot be sent."""
+    return _missing_keys(endpoints, environ) + _unusable_keys(endpoints, environ)
+
+
+def _missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
+    """One line per environment variable that a run needs and does not find."""
+    wanted: dict[str, list[str]] = {}
+    for role, endpoint in endpoints.items():
+        if endpoint.key_required and endpoint.key_env and not environ.get(endpoint.key_env):
+            wanted.setdefault(endpoint.key_env, []).append(role)
+    return [
+        f"{variable} is not set; roles {', '.join(roles)} need it: export it, or "
+        "write it into .env here"
+        for variable, roles in wanted.items()
+    ]
+
+
+def _unusable_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable whose key no HTTP header can carry as it stands."""
     names = dict.fromkeys(endpoint.key_env for endpoint in endpoints.values())
     found = ((name, _problem(environ.get(name, ""))) for name in names if name)

@@ -76,6 +76,16 @@ def test_all_rows_are_enough_where_there_are_fewer_than_five(tmp_path: Path) -> 
         run(tmp_path, Said({}), 3)
 
 
+def test_a_few_rows_more_of_a_scored_candidate_end_nothing(tmp_path: Path) -> None:
+    """A server may refuse some rows for what they say: a minibatch may hold those alone."""
+
+    async def work() -> int:
+        async with evaluator(tmp_path, Said({})) as subject:
+            return len((await evaluate(subject.again(), Candidate("Say."), examples(3)))[1])
+
+    assert asyncio.run(work()) == 3
+
+
 def test_rows_that_the_journal_answers_are_answered(tmp_path: Path) -> None:
     run(tmp_path, Said({2: "yes"}), 3)
     again = Said({})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Grade
 from autoprompt_assets.engine.grading.linear import linear
 from autoprompt_assets.engine.grading.pattern_worker import CPU_S
-from autoprompt_assets.engine.grading.regex_search import PatternTooSlow, last_match
+from autoprompt_assets.engine.grading.regex_search import _WORKER, PatternTooSlow, last_match
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import RegexGrader
 from tests.support import Project, csv_of
@@ -102,6 +104,30 @@ def test_a_pattern_beyond_the_limit_costs_its_row_alone(pattern: str, text: str)
     assert (slow.value, slow.outcome) == (0.0, "unparsable")
     assert f"grader.pattern took more than {CPU_S:g} s" in slow.reason
     assert grade(r"(?<=x)a", "xa").outcome == "correct"
+
+
+def test_a_worker_that_is_killed_costs_no_row() -> None:
+    """Its end is seen in its pipes before the system says that it has ended."""
+    for _ in range(20):
+        assert last_match("é+", False, "éé") == "éé"
+        os.kill(_WORKER._running().pid, signal.SIGKILL)
+        assert last_match("é+", False, "éé") == "éé"
+
+
+def test_an_answer_that_nobody_waited_for_is_not_the_next_text_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = _WORKER._running()
+    assert process.stdout is not None
+
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(process.stdout, "readline", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            last_match("é+", False, "éé")
+    assert last_match("é+", False, "é") == "é"
 
 
 def test_a_target_that_the_pattern_stalls_on_is_not_refused(tmp_path: Path) -> None:

@@ -151,6 +151,18 @@ def test_check_of_an_unread_table_makes_no_journal(tmp_path: Path) -> None:
     assert not (project.home / "journal.db").exists()
 
 
+def test_check_makes_no_journal_in_place_of_one_that_was_moved_away(
+    story: Story, tmp_path: Path
+) -> None:
+    project = story.project.copy(tmp_path / "copy")
+    for path in project.home.glob("journal.db*"):
+        path.unlink()
+    result = project.run("check", "toy")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "taken, not measured" in result.stdout
+    assert not (project.home / "journal.db").exists()
+
+
 def test_check_refuses_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
     project = toy_project(tmp_path)
     project.home.mkdir()

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoprompt_assets.engine.candidate import Message
 from autoprompt_assets.engine.choices import choice_schema
-from autoprompt_assets.engine.grading.judge import VERDICT_FORM
+from autoprompt_assets.engine.grading.judge import VERDICT_FORMAT
 from autoprompt_assets.engine.llm import Request, Role
 from autoprompt_assets.engine.price import Price
 from autoprompt_assets.engine.spec_roles import RoleSpec
@@ -41,11 +41,17 @@ class Asked:
         settings |= parameters
         settings = {name: value for name, value in settings.items() if value is not None}
         return Request(
-            self.role, self.endpoint, self.model, messages, settings, self.form, replicate
+            self.role,
+            self.endpoint,
+            self.model,
+            messages,
+            settings,
+            self.response_format,
+            replicate,
         )
 
     @cached_property
-    def form(self) -> dict[str, Any] | None:
+    def response_format(self) -> dict[str, Any] | None:
         """The response format that holds the model to the role's choices, or to a verdict.
 
         `None` where the role answers freely, or its endpoint does not heed one.
@@ -53,7 +59,7 @@ class Asked:
         if not self.structured:
             return None
         if self.role == "review":
-            return VERDICT_FORM
+            return VERDICT_FORMAT
         return choice_schema(self.spec.choices) if self.spec.choices else None
 
     @cached_property

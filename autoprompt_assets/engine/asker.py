@@ -44,7 +44,7 @@ class Asker:
     def request(self, candidate: Candidate, example: Example) -> Request:
         """What the target model is asked about `example`."""
         target, columns = self.models.target, self.models.columns
-        is_choice = target.form is not None
+        is_choice = target.response_format is not None
         messages = candidate.messages(example.input, as_choice=is_choice, columns=columns)
         return target.request(messages, self.replicate, **candidate.parameters)
 

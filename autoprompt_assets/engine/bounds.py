@@ -76,8 +76,8 @@ def calls_bound(role: Asked, calls: int, prompts: Prompts, tokens: int | None = 
 
     Where a price is in tiers, all of them are in the dearest that the longest prompt can reach.
     """
-    form = size_of(canonical_json(role.form)) if role.form else 0
-    beside = TOKENS_PER_CALL + TOKENS_PER_MESSAGE + form
+    schema = size_of(canonical_json(role.response_format)) if role.response_format else 0
+    beside = TOKENS_PER_CALL + TOKENS_PER_MESSAGE + schema
     prompt, longest = prompts.total + calls * beside, prompts.longest + beside
     completion = calls * (tokens_said(role.spec.completion_limit) if tokens is None else tokens)
     if role.price is None:

@@ -197,7 +197,7 @@ def _size(candidate: Candidate) -> float:
 
 def _spend(role: Asked, calls: float, prompt: float, completion: float) -> Spend:
     """`calls` calls with `prompt` tokens in all, and `completion` tokens each."""
-    form = tokens_of(canonical_json(role.form)) if role.form else 0.0
-    asked, said = round(prompt + calls * (PER_CALL + form)), round(calls * completion)
+    schema = tokens_of(canonical_json(role.response_format)) if role.response_format else 0.0
+    asked, said = round(prompt + calls * (PER_CALL + schema)), round(calls * completion)
     usd = role.price.most_usd(asked, said, round(asked / max(calls, 1))) if role.price else 0.0
     return Spend(round(calls), asked, said, usd, 0 if role.price else round(calls))

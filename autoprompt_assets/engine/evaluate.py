@@ -66,6 +66,8 @@ class Evaluator:
     concurrency: int
     unmeasured: float
     progress: Progress
+    scored: bool = False
+    """The candidate has been scored: not all of its requests are refused, see `opening`."""
 
     @property
     def calls(self) -> Calls:
@@ -77,9 +79,12 @@ class Evaluator:
         """The models of the search."""
         return self.asker.models
 
-    def repeating(self, replicate: int) -> Evaluator:
-        """The same, asking the same questions once more: `replicate` tells the repeats apart."""
-        return replace(self, asker=replace(self.asker, replicate=replicate))
+    def again(self, replicate: int = 0) -> Evaluator:
+        """The same for a candidate that has been scored, and is asked about some rows more.
+
+        `replicate` tells repeats of the same question apart.
+        """
+        return replace(self, asker=replace(self.asker, replicate=replicate), scored=True)
 
     async def evaluate(
         self,
@@ -97,13 +102,13 @@ class Evaluator:
         Raises:
             BudgetSpent: the next batch could cost more than `budget` leaves.
             CallError: a fatal one, such as a wrong key, at its first occurrence, or where the first
-                rows are all refused for one reason.
+                rows of one that was not scored before are all refused for one reason.
             UnmeasuredRows: too many rows have no grade, for reasons that may pass.
         """
         told = self.progress.evaluation(label, rows.count, self.calls.counts)
         try:
             async with asyncio.TaskGroup() as group:
-                opening = Opening(label, rows.count)
+                opening = None if self.scored else Opening(label, rows.count)
                 pipeline = _Pipeline(self, candidate, group, told, keep, opening)
                 totals = await pipeline.run(rows, budget, race)
         except BaseExceptionGroup as failures:
@@ -133,7 +138,7 @@ class _Pipeline:
         group: asyncio.TaskGroup,
         told: Callable[[RowResult], None],
         keep: Callable[[Sequence[RowResult]], None],
-        opening: Opening,
+        opening: Opening | None,
     ) -> None:
         self._evaluator, self._candidate, self._group = evaluator, candidate, group
         self._told, self._keep, self._opening = told, keep, opening
@@ -240,7 +245,8 @@ class _Pipeline:
         self._open -= 1
         self._moved.set()
         self._told(row)
-        self._opening.settle(number, row)
+        if self._opening:
+            self._opening.settle(number, row)
         return row
 
 

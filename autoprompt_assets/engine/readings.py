@@ -123,7 +123,7 @@ def _role(role: Asked) -> dict[str, Any]:
     settings = role.spec.model_dump(
         mode="json", include={"temperature", "max_tokens", "extra", "choices"}
     )
-    structured = role.form is not None
+    structured = role.response_format is not None
     return {
         "endpoint": role.endpoint,
         "model": role.model,

@@ -26,7 +26,7 @@ def request_template(models: Models, candidate: Candidate, fit: Fit) -> dict[str
     endpoint was sent about that row.
     """
     target, columns = models.target, models.columns
-    is_choice = target.form is not None
+    is_choice = target.response_format is not None
     messages = candidate.messages(PLACEHOLDER, as_choice=is_choice, columns=columns)
     request = fit(target.request(messages, **candidate.parameters))
     return {"how": HOW, "endpoint": target.endpoint, "request": json.loads(request.payload)}
@@ -41,7 +41,7 @@ def prompt_text(models: Models, candidate: Candidate, fit: Fit) -> str:
     ]
     if candidate.demos:
         left_out.append(f"the {len(candidate.demos)} demos as turns of their own")
-    if target.form is not None and target.spec.choices:
+    if target.response_format is not None and target.spec.choices:
         left_out.append("a JSON schema that allows only " + ", ".join(target.spec.choices))
     said = "; ".join(left_out)
     return f"{candidate.text()}\n\n---\nSent with: {said}.\nAs it was sent: best_request.json\n"

@@ -125,7 +125,7 @@ class Search:
             again.extend(rows)
 
         part = SplitRows("validation", asked, lambda: islice(validation.read(), asked))
-        repeated = self.evaluator.repeating(1)
+        repeated = self.evaluator.again(1)
         spend = Spend()
         try:
             budget = self.budget(baseline.summary.spend)
@@ -206,7 +206,7 @@ class Search:
         too, where the baseline's missing answers count as if they had been as good as the best's.
         """
         lacking = set(UNANSWERED)
-        if self.evaluator.models.target.form is not None:
+        if self.evaluator.models.target.response_format is not None:
             lacking.add("unparsable")
         outcomes = self.records.read_outcomes(baseline, "test")
         pairs = self.records.read_pairs(baseline, best, "test")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -18,6 +16,7 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import origin
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_roles import EndpointSpec
+from autoprompt_assets.engine.spec_yaml import parse_yaml, read_mapping, shown
 
 MENDS = {
     "missing": "is missing; add it",
@@ -47,24 +46,8 @@ MENDS = {
     "invalid-json-value": "is no text, number, list or mapping; put it in quotes",
     "recursion_loop": "holds itself; write it out",
 }
-MOST_CHARACTERS, MOST_NODES = 1_000_000, 100_000
 TAGS = {"exact", "choice", "contains", "number", "regex", "json", "model"}
 TAGS |= {"opro", "gepa", "mipro", "demos", "auto", "rescore"}
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice: the first value would be lost without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = str(key_node.value)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice; keep one", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> ExperimentSpec:
@@ -73,7 +56,7 @@ def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> Experim
     Raises:
         InputError: one line per problem.
     """
-    data = _read(path)
+    data = read_mapping(path)
     written = _endpoints(data)
     overrides = overrides or {}
     problems: list[str] = []
@@ -117,90 +100,8 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
     return overrides
 
 
-def shown(value: object, limit: int = 80) -> str:
-    """`value` as YAML would hold it, on one line, cut at `limit` characters."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
-        text = "a value that holds itself"
-    text = "".join(char if char.isprintable() else "\ufffd" for char in text)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; see `autoprompt list`") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}: line {line} is not UTF-8; save the file as UTF-8") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; name the YAML file in it") from None
-    except (OSError, ValueError) as error:
-        problem = getattr(error, "strerror", None) or "no such path can be"
-        raise InputError(f"{path}: cannot be read ({problem}); mend its path or rights") from None
-    data = _parsed(text, f"{path}:")
-    if data is None:
-        raise InputError(f"{path}: is empty; write an experiment, see README.md")
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: holds {shown(data)}; write `key: value` lines, see README.md")
-    return data
-
-
-def _parsed(text: str, source: str) -> Any:
-    if len(text) > MOST_CHARACTERS:
-        raise InputError(
-            f"{source} has {len(text):,} characters and may have {MOST_CHARACTERS:,}; rows belong "
-            "into the dataset's file"
-        )
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is not None and _expanded(node, {}) > MOST_NODES:
-            raise InputError(
-                f"{source} its aliases stand for more than {MOST_NODES:,} values; write out what "
-                "is meant"
-            )
-        return loader.construct_document(node) if node is not None else None
-    except yaml.reader.ReaderError as error:
-        line = text[: error.position].count("\n") + 1
-        problem = f"line {line} holds an unprintable character; delete it"
-    except yaml.YAMLError as error:
-        problem = _yaml_problem(error)
-    except ValueError:
-        problem = "holds a date or number that cannot be; put it in quotes, or mend it"
-    except RecursionError:
-        problem = "is nested too deeply; write it flatter"
-    raise InputError(f"{source} {problem}")
-
-
-def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values `node` stands for with every alias written out; counted once each."""
-    if id(node) not in known:
-        known[id(node)] = 1  # an alias of what it stands in is refused when the spec is read
-        inner: Iterable[yaml.Node] = ()
-        if isinstance(node, yaml.MappingNode):
-            inner = (one for pair in node.value for one in pair)
-        elif isinstance(node, yaml.SequenceNode):
-            inner = node.value
-        known[id(node)] = 1 + sum(_expanded(one, known) for one in inner)
-    return known[id(node)]
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    problem = " ".join((getattr(error, "problem", None) or "is no YAML").split())
-    if "'\\t'" in problem:
-        return f"{where}a tab; indent with spaces"
-    if problem.endswith("keep one"):
-        return f"{where}{problem}"
-    return f"{where}{problem}; mend the YAML there"
-
-
 def _override(data: dict[str, Any], key: str, text: str) -> None:
-    value = _parsed(text, f"--set {key}={shown(text)}:")
+    value = parse_yaml(text, f"--set {key}={shown(text)}:")
     *parents, last = key.split(".")
     place = data
     for parent in parents:
@@ -220,7 +121,7 @@ def written_endpoints(path: Path) -> dict[str, EndpointSpec]:
     Raises:
         InputError: it cannot be read.
     """
-    return _endpoints(_read(path))
+    return _endpoints(read_mapping(path))
 
 
 def _endpoints(data: Mapping[str, Any]) -> dict[str, EndpointSpec]:

@@ -18,7 +18,7 @@ from autoprompt_assets.engine.spec_values import (
     Whole,
 )
 
-REPLY_BYTES, BYTES_PER_TOKEN, MOST_TOKENS = 1_000_000, 1_000, 128_000
+REPLY_BYTES, REPLY_BYTES_PER_TOKEN, MOST_TOKENS = 1_000_000, 1_000, 128_000
 """What a reply may have beside its tokens, for each of them (escaped, with its log probability and
 those of 20 others), and how many a role may have that does not limit them."""
 
@@ -73,7 +73,7 @@ class RoleSpec(Frozen):
     def longest_reply(self) -> int:
         """Bytes that a whole reply may have."""
         tokens = self.completion_limit or MOST_TOKENS
-        return self.max_reply_bytes or REPLY_BYTES + tokens * BYTES_PER_TOKEN
+        return self.max_reply_bytes or REPLY_BYTES + tokens * REPLY_BYTES_PER_TOKEN
 
     @field_validator("extra")
     @classmethod

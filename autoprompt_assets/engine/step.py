@@ -150,7 +150,7 @@ class Step:
 
         label = f"iteration {self.number:03d}: train rows"
         source = SplitRows("train", len(rows), lambda: rows)
-        totals = await self.scoring.evaluator.evaluate(
+        totals = await self.scoring.evaluator.again().evaluate(
             probe.candidate, source, label, self._budget(), keep
         )
         self.spend = self.spend.plus(totals.spend)

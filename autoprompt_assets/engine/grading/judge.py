@@ -11,7 +11,7 @@ from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN, read_verdict
 from autoprompt_assets.engine.template import INPUT, fill
 
-VERDICT_FORM: dict[str, Any] = {
+VERDICT_FORMAT: dict[str, Any] = {
     "type": "json_schema",
     "json_schema": {
         "name": "verdict",

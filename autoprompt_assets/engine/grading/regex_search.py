@@ -83,14 +83,21 @@ class _Worker:
         assert process.stdout is not None
         backstop = threading.Timer(WALL_S, process.kill)
         backstop.start()
+        answer = ""
         try:
             process.stdin.write(f"{line}\n")
             process.stdin.flush()
-            return process.stdout.readline()
+            answer = process.stdout.readline()
         except OSError:
-            return ""
+            pass  # it has ended
         finally:
             backstop.cancel()
+            if not answer:
+                # Its pipes close before it can be seen to have ended, and an answer that nobody
+                # waited for, as after Ctrl-C, would be read as the next text's.
+                process.kill()
+                process.wait()
+        return answer
 
     def _running(self) -> subprocess.Popen[str]:
         # A fork would share its pipes.
