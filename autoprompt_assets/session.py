@@ -133,7 +133,8 @@ class Session:
     @contextmanager
     def opened(self, progress: Progress) -> Iterator[Desk]:
         """The search, open for work: models connected, every call through the journal."""
-        with search_lock(self.search_id, progress.notice), asyncio.Runner() as runner:
+        lock = search_lock(self.search_id, self.files.lock_folder, progress.notice)
+        with lock, asyncio.Runner() as runner:
             self.records.sweep()
             stack = AsyncExitStack()
             try:

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -172,21 +172,24 @@ def _held(path: Path) -> FileLock:
 
 
 @contextmanager
-def search_lock(search: str, waiting: Callable[[str], None]) -> Iterator[None]:
+def search_lock(search: str, folder: str | None, waiting: Callable[[str], None]) -> Iterator[None]:
     """Held while a process works on a search; another waits, and then reads what was done.
 
-    The system lets go of it when its holder ends, however it ends.
+    `folder` is as in `dataset_lock`. The system lets go of it when its holder ends, however it
+    ends.
     """
-    lock = _held(home_folder() / "locks" / f"{search}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        waiting(f"another run is at work on search {search}; waiting for it")
-        lock.acquire()
-    try:
+    paths = [home_folder() / "locks" / f"{search}.lock"]
+    paths += [Path(folder) / f"search-{search}"] if folder else []
+    with ExitStack() as stack:
+        for path in paths:
+            lock = _held(path)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                waiting(f"another run is at work on search {search}; waiting for it")
+                lock.acquire()
+            stack.callback(lock.release)
         yield
-    finally:
-        lock.release()
 
 
 def searches_at_work() -> list[str]:

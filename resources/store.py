@@ -80,8 +80,8 @@ class ExperimentStore:
 
     @property
     def lock_folder(self) -> str | None:
-        """Where whoever decides splits takes turns; `None` where the store cannot lock, a URL: then
-        first runs of one experiment from two homes must not begin at once.
+        """Where whoever decides splits, or works on a search, takes turns; `None` where the store
+        cannot lock, a URL: then two homes must not run one experiment at once.
         """
         folder = self._folder / "membership"
         return folder.path if folder.protocol in ("", "file") else None

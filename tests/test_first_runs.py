@@ -11,8 +11,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
-from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project
+from tests.support import (
+    ANSWERS,
+    TOY,
+    Project,
+    csv_of,
+    ended,
+    toy_project,
+    without_calls,
+)
 
 ROUNDS, AT_ONCE = 12, 3
 SPLIT = "split: {train: 4, validation: 12, test: 14}"
@@ -86,6 +95,20 @@ def test_no_row_is_in_ones_train_and_the_others_test(
     found = sides(project, experiment)
     assert len(found) > 50
     assert [text for text, splits in found.items() if len(splits) > 1] == []
+
+
+def test_two_homes_that_share_a_store_take_turns_at_one_search(tmp_path: Path) -> None:
+    """Each sweeps away what a killed run left, and without turns what the other is writing."""
+    with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.01)) as server:
+        homes = [toy_project(tmp_path / name, server.base_url) for name in ("one", "other")]
+        for each in homes:
+            each.environ["AUTOPROMPT_STORE"] = str(homes[0].home)
+            each.environ["AUTOPROMPT_EXPERIMENTS"] = str(homes[0].experiments)
+        both = [each.start("run", "toy", "--json") for each in homes]
+        done = [(process.communicate(timeout=120), process.returncode) for process in both]
+    assert [code for _, code in done] == [0, 0], done
+    outcomes = [json.loads(out) for (out, _), _ in done]
+    assert without_calls(outcomes[0]) == without_calls(outcomes[1])
 
 
 def test_check_and_init_remember_no_split(tmp_path: Path) -> None:
