@@ -166,6 +166,15 @@ def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
     delete_answers(journal_url(), older_than, experiment, yes, click.echo)
 
 
+@journal.command()
+@click.option("--forget", metavar="MODEL", help="Have its next requests find out anew.")
+def forms(forget: str | None) -> None:
+    """What was learned of the form in which models take requests."""
+    from autoprompt_assets.ledger_command import forms as show_forms
+
+    show_forms(journal_url(), forget, click.echo)
+
+
 def main() -> None:
     """The console script."""
     # Until something better is in place, SIGTERM is what Ctrl-C is.

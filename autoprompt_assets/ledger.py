@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,7 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from autoprompt_assets.engine.journal_schema import failure, open_database, open_existing, shown
-from autoprompt_assets.engine.journal_tables import completions, metadata, readings, usage
+from autoprompt_assets.engine.journal_tables import (
+    completions,
+    metadata,
+    readings,
+    request_forms,
+    usage,
+)
+from autoprompt_assets.engine.request_form import PLAIN, RequestForm
 
 _SPACE = {"sqlite": "VACUUM", "postgresql": f"VACUUM {completions.name}"}
 
@@ -183,6 +191,34 @@ def delete(url: str, selection: Selection) -> int:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             return _size(connection)
+
+
+def read_forms(url: str) -> list[tuple[str, str, RequestForm]]:
+    """Endpoint, model and form of what was learned of requests that are not taken as built.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    columns = request_forms.c
+    query = sa.select(columns.endpoint, columns.model, columns.form).order_by(*columns)
+    with _opened(url) as engine, engine.connect() as connection:
+        found = [
+            (endpoint, model, RequestForm.from_json(json.loads(form)))
+            for endpoint, model, form in connection.execute(query)
+        ]
+    return [one for one in found if one[2] != PLAIN]
+
+
+def forget_forms(url: str, model: str) -> int:
+    """Delete what was learned of `model`'s requests, at every endpoint; how many forms that was.
+
+    Raises:
+        JournalError: the journal cannot be written.
+    """
+    with _opened(url) as engine, engine.begin() as connection:
+        return connection.execute(
+            request_forms.delete().where(request_forms.c.model == model)
+        ).rowcount
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from autoprompt_assets.ledger import (
     Ledger,
     Selection,
     delete,
+    forget_forms,
     hit_rate,
+    read_forms,
     read_ledger,
     read_selection,
     searches_of,
@@ -71,6 +73,32 @@ def prune(
     before = read_ledger(url).size
     after = delete(url, selection)
     say(f"deleted; the journal takes {_megabytes(after)} now, {_megabytes(before)} before")
+
+
+def forms(url: str, forget: str | None, say: Callable[[str], None]) -> None:
+    """Say what was learned of each model's requests, or forget what was learned of one.
+
+    Raises:
+        InputError: nothing was learned of the model to forget.
+        JournalError: the journal cannot be read or written.
+    """
+    learned: dict[tuple[str, str], set[str]] = {}
+    for endpoint, model, form in read_forms(url):
+        learned.setdefault((endpoint, model), set()).update(form.changes().values())
+    if forget is None:
+        for (endpoint, model), changes in sorted(learned.items()):
+            say(f"{model} at {endpoint}: {', '.join(sorted(changes))}")
+        if learned:
+            say("--forget MODEL has it found out anew by that model's next requests")
+        else:
+            say("every model takes its requests as they are built, as far as is known")
+        return
+    known = sorted({model for _, model in learned})
+    if forget not in known:
+        there = f"there are {', '.join(known)}" if known else "nothing was of any"
+        raise InputError(f"--forget = {quoted(forget)}: nothing was learned of it; {there}")
+    count = forget_forms(url, forget)
+    say(f"forgotten: the next requests to {forget} find out anew ({count} kinds of request)")
 
 
 def _selection(url: str, older_than: str | None, experiment: str | None) -> Selection:

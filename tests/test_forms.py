@@ -94,6 +94,25 @@ def test_the_best_request_is_the_one_that_was_sent(finished: Finished) -> None:
     assert "max_tokens 200" not in text.replace("max_completion_tokens", "")
 
 
+def test_what_was_learned_is_listed_and_forgotten_on_demand(
+    finished: Finished, tmp_path: Path
+) -> None:
+    project = finished.again(tmp_path / "forgetful")
+    for model in ("gpt-4.1-mini", "gpt-4.1"):
+        listed = project.run("journal", "forms").stdout.splitlines()
+        (line,) = [line for line in listed if line.startswith(f"{model} at ")]
+        assert line.endswith(f": {RENAMED}, temperature is left out")
+        assert project.run("journal", "forms", "--forget", model).returncode == 0
+    assert project.run("journal", "forms").stdout.startswith("every model takes its requests")
+    line = project.refused("journal", "forms", "--forget", "gpt-4.1")
+    assert line == "--forget = 'gpt-4.1': nothing was learned of it; nothing was of any"
+    begin = len(finished.server.ledger)
+    outcome = project.run_json("toy", "--set", "budget={usd: 5}")
+    refused = [entry["refused"] for entry in finished.server.ledger[begin:]]
+    assert refused == [True] * 6
+    assert outcome["calls"]["made"] == 0
+
+
 @pytest.mark.parametrize("home", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_with_the_endpoint_down_all_is_replayed_without_a_call(
     finished: Finished, tmp_path: Path, home: bool

@@ -61,6 +61,8 @@ class Opening:
                 "if the server takes no JSON schemas, name it under endpoints, without "
                 f"structured_output: true; else {mend}"
             )
+        if refusal.misfit is not None:
+            mend += " (or, where it took such requests before: `autoprompt journal forms`)"
         return (
             f"{self._label}: the {role} model refused the first {count} of {self._rows} rows for "
             f"one reason: {said}; {mend} and run again. What was answered is kept"

@@ -72,6 +72,17 @@ class RequestForm:
             return replace(self, renamed={name: other})
         return replace(self, dropped={**self.dropped, name: said})
 
+    def changes(self) -> dict[str, str]:
+        """What it changes in a request, in words, by the field that it concerns."""
+        changes = {name: f"{name} is sent as {other}" for name, other in self.renamed.items()}
+        changes |= {name: f"{name} is left out" for name in self.dropped}
+        if self.system != SYSTEM:
+            place = (
+                "as a developer turn" if self.system == "developer" else "in the first user turn"
+            )
+            changes[SYSTEM] = f"the system turn is sent {place}"
+        return changes
+
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
         return asdict(self)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.journal_forms import JournalForms, ShapeKey
 from autoprompt_assets.engine.llm import ParameterRefused, Request, RequestRefused, Role
-from autoprompt_assets.engine.request_form import PLAIN, RequestForm, has_system, shape_of
+from autoprompt_assets.engine.request_form import PLAIN, SYSTEM, RequestForm, has_system, shape_of
 from autoprompt_assets.engine.spec_values import LIMITS
 
 LEAD_S = 5.0
@@ -148,12 +148,11 @@ class Shapes:
 
 
 def _changes(form: RequestForm, request: Request) -> list[tuple[str, str]]:
-    """What the form changes, each with the name of what it concerns."""
-    changes = [(name, f"{name} is sent as {other}") for name, other in form.renamed.items()]
+    """What the form changes in this request, each with the name of what it concerns."""
+    changes = form.changes()
+    if not has_system(request):
+        changes.pop(SYSTEM, None)
     for name in form.dropped:
         value = json.dumps(request.parameters.get(name), ensure_ascii=False)[:80]
-        changes.append((name, f"{name} ({value}) is left out"))
-    if form.system != "system" and has_system(request):
-        place = "as a developer turn" if form.system == "developer" else "in the first user turn"
-        changes.append(("system", f"the system turn is sent {place}"))
-    return changes
+        changes[name] = f"{name} ({value}) is left out"
+    return list(changes.items())
