@@ -8,10 +8,9 @@ from functools import cached_property
 from autoprompt_assets.bench import Bench
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.bounds import Extent, evaluation_bound
-from autoprompt_assets.engine.budget import exceeds, refuse_unpriced
+from autoprompt_assets.engine.budget import refuse_too_small, refuse_unpriced
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Split
-from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.estimate import Estimate, likely
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.llm import Role
@@ -66,13 +65,7 @@ class Plan:
         validation, test = (Extent.of(self._rows[split]) for split in ("validation", "test"))
         baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), validation)
         reserve = comparison_bound(spec, models, train, test, self._earlier)
-        # Calls are known; tokens and dollars settle far below their bounds as answers come in.
-        over = exceeds(spec.budget, Spend(calls=baseline.calls).plus(reserve))
-        if over:
-            raise InputError(
-                f"budget: baseline and test comparison alone may take {over}; raise it, or lower "
-                "max_tokens or the split"
-            )
+        refuse_too_small(spec.budget, baseline.calls, reserve)
         whole = run_bound(spec, models, train, validation, test, self._earlier)
         return baseline.plus(reserve), whole
 

@@ -187,3 +187,17 @@ def test_nothing_downstream_of_a_failed_baseline_starts(tmp_path: Path) -> None:
         assert 1 <= asked <= 4
         assert len(closed.ledger) == asked
     assert [path.split("/")[1] for path in project.records("alpha")] == ["prices.json", "spec.json"]
+
+
+def test_a_budget_too_small_is_refused_by_the_asset_too_before_a_call(
+    project: Project, server: LoopbackServer
+) -> None:
+    small = {"budget": "{calls: 79}"}
+    begin = len(server.ledger)
+    made, refused = materialize(
+        project, step("dataset", "alpha", small), step("baseline_score", "alpha", small)
+    )
+    assert made["failed"] == []
+    (line,) = refused["failed"]
+    assert line.startswith("budget: baseline and test comparison alone may take 80 calls of 79;")
+    assert len(server.ledger) == begin

@@ -60,6 +60,22 @@ def exceeds(limits: BudgetSpec, spend: Spend) -> str:
     return ""
 
 
+def refuse_too_small(limits: BudgetSpec, baseline_calls: int, reserve: Spend) -> None:
+    """A budget must pay for the baseline's calls and the test comparison at its worst.
+
+    Calls are known; tokens and dollars settle far below their bounds as answers come in.
+
+    Raises:
+        InputError: it does not.
+    """
+    over = exceeds(limits, Spend(calls=baseline_calls).plus(reserve))
+    if over:
+        raise InputError(
+            f"budget: baseline and test comparison alone may take {over}; raise it, or lower "
+            "max_tokens or the split"
+        )
+
+
 def refuse_unpriced(spec: ExperimentSpec, models: Models) -> None:
     """A budget in dollars holds only where every price is known.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
-from autoprompt_assets.engine.budget import Budget, BudgetSpent
+from autoprompt_assets.engine.budget import Budget, BudgetSpent, refuse_too_small
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Comparison, compare, same
 from autoprompt_assets.engine.dataset import Example, SplitRows
@@ -87,6 +87,8 @@ class Search:
             UnmeasuredRows: too many rows have no grade.
         """
         proposal = Proposal(self.first, (), "the first prompt")
+        per_row = 1 if self.evaluator.models.review is None else 2
+        refuse_too_small(self.spec.budget, per_row * validation.count, self.reserve)
         try:
             budget = self.budget(Spend())
             summary = await self.scoring.score(self.first, validation, "baseline", budget)
