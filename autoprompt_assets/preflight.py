@@ -20,7 +20,7 @@ from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec, MiproS
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.plan import Plan, priced_models, within
 from autoprompt_assets.session import load_dataset
-from resources.endpoints import Endpoint
+from resources.endpoints import OPENAI_URL, Endpoint
 from resources.home import refuse_unusable_journal
 from resources.keys import key_problems
 
@@ -63,7 +63,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
     notes += tuple(_unlimited(plan.models))
     lines += [f"  note: {note}" for note in notes]
-    lines += [f"  {role}: {end.model} at {end.name}" for role, end in endpoints.items()]
+    lines += [f"  {role}: {end.model} at {_place(end)}" for role, end in endpoints.items()]
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
     lines.append(f"the whole search, at most: {_said(bound)}")
     if not keys:
@@ -72,8 +72,14 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
         lines.append(f"the whole search, likely: {found} (an estimate: {estimate.basis})")
     over = exceeds(spec.budget, bound)
     if over:
-        lines.append(f"  the budget may end the search early: at most {over}")
+        lines.append(f"  the budget ends the search before that: it could take {over}")
     return Preflight(tuple(lines), notes, data)
+
+
+def _place(endpoint: Endpoint) -> str:
+    """Its name, and where that leads if it is not to the provider's own address."""
+    known = endpoint.base_url in (None, OPENAI_URL)
+    return endpoint.name if known else f"{endpoint.name} ({endpoint.base_url})"
 
 
 def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:

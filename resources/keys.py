@@ -7,11 +7,39 @@ from collections.abc import Mapping
 
 from autoprompt_assets.engine.llm import Role
 from resources.endpoints import Endpoint
+from resources.env_file import read_env
+from resources.home import ENV_FILE
+
+ADDRESSES = {"OPENAI_API_KEY": "OPENAI_BASE_URL", "VLLM_API_KEY": "VLLM_BASE_URL"}
 
 
 def key_problems(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable that lacks its key, or whose key cannot be sent."""
-    return _missing_keys(endpoints, environ) + _unusable_keys(endpoints, environ)
+    return [
+        *_missing_keys(endpoints, environ),
+        *_unusable_keys(endpoints, environ),
+        *_led_away(endpoints, environ),
+    ]
+
+
+def _led_away(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
+    """A line for each key of the environment that a `.env` would send to an address of its own.
+
+    The file of a folder that somebody else made must not take the key.
+    """
+    file = read_env(ENV_FILE)
+    lines = read_env(ENV_FILE, as_it_stands=True)
+    used = {endpoint.key_env for endpoint in endpoints.values()}
+    return [
+        f"{address} comes from .env here and {key} does not: write the key beside it, or export "
+        f"{address}, so that no folder's file takes a key to another server"
+        for key, address in ADDRESSES.items()
+        if key in used
+        and environ.get(key)
+        and file.get(address)
+        and environ.get(address) == file[address]
+        and (not lines.get(key) or "$" in str(lines[key]))
+    ]
 
 
 def _missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:

@@ -119,17 +119,23 @@ class Reader:
             return kind(line, status, error.code, error.parameter, about)
         if issubclass(kind, llm.RateLimited | llm.ServerFailed):
             return kind(line, _retry_after(reply.headers))
-        return kind(_STARRED.sub("***", line) if kind is llm.Forbidden else line)
+        if kind is llm.Forbidden:
+            return kind(f"{_STARRED.sub('***', line)}; what was answered is kept")
+        return kind(line)
 
     def _tokens(self, usage: object, request: Request, answer: Completion) -> tuple[int, int]:
         """Prompt and completion tokens: as the server counts them or, where it does not, at most.
 
         A budget must hold on such a server, too; no text has more tokens than bytes. Zero beside
-        a text is no count.
+        a text is no count, and what a total holds beyond both is reasoning that is billed (xAI and
+        Gemini leave it out of the completion's tokens).
         """
         counts = usage if isinstance(usage, dict) else {}
         prompt = _count(counts, "prompt_tokens", "input_tokens")
         completion = _count(counts, "completion_tokens", "output_tokens")
+        total = _count(counts, "total_tokens")
+        if prompt and completion is not None and total is not None:
+            completion = max(completion, total - prompt)
         said = size_of(answer.text or "") + size_of(answer.reasoning or "")
         if prompt and (completion or (completion == 0 and not said)):
             return prompt, completion

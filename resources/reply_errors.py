@@ -78,7 +78,9 @@ _ABOUT_RIGHTS = (
     *("allowlist", "whitelist", "referer"),
 )
 """What a 403 is about that speaks of a key and does not refuse it."""
-_PER_DAY = re.compile(r"per_?-?day", re.IGNORECASE)
+_PER_DAY = re.compile(r"per[_ -]?day|\bdaily\b", re.IGNORECASE)
+"""What a refusal for speed says of a quota that a minute's waiting does not fill again: Gemini's in
+its details, OpenAI's, Groq's and OpenRouter's in the message."""
 _FORM_CODES = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter"})
 _TEMPLATE = ("jinja", "template error", "chat template", "template_error")
 _LIMIT_TOO_LARGE = re.compile(r"max_(?:completion_)?tokens\W.{0,40}too large", re.DOTALL)
@@ -220,8 +222,7 @@ def error_class(status: int, error: ErrorBody) -> type[llm.CallError]:
         return llm.RequestRefused
     if status in _MAY_FILTER and any(sign in words for sign in _FILTERS):
         return llm.ContentFiltered
-    # A quota of Gemini's that a minute's waiting does not fill again.
-    spent = status == 429 and _PER_DAY.search(error.details) is not None
+    spent = status == 429 and _PER_DAY.search(f"{error.message} {error.details}") is not None
     if spent or "insufficient_quota" in (error.code, error.kind):
         return llm.QuotaExhausted
     if status in (200, 400, 403) and _is_about_key(status, words):

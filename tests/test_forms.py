@@ -290,5 +290,22 @@ def test_a_review_model_that_refuses_its_first_five_ends_the_search(tmp_path: Pa
     assert KEY not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"message": "Your input was flagged by moderation", "status": 403},
+        {"message": "too long", "code": "context_length_exceeded"},
+    ],
+)
+def test_a_question_to_the_optimizer_that_is_stopped_ends_no_search(
+    tmp_path: Path, refused: dict[str, Any]
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        server.refuses = lambda body: refused if body["model"] == "gpt-4.1" else None
+        outcome = toy_project(tmp_path, server.base_url).run_json("toy")
+    assert outcome["candidates"]["evaluated"] == 0
+    assert outcome["comparison"]["verdict"] == "not shown"
+
+
 def _one_iteration() -> tuple[str, ...]:
     return ("--set", "optimizer.iterations=1")

@@ -92,7 +92,33 @@ def test_a_403_ends_the_run_with_what_the_server_said(
     with scripted((status, body, {})) as (url, sent):
         line = toy_project(tmp_path, url).refused("run", "toy", code=1)
         assert len(sent) == 1
-    assert line == f"baseline_score: openai: {said}"
+    assert line == f"baseline_score: openai: {said}; what was answered is kept"
+
+
+@pytest.mark.parametrize("line", ["", "OPENAI_API_KEY=${OPENAI_API_KEY}\n"])
+def test_a_folders_env_file_cannot_lead_an_exported_key_to_its_own_server(
+    line: str, tmp_path: Path
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path)
+        del project.environ["OPENAI_BASE_URL"]
+        env = tmp_path / ".env"
+        env.write_text(f"OPENAI_BASE_URL={server.base_url}\n{line}", encoding="utf-8")
+        said = project.refused("run", "toy")
+        assert said == (
+            "OPENAI_BASE_URL comes from .env here and OPENAI_API_KEY does not: write the key "
+            "beside it, or export OPENAI_BASE_URL, so that no folder's file takes a key to "
+            "another server"
+        )
+        assert server.ledger == []
+        assert (
+            f"target: gpt-4.1-mini at openai ({server.base_url})"
+            in project.run("check", "toy").stdout
+        )
+        env.write_text(
+            f"OPENAI_BASE_URL={server.base_url}\nOPENAI_API_KEY={KEY}\n", encoding="utf-8"
+        )
+        assert project.run("run", "toy", "--set", "optimizer.iterations=1").returncode == 0
 
 
 def test_a_wrong_key_stops_at_the_first_refusals_and_stands_nowhere(tmp_path: Path) -> None:

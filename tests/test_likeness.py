@@ -95,6 +95,13 @@ NEAR: dict[str, Callable[[str], str]] = {
     "an ellipsis": lambda text: text.rstrip(".") + "…",
     "a stop in the quotes": lambda text: f'"{text}"',
     "a stop after the quotes": lambda text: f'"{text.rstrip(".")}".',
+    "a Burmese stop": lambda text: text.rstrip(".") + "\u104b",
+    "a Khmer stop": lambda text: text.rstrip(".") + "\u17d4",
+    "a Tibetan stop": lambda text: text.rstrip(".") + "\u0f0d",
+    "an Armenian question": lambda text: text.rstrip(".") + "\u055e",
+    "an interrobang": lambda text: text.rstrip(".") + "\u203d",
+    "a question in Spanish": lambda text: f"\u00bf{text.rstrip('.')}?",
+    "a blank": lambda text: text.replace(" ", "\u2800"),
     "capitals": str.upper,
     "full width": lambda text: text.replace("T", "Ｔ"),
 }  # fmt: skip

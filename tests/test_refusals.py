@@ -27,6 +27,8 @@ NEWER = asked("target").request(REQUEST.messages, max_completion_tokens=5)
 DEVELOPER = Misfit("system", "developer")
 SYSTEM, RENAMED = Misfit("system"), Misfit("max_tokens", "max_completion_tokens")
 
+KEPT = "what was answered is kept"
+
 
 def refused(body: object, status: int = 400, request: llm.Request = REQUEST) -> llm.CallError:
     with pytest.raises(llm.CallError) as caught:
@@ -216,9 +218,9 @@ def test_a_403_that_is_not_about_the_key_says_what_the_server_said(
     error = refused(openai(message, code), 403)
     assert isinstance(error, llm.Forbidden)
     assert error.fatal
-    assert str(error) == f"mine: HTTP 403: {message}"
+    assert str(error) == f"mine: HTTP 403: {message}; {KEPT}"
 
 
 def test_a_key_that_is_quoted_in_part_is_masked() -> None:
     error = refused(openai("The key sk-te***********cdef has no permission"), 403)
-    assert str(error) == "mine: HTTP 403: The key *** has no permission"
+    assert str(error) == f"mine: HTTP 403: The key *** has no permission; {KEPT}"

@@ -142,6 +142,12 @@ USAGES: dict[str, Callable[[int, int], object]] = {
     "nulls": lambda prompt, said: {"prompt_tokens": None, "completion_tokens": None},
     "zeros": lambda prompt, said: {"prompt_tokens": 0, "completion_tokens": 0},
     "no completion": lambda prompt, said: {"prompt_tokens": prompt, "completion_tokens": 0},
+    "reasoning beside": lambda prompt, said: {
+        "prompt_tokens": prompt,
+        "completion_tokens": 1,
+        "total_tokens": prompt + said,
+        "completion_tokens_details": {"reasoning_tokens": said - 1},
+    },
     "a total": lambda prompt, said: {"total_tokens": prompt + said},
     "texts": lambda prompt, said: {"prompt_tokens": str(prompt), "completion_tokens": ""},
 }

@@ -27,7 +27,11 @@ _INVISIBLE = re.compile(f"[{CONTROLS}{INVISIBLE}]")
 _LINE_END = re.compile("[^\\S\n]*(?:\r\n?|[\n\x85\u2028\u2029])")
 _SPACES = re.compile("[^\\S\n\t]")
 _SPACE = re.compile(r"\s+")
-_LAST = ".,;:!?…。、，；：！？｡､·؟؛،۔।॥։።፧᙮"
+_LAST = "·⋯"
+"""Ends of a sentence that are not of the category of all others (Po)."""
+_FIRST = "¿¡"
+_BLANK = "\u2800"
+"""A Braille pattern without a dot: it shows nothing, and is no white space to Unicode."""
 _MARKS = "\"'`´′″‴‵‶‷⁗‚„〝〞〟「」『』ʹʺʻʼʽˈ׳״"
 
 
@@ -53,24 +57,36 @@ def near(text: str) -> str:
     quotes, dashes = _quotes(), _dashes()
     bare = _folded(quotes.sub("", text))
     bare = dashes.sub("-", quotes.sub("", bare))
-    return bare.rstrip(_LAST) or bare or _folded(quotes.sub('"', text))
+    stripped = bare.rstrip(_ends()).lstrip(_FIRST)
+    return stripped or bare or _folded(quotes.sub('"', text))
 
 
 def _folded(text: str) -> str:
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _SPACE.sub("", _INVISIBLE.sub("", text))
+    return _SPACE.sub("", _INVISIBLE.sub("", text)).replace(_BLANK, "")
 
 
 @cache
 def _quotes() -> re.Pattern[str]:
-    return re.compile(f"[{re.escape(_MARKS + _category('Pi', 'Pf'))}]")
+    return re.compile(f"[{re.escape(_MARKS + _punctuation()['Pi'] + _punctuation()['Pf'])}]")
 
 
 @cache
 def _dashes() -> re.Pattern[str]:
-    return re.compile(f"[{re.escape('-−⁃' + _category('Pd'))}]+")
+    return re.compile(f"[{re.escape('-−⁃' + _punctuation()['Pd'])}]+")
 
 
-def _category(*names: str) -> str:
-    every = map(chr, range(sys.maxunicode + 1))
-    return "".join(char for char in every if unicodedata.category(char) in names)
+@cache
+def _ends() -> str:
+    return _LAST + _punctuation()["Po"]
+
+
+@cache
+def _punctuation() -> dict[str, str]:
+    """The characters of each category of punctuation, by its Unicode name."""
+    found: dict[str, list[str]] = {}
+    for char in map(chr, range(sys.maxunicode + 1)):
+        category = unicodedata.category(char)
+        if category[0] == "P":
+            found.setdefault(category, []).append(char)
+    return {category: "".join(chars) for category, chars in found.items()}

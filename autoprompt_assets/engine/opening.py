@@ -11,6 +11,7 @@ from autoprompt_assets.engine.evaluation import RowResult
 from autoprompt_assets.engine.llm import RefusedAlike, RequestRefused, Role
 
 FIRST_ROWS = 5
+_SCHEMAS = ("response_format", "json_schema", "guided_json", "structured output")
 
 
 class Opening:
@@ -56,7 +57,7 @@ class Opening:
     def _line(self, role: Role, refusal: RequestRefused) -> str:
         said, count = str(refusal), min(FIRST_ROWS, self._rows)
         mend = f"mend roles.{role} (its model, extra fields, limits or prompt)"
-        if any(word in said for word in ("response_format", "json_schema", "guided_json")):
+        if any(word in said.lower() for word in _SCHEMAS):
             mend = (
                 "if the server takes no JSON schemas, name it under endpoints, without "
                 f"structured_output: true; else {mend}"

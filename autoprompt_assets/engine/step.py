@@ -14,7 +14,7 @@ from autoprompt_assets.engine.evaluation import RowResult, charged
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.llm import CallError
+from autoprompt_assets.engine.llm import CallError, ContentFiltered, ContextTooLong
 from autoprompt_assets.engine.optimizers.base import (
     Answer,
     Feedback,
@@ -128,6 +128,9 @@ class Step:
         try:
             request = role.request(question.messages, question.replicate)
             completion = await self.scoring.evaluator.calls.complete(request)
+        except (ContentFiltered, ContextTooLong) as error:
+            # It shows train rows and prompts: one that cannot be asked must not end the search.
+            return Answer("", f"it was refused: {error}")
         except CallError as error:
             if error.fatal or not error.transient:
                 raise
