@@ -45,6 +45,19 @@ class Budget:
             total = total.plus(spend)
         return exceeds(self.limits, total)
 
+    def beyond(self, spend: Spend, bound: Spend) -> str:
+        """Why no budget can hold where calls of `bound` at most took `spend`, or an empty text."""
+        tokens = self.limits.tokens is not None and spend.tokens > bound.tokens
+        dollars = self.limits.usd is not None and spend.usd > bound.usd * (1 + 1e-9)
+        if not tokens and not dollars:
+            return ""
+        return (
+            f"budget: {spend.calls} calls took {spend.tokens} tokens, and their requests can hold "
+            f"{bound.tokens} at most, each byte a token and max_tokens an answer: the server "
+            "ignores that limit, or counts what it was not sent, so no budget of tokens or dollars "
+            "holds there; mend that, or take those out of budget. What was answered is kept"
+        )
+
 
 UNLIMITED = Budget(BudgetSpec(), Spend(), Spend())
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.asker import Answered, Asker
 from autoprompt_assets.engine.bounds import Extent, evaluation_bound
-from autoprompt_assets.engine.budget import Budget, BudgetSpent
+from autoprompt_assets.engine.budget import UNLIMITED, Budget, BudgetSpent
 from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Example, SplitRows
-from autoprompt_assets.engine.errors import UnmeasuredRows
+from autoprompt_assets.engine.errors import InputError, UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Totals
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.opening import Opening
@@ -101,6 +101,7 @@ class Evaluator:
 
         Raises:
             BudgetSpent: the next batch could cost more than `budget` leaves.
+            InputError: the server takes more tokens than its requests can hold, beside a budget.
             CallError: a fatal one, such as a wrong key, at its first occurrence, or where the first
                 rows of one that was not scored before are all refused for one reason.
             UnmeasuredRows: too many rows have no grade, for reasons that may pass.
@@ -148,11 +149,16 @@ class _Pipeline:
         self._moved = asyncio.Event()
         self._totals = Totals(evaluator.models)
         self._race: Race | None = None
+        self._budget = UNLIMITED
+        self._beyond = ""
 
     async def run(self, rows: SplitRows, budget: Budget, race: Race | None) -> Totals:
         self._race, looks = race, race.looks if race else ()
+        self._budget = budget
         seen = 0
         for examples in batches(rows.read(), BATCH, looks):
+            if self._beyond:
+                break
             bound = await self._admit(examples, budget)
             await self._room()
             self._open += len(examples)
@@ -164,6 +170,8 @@ class _Pipeline:
                 if race.ends():
                     break
         await self._settle_all()
+        if self._beyond:
+            raise InputError(self._beyond)
         return self._totals
 
     async def _settle_all(self) -> None:
@@ -200,8 +208,11 @@ class _Pipeline:
 
     async def _settle(self) -> None:
         rows = await self._batches[0].task
-        self._batches.popleft()
+        batch, before = self._batches.popleft(), self._totals.spend
         self._totals.add(rows)
+        # Answers that were paid and are under way are let in first.
+        spend = self._totals.spend.minus(before)
+        self._beyond = self._beyond or self._budget.beyond(spend, batch.bound)
         self._keep(rows)
         if self._race:
             self._race.add(rows)

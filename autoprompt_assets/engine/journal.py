@@ -42,6 +42,10 @@ class Spend:
         """Prompt and completion tokens together."""
         return self.prompt_tokens + self.completion_tokens
 
+    def minus(self, other: Spend) -> Spend:
+        """What is left of it without `other`."""
+        return self.plus(other.times(-1))
+
     def plus(self, other: Spend) -> Spend:
         """Both together."""
         return Spend(

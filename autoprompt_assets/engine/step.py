@@ -9,7 +9,7 @@ from autoprompt_assets.engine.asker import without_answer
 from autoprompt_assets.engine.bounds import Prompts, calls_bound
 from autoprompt_assets.engine.budget import Budget, BudgetSpent
 from autoprompt_assets.engine.dataset import Example, SplitRows
-from autoprompt_assets.engine.errors import UnmeasuredRows
+from autoprompt_assets.engine.errors import InputError, UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, charged
 from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.journal import Spend
@@ -122,7 +122,8 @@ class Step:
         role = self.scoring.evaluator.models.optimizer
         assert role is not None
         size = sum(size_of(message["content"]) for message in question.messages)
-        over = self._budget().refusal(calls_bound(role, 1, Prompts(size, size)))
+        budget, bound = self._budget(), calls_bound(role, 1, Prompts(size, size))
+        over = budget.refusal(bound)
         if over:
             raise BudgetSpent(over, Spend())
         try:
@@ -137,7 +138,11 @@ class Step:
             raise UnmeasuredRows(
                 f"the optimizer model gave no answer ({type(error).__name__}: {error}); run again"
             ) from None
-        self.spend = self.spend.plus(charged((completion,), role.price))
+        spend = charged((completion,), role.price)
+        beyond = budget.beyond(spend, bound)
+        if beyond:
+            raise InputError(beyond)
+        self.spend = self.spend.plus(spend)
         missing = without_answer(completion)
         if missing is not None:
             return Answer(completion.text or "", f"it was {missing.outcome}: {missing.reason}")
