@@ -20,7 +20,7 @@ from autoprompt_assets.engine.journal_tables import (
     request_forms,
     usage,
 )
-from autoprompt_assets.engine.request_form import PLAIN, RequestForm
+from autoprompt_assets.engine.request_form import RequestForm
 
 _SPACE = {"sqlite": "VACUUM", "postgresql": f"VACUUM {completions.name}"}
 
@@ -194,7 +194,7 @@ def delete(url: str, selection: Selection) -> int:
 
 
 def read_forms(url: str) -> list[tuple[str, str, RequestForm]]:
-    """Endpoint, model and form of what was learned of requests that are not taken as built.
+    """Endpoint, model and form of every kind of request of which that is settled.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -202,11 +202,10 @@ def read_forms(url: str) -> list[tuple[str, str, RequestForm]]:
     columns = request_forms.c
     query = sa.select(columns.endpoint, columns.model, columns.form).order_by(*columns)
     with _opened(url) as engine, engine.connect() as connection:
-        found = [
+        return [
             (endpoint, model, RequestForm.from_json(json.loads(form)))
             for endpoint, model, form in connection.execute(query)
         ]
-    return [one for one in found if one[2] != PLAIN]
 
 
 def forget_forms(url: str, model: str) -> int:

@@ -76,10 +76,10 @@ def prune(
 
 
 def forms(url: str, forget: str | None, say: Callable[[str], None]) -> None:
-    """Say what was learned of each model's requests, or forget what was learned of one.
+    """Say in which form each model takes requests, or forget what is known of one.
 
     Raises:
-        InputError: nothing was learned of the model to forget.
+        InputError: nothing is known of the model to forget.
         JournalError: the journal cannot be read or written.
     """
     learned: dict[tuple[str, str], set[str]] = {}
@@ -87,16 +87,16 @@ def forms(url: str, forget: str | None, say: Callable[[str], None]) -> None:
         learned.setdefault((endpoint, model), set()).update(form.changes().values())
     if forget is None:
         for (endpoint, model), changes in sorted(learned.items()):
-            say(f"{model} at {endpoint}: {', '.join(sorted(changes))}")
+            say(f"{model} at {endpoint}: {', '.join(sorted(changes)) or 'as they are built'}")
         if learned:
             say("--forget MODEL has it found out anew by that model's next requests")
         else:
-            say("every model takes its requests as they are built, as far as is known")
+            say("nothing is known yet of the form in which any model takes requests")
         return
     known = sorted({model for _, model in learned})
     if forget not in known:
-        there = f"there are {', '.join(known)}" if known else "nothing was of any"
-        raise InputError(f"--forget = {quoted(forget)}: nothing was learned of it; {there}")
+        there = f"of {', '.join(known)} it is" if known else "nor is it of any"
+        raise InputError(f"--forget = {quoted(forget)}: nothing is known of it; {there}")
     count = forget_forms(url, forget)
     say(f"forgotten: the next requests to {forget} find out anew ({count} kinds of request)")
 

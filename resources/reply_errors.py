@@ -81,6 +81,8 @@ _ABOUT_RIGHTS = (
 _PER_DAY = re.compile(r"per[_ -]?day|\bdaily\b", re.IGNORECASE)
 """What a refusal for speed says of a quota that a minute's waiting does not fill again: Gemini's in
 its details, OpenAI's, Groq's and OpenRouter's in the message."""
+_PER_LESS = re.compile(r"per[_ -]?(?:min|sec|hour)", re.IGNORECASE)
+"""A message that names such a limit, too, may be about that one."""
 _FORM_CODES = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter"})
 _TEMPLATE = ("jinja", "template error", "chat template", "template_error")
 _LIMIT_TOO_LARGE = re.compile(r"max_(?:completion_)?tokens\W.{0,40}too large", re.DOTALL)
@@ -222,7 +224,8 @@ def error_class(status: int, error: ErrorBody) -> type[llm.CallError]:
         return llm.RequestRefused
     if status in _MAY_FILTER and any(sign in words for sign in _FILTERS):
         return llm.ContentFiltered
-    spent = status == 429 and _PER_DAY.search(f"{error.message} {error.details}") is not None
+    of_day = _PER_DAY.search(error.message) and not _PER_LESS.search(error.message)
+    spent = status == 429 and bool(of_day or _PER_DAY.search(error.details))
     if spent or "insufficient_quota" in (error.code, error.kind):
         return llm.QuotaExhausted
     if status in (200, 400, 403) and _is_about_key(status, words):

@@ -107,6 +107,17 @@ class Project:
     def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         return ended(self.start(*arguments), timeout)
 
+    def shell(self, command: str) -> subprocess.CompletedProcess[str]:
+        """`command` as a shell runs it; `$0` in it is the program."""
+        return subprocess.run(
+            ["bash", "-c", command, str(PROGRAM)],
+            env=self.variables(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def run_json(self, *arguments: str) -> dict[str, Any]:
         result = self.run("run", "--json", *arguments)
         assert result.returncode == 0, result.stderr

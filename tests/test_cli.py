@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from autoprompt_assets.engine.headroom import Headroom
 from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
 from tests.loopback import Behaviour, LoopbackServer
-from tests.support import ANSWERS, PROGRAM, TOY, Project, csv_of, ended, toy_project
+from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project
 
 AT_MOST = re.compile(r"the whole search, at most: (\d+) calls, (\d+) tokens, \$\d+\.\d\d")
 BROKEN = TOY.replace("concurrency: 4", "concurency: 4")
@@ -261,14 +260,7 @@ def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     project = toy_project(tmp_path)
     for number in range(60):
         project.add(f"toy{number}", TOY.replace("A toy.", "A toy. " * 40))
-    done = subprocess.run(
-        ["bash", "-c", command, str(PROGRAM)],
-        env=project.variables(),
-        cwd=project.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = project.shell(command)
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == bool(said)

@@ -103,14 +103,28 @@ def test_what_was_learned_is_listed_and_forgotten_on_demand(
         (line,) = [line for line in listed if line.startswith(f"{model} at ")]
         assert line.endswith(f": {RENAMED}, temperature is left out")
         assert project.run("journal", "forms", "--forget", model).returncode == 0
-    assert project.run("journal", "forms").stdout.startswith("every model takes its requests")
+    assert project.run("journal", "forms").stdout.startswith("nothing is known yet of the form")
     line = project.refused("journal", "forms", "--forget", "gpt-4.1")
-    assert line == "--forget = 'gpt-4.1': nothing was learned of it; nothing was of any"
+    assert line == "--forget = 'gpt-4.1': nothing is known of it; nor is it of any"
     begin = len(finished.server.ledger)
     outcome = project.run_json("toy", "--set", "budget={usd: 5}")
     refused = [entry["refused"] for entry in finished.server.ledger[begin:]]
     assert refused == [True] * 6
     assert outcome["calls"]["made"] == 0
+
+
+def test_a_form_as_built_is_forgotten_too_where_the_model_has_changed(tmp_path: Path) -> None:
+    """It was settled by one answer, and rows that are new are refused in it from then on."""
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        project.run_json("toy", *_one_iteration())
+        assert ": as they are built" in project.run("journal", "forms").stdout
+        server.refuses = reasoning
+        new = ("--set", "roles.target.prompt=Which shape is it?", *_one_iteration())
+        assert "`autoprompt journal forms`" in project.run("run", "toy", *new).stderr
+        for model in ("gpt-4.1-mini", "gpt-4.1"):
+            assert project.run("journal", "forms", "--forget", model).returncode == 0
+        assert project.run("run", "toy", *new).returncode == 0
 
 
 @pytest.mark.parametrize("home", [pytest.param(True, marks=pytest.mark.slow), False])

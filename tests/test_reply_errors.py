@@ -121,6 +121,7 @@ def test_an_answer_beside_no_error_is_an_answer(nothing: object) -> None:
         (429, failed(message="flagged by moderation"), llm.RateLimited),
         (429, failed(message="Rate limit exceeded: free-models-per-day"), llm.QuotaExhausted),
         (429, failed(message="reached on requests per day (RPD): Limit 200"), llm.QuotaExhausted),
+        (429, failed(message="You may ask 10 times per minute, 99 per day"), llm.RateLimited),
         (429, failed(message="reached on tokens per min (TPM): Limit 200"), llm.RateLimited),
         (529, "<html>busy</html>", llm.ServerFailed),
         (307, "", llm.RequestRefused),

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import resource
-import subprocess
 import threading
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +19,7 @@ from aiohttp import web
 from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.errors import InputError
 from resources.transport import find_proxy
-from tests.support import KEY, PROGRAM, toy_project
+from tests.support import KEY, toy_project
 from tests.test_chat import REPLY, ask, scripted, spec_of, use
 
 PIECE = b" " * 2**16
@@ -146,14 +145,7 @@ def test_a_proxy_that_cannot_be_used_is_named_before_a_call(
 def test_too_few_files_for_the_connections_are_named(tmp_path: Path) -> None:
     project = toy_project(tmp_path)
     command = 'ulimit -n 200 && exec "$0" run toy --set concurrency=500'
-    done = subprocess.run(
-        ["bash", "-c", command, str(PROGRAM)],
-        env=project.variables(),
-        cwd=project.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = project.shell(command)
     assert done.returncode == 1
     assert "concurrency = 500: this process may have 200 files open, and needs 600" in done.stderr
     assert "Traceback" not in done.stderr
