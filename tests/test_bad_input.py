@@ -1,4 +1,4 @@
-"""What a user gets wrong in an experiment file or a --set: one line per error, all at once."""
+"""What a user gets wrong in an experiment file: one line per error, all at once."""
 
 from __future__ import annotations
 
@@ -7,30 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec_file import load_spec, parse_overrides
-
-GOOD = {
-    "dataset": "{path: rows.csv}",
-    "roles": '{target: {prompt: Solve}, review: {prompt: "{response}?"}, '
-    'optimizer: {prompt: "{prompt_scores_str}"}}',
-    "grader": "{kind: choice}",
-    "optimizer": "{strategy: opro}",
-}
-TARGET = "{target: {prompt: Solve, %s}, optimizer: {prompt: '{prompt_scores_str}'}}"
-
-
-def spec_text(**changed: str) -> str:
-    return "".join(f"{key}: {value}\n" for key, value in {**GOOD, **changed}.items())
-
-
-def target(field: str) -> str:
-    return spec_text(roles=TARGET % field)
-
-
-def prompted(prompt: str) -> str:
-    return spec_text(roles=f"{{target: {{prompt: {prompt}}}}}", optimizer="{strategy: demos}")
-
+from tests.input_support import GOOD, TARGET, check, prompted, refused, spec_text, target
 
 FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "empty file": ("", ["experiment.yaml: is empty; write"]),
@@ -247,38 +224,6 @@ SECRETS = {
     ),
 }
 
-SETTINGS: dict[str, tuple[list[str], list[str]]] = {
-    "no =": (["concurrency"], ['--set "concurrency": is not key.path=value; write']),
-    "no key": (["=4"], ['--set "=4": is not key.path=value; write']),
-    "an empty part": (["roles..model=a"], ["is not key.path=value; write"]),
-    "twice": (["concurrency=1", "concurrency=2"], ["--set concurrency: is given twice; keep one"]),
-    "into a number": (["concurrency.x=1"], ["--set concurrency.x", "holds 4", "set 'concurrency'"]),
-    "into a list": (["optimizer.wordings.0=a"], ["--set optimizer.wordings.0", "set 'wordings'"]),
-    "an unknown field": (["concurency=1"], ["--set concurency: no such field; did you mean 'conc"]),
-    "broken YAML": (["budget={calls"], ['--set budget="{calls": line 1', "mend the YAML there"]),
-    "a wrong value": (["concurrency=0"], ["--set concurrency = 0: is too small; make it 1 or mor"]),
-    "nothing": (["concurrency="], ["--set concurrency = null: is no whole number; write one"]),
-    "an unknown endpoint": (["roles.target.endpoint=x"], ["--set roles.target.endpoint = 'x' is"]),
-    "a wrong part of a whole": (["budget={calls: 0}"], ["--set budget.calls = 0: is too small"]),
-}  # fmt: skip
-
-
-def refused(path: Path, settings: list[str] | None = None) -> tuple[str, ...]:
-    with pytest.raises(InputError) as caught:
-        load_spec(path, parse_overrides(settings or []))
-    return caught.value.lines
-
-
-def check(lines: tuple[str, ...], names: tuple[str, ...], expected: list[str]) -> None:
-    text = "\n".join(lines)
-    assert not [part for part in expected if part not in text], text
-    for line in lines:
-        assert line.isprintable(), line
-        assert any(line.startswith(name) for name in names), line
-        assert any(mark in line for mark in ";?"), f"says not what to do: {line}"
-        for tone in ("None", "True", "False", "dict", "NoneType", "Traceback", "pydantic"):
-            assert tone not in line, line
-
 
 @pytest.mark.parametrize("case", FILES)
 def test_error_in_file_is_one_line_with_place_and_mend(case: str, tmp_path: Path) -> None:
@@ -295,16 +240,6 @@ def test_credentials_in_file_are_refused_and_not_repeated(case: str, tmp_path: P
     lines = refused(path)
     check(lines, (f"{path}: ",), [])
     assert "hunter2" not in "".join(lines)
-
-
-@pytest.mark.parametrize("case", SETTINGS)
-def test_error_in_set_names_its_key(case: str, tmp_path: Path) -> None:
-    settings, expected = SETTINGS[case]
-    path = tmp_path / "experiment.yaml"
-    path.write_text(
-        spec_text(concurrency="4", optimizer="{strategy: demos, wordings: [a]}"), encoding="utf-8"
-    )
-    check(refused(path, settings), ("--set ",), expected)
 
 
 def test_missing_file_and_folder_are_told_apart(tmp_path: Path) -> None:
@@ -341,18 +276,3 @@ def test_errors_between_sections_are_reported_at_once(tmp_path: Path) -> None:
     lines = refused(path)
     check(lines, (f"{path}: ",), ["target.prompt", "roles.review", "roles.optimizer", "max_tokens"])
     assert len(lines) == 5
-
-
-def test_every_malformed_set_is_reported_at_once() -> None:
-    with pytest.raises(InputError) as caught:
-        parse_overrides(["a", "=b", "c=1"])
-    assert len(caught.value.lines) == 2
-
-
-def test_set_reaches_a_part_that_the_file_leaves_out(tmp_path: Path) -> None:
-    path = tmp_path / "experiment.yaml"
-    path.write_text(spec_text(), encoding="utf-8")
-    settings = ["budget.calls=7", "roles.target.choices=[a, b]", "roles.target.temperature=1e-1"]
-    spec = load_spec(path, parse_overrides(settings))
-    assert (spec.budget.calls, spec.roles.target.choices) == (7, ("a", "b"))
-    assert spec.roles.target.temperature == 0.1
