@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autoprompt_assets.engine.journal_schema import failure, open_database, open_existing, shown
+from autoprompt_assets.engine.journal_address import shown
+from autoprompt_assets.engine.journal_schema import failure, open_database, open_existing
 from autoprompt_assets.engine.journal_tables import (
     completions,
     metadata,

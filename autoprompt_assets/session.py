@@ -40,7 +40,7 @@ from autoprompt_assets.engine.table import Table, open_table
 from autoprompt_assets.interrupts import run_interruptible
 from resources.experiments import ExperimentsResource
 from resources.files import plainly
-from resources.home import search_lock
+from resources.home import home_folder, search_lock
 from resources.llm import LLMResource
 from resources.searches import SearchStore
 from resources.store import DatasetRecord, ExperimentStore, StoreResource, required
@@ -146,7 +146,8 @@ class Session:
         # Under the lock of the search, so that all of its runs reckon with the first one's prices.
         self.records.write_prices({role.role: role.price for role in self.models.roles})
         models = self.pinned().models
-        journal = Journal(self.journal, self.name, self.search_id, progress.notice)
+        owner, spare = (self.name, self.search_id), (home_folder(),)
+        journal = Journal(self.journal, *owner, progress.notice, spare)
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
         calls = Calls(client, journal, self._tuned(), progress.notice)
@@ -188,12 +189,20 @@ class Desk:
     def do(self, work: Coroutine[Any, Any, T]) -> tuple[T, CallCounts]:
         """What `work` returns, and what happened to its calls.
 
+        Where the journal fails, calls in flight are let in first: they are paid for.
         Ctrl-C and SIGTERM end it in order, and are then what they were to whoever called.
         """
         counts = self.search.evaluator.calls.counts
         before = replace(counts)
-        result = run_interruptible(self.runner, work)
+        result = run_interruptible(self.runner, self._finished(work))
         return result, counts.since(before)
+
+    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        except JournalError:
+            await self.search.evaluator.calls.finish()
+            raise
 
 
 def rescored(spec: ExperimentSpec, files: ExperimentStore) -> list[list[Proposal]]:

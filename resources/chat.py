@@ -193,8 +193,10 @@ class _Line:
         Raises:
             CallError: it brought no completion.
             TimeoutError: its turn did not come before the call's deadline.
+            JournalError: no answer could be kept any more.
         """
         async with self.limiter.slot(first=call.attempts > 0, within=call.left) as slot:
+            keep.refuse()
             try:
                 reply = await self._post(request, call.begin(), call.role.spec.longest_reply)
                 completion = self.reader.completion(reply, request, call.role, call.attempts)

@@ -71,9 +71,12 @@ def make_completion(
     return Completion(json.dumps(message, ensure_ascii=False), finish_reason, **counts)
 
 
-async def unkept(completion: Completion) -> Completion:
-    """For calls whose answers are not stored."""
+async def _unstored(completion: Completion) -> Completion:
     return completion
+
+
+unkept = Keep(_unstored)
+"""For calls whose answers are not stored."""
 
 
 class NoProgress:

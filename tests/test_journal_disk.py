@@ -85,17 +85,15 @@ def test_full_disk_is_said_and_what_was_acknowledged_is_kept(small_disk: Path) -
             f"the journal failed: {place}: database or disk is full; "
             "free some space, then run again"
         )
-        several = [journal.record(question(f"more {n}"), answered(n)) for n in range(20)]
+        several = [journal.record(question(f"{count + n}"), answered(count + n)) for n in range(4)]
         failed = await asyncio.wait_for(asyncio.gather(*several, return_exceptions=True), 10)
         assert {type(one) for one in failed} == {JournalError}
-        ballast.unlink()
-        await journal.record(question(str(count)), answered(count))
-        return count + 1
+        return count + 4
 
     count = use(place, work)
-    assert count > 3
+    ballast.unlink()
+    assert count > 7
     assert texts(place, range(count)) == [answered(number).text for number in range(count)]
-    assert replay(place, *(question(f"more {n}") for n in range(20))) == [None] * 20
 
 
 def test_journal_is_not_opened_on_a_full_disk(small_disk: Path) -> None:
@@ -117,8 +115,8 @@ def test_file_that_may_not_grow_is_said_and_what_was_acknowledged_is_kept(file: 
         sa.event.remove(sa.Engine, "connect", limit)
     assert line.endswith("database or disk is full; free some space, then run again")
     assert count > 3
-    kept = [answered(number).text for number in range(count)]
-    assert texts(url(file), range(count + 1)) == [*kept, None]
+    kept = [answered(number).text for number in range(count + 1)]
+    assert texts(url(file), range(count + 1)) == kept
 
 
 @pytest.mark.slow
@@ -136,10 +134,10 @@ def test_run_on_a_full_disk_shows_no_score_and_goes_on_once_there_is_space(
         assert "Traceback" not in result.stderr
         ballast.unlink()
         kept = set(texts_of(small_disk / "journal.db"))
-        asked = len(server.ledger)
+        assert server.answered == len(server.ledger) > len(kept), "those in flight were let in"
         outcome = project.run_json("toy")
         assert outcome["calls"]["failed"] == 0
-        assert asked - len(kept) <= 4 + 4, "asked again is what was in flight or not acknowledged"
+        assert len(texts_of(small_disk / "journal.db")) == len(server.ledger), "none is paid twice"
         assert kept <= set(texts_of(small_disk / "journal.db"))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine import journal_schema
+from autoprompt_assets.engine import journal_address
 from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.dataset import Example
@@ -196,7 +196,7 @@ def test_a_hundred_thousand_rows_are_numbered(url: str) -> None:
 def test_a_journal_that_is_locked_or_closed_says_so_and_numbers_nothing(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_schema, "BUSY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(journal_address, "BUSY_TIMEOUT_S", 0.2)
 
     async def work(journal: Journal) -> None:
         with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:

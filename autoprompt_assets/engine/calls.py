@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, Self
 
 from autoprompt_assets.engine.completion import Completion
+from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import LLM, CallError, Request, RequestRefused, Role
+from autoprompt_assets.engine.llm import LLM, CallError, Keep, Request, RequestRefused, Role
 from autoprompt_assets.engine.shapes import LEAD_S, Shape, Shapes
 
 Before = Callable[[], Awaitable[None]]
@@ -72,6 +73,13 @@ class Calls:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def finish(self) -> None:
+        """Wait until what is in flight has ended: where the journal failed no new request is sent,
+        and the answers to those that were are paid for.
+        """
+        while tasks := {*self._learning, *self._in_flight.values()}:
+            await asyncio.wait(tasks)
 
     async def fit(self, requests: Sequence[Request]) -> list[Request]:
         """`requests` as they are sent; as they are where that is not known yet.
@@ -176,16 +184,20 @@ class Calls:
         return stored
 
     async def _make(self, request: Request, before: Before | None) -> Completion:
-        async def keep(completion: Completion) -> Completion:
-            if before is not None:
-                await before()
+        async def store(completion: Completion) -> Completion:
             self.counts.made += 1
             self.counts.usd += completion.usd or 0.0
             self.counts.cached += completion.cache_tokens[0]
+            try:
+                if before is not None:
+                    await before()
+            except JournalError:
+                await self._journal.record(request, completion)  # it was paid for
+                raise
             return await self._journal.record(request, completion)
 
         try:
-            return await self._llm.complete(request, keep)
+            return await self._llm.complete(request, Keep(store, self._journal.refuse_failed))
         except CallError as error:
             # One that is learned from is no failure; `_learn` counts those that are not.
             self.counts.failed += before is None or not isinstance(error, RequestRefused)

@@ -12,17 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
 
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal_address import shown
 from autoprompt_assets.engine.journal_forms import JournalForms
 from autoprompt_assets.engine.journal_groups import Groups
 from autoprompt_assets.engine.journal_readings import register
 from autoprompt_assets.engine.journal_rows import Rows, storable
-from autoprompt_assets.engine.journal_schema import failure, open_database, shown
+from autoprompt_assets.engine.journal_schema import failure, open_database
+from autoprompt_assets.engine.journal_spill import Spill, take_in
 from autoprompt_assets.engine.llm import Request
 from autoprompt_assets.engine.readings import Reading
 
@@ -71,7 +74,10 @@ class Journal:
     """Reads and writes in groups, each on a thread of its own; used inside a running event loop.
 
     `experiment` and `search` say whose calls these are: who paid, and whose replays to count.
-    `notice` is told of answers that are damaged.
+    `notice` is told of answers that are damaged, and of those that could not be written. These are
+    kept in a file beside the journal, or in the first of the `spare` folders that takes it, and the
+    next opening takes them in. Once something has failed nothing more is to be asked for, see
+    `refuse_failed`; once a write has, what still comes is kept without waiting for the journal.
 
     Raises:
         JournalError: it cannot be opened.
@@ -83,14 +89,19 @@ class Journal:
         experiment: str = "",
         search: str = "",
         notice: Callable[[str], None] = lambda text: None,
+        spare: Sequence[Path] = (),
     ) -> None:
-        self._engine = open_database(url)
+        self._engine = open_database(url, notice)
+        take_in(self._engine, spare, notice)
         self._notice, self._noticed = notice, 0
         self._rows = Rows(self._engine, experiment, search)
         self._owner = experiment, search
         self._replayed: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._closed = False
+        self._spill = Spill(self._engine.url, self._owner, spare)
+        self._failed: JournalError | None = None
+        self._unwritable: JournalError | None = None
         self._reader, self._writer = (
             ThreadPoolExecutor(1, thread_name_prefix=f"journal-{use}") for use in ("read", "write")
         )
@@ -116,10 +127,21 @@ class Journal:
         try:
             if self._replayed:
                 self._write_group(())
-        except sa.exc.SQLAlchemyError:
+        except (sa.exc.SQLAlchemyError, JournalError):
             pass  # statistics alone are lost, and the work that they count is done
         finally:
             self._engine.dispose()
+        for line in self._spill.notices():
+            self._notice(line)
+
+    def refuse_failed(self) -> None:
+        """Raise where something has failed: what was answered now might not be written.
+
+        Raises:
+            JournalError: as it was raised first.
+        """
+        if self._failed is not None:
+            raise JournalError(str(self._failed))
 
     async def replay(self, requests: Sequence[Request]) -> list[Completion | None]:
         """The stored answers to `requests`, in their order; `None` where there is none.
@@ -168,9 +190,12 @@ class Journal:
             raise self._failure(error) from None
 
     def _failure(self, error: BaseException) -> JournalError:
+        if isinstance(error, JournalError):
+            return JournalError(str(error))
         if self._closed:
             return JournalError("the journal failed: it is closed; run again")
-        return failure(f"the journal failed: {shown(self._engine.url)}", error)
+        self._failed = failed = failure(f"the journal failed: {shown(self._engine.url)}", error)
+        return failed
 
     def _tell_damaged(self) -> None:
         count = len(self._rows.damaged)
@@ -194,6 +219,15 @@ class Journal:
 
     def _write_group(self, group: Sequence[tuple[Request, Completion]]) -> list[Completion]:
         group = [(request, storable(completion)) for request, completion in group]
+        if self._unwritable is None:
+            try:
+                return self._written(group)
+            except Exception as error:  # whatever it is, the answers were paid for
+                self._unwritable = self._failure(error)
+        self._spill.write(group)
+        raise self._unwritable
+
+    def _written(self, group: Sequence[tuple[Request, Completion]]) -> list[Completion]:
         with self._counting:
             replayed, self._replayed = self._replayed, Counter()
         try:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from autoprompt_assets.engine.journal_address import shown
 from autoprompt_assets.engine.journal_groups import Groups
-from autoprompt_assets.engine.journal_schema import failure, open_database, shown
+from autoprompt_assets.engine.journal_schema import failure, open_database
 from autoprompt_assets.engine.journal_tables import request_forms
 from autoprompt_assets.engine.llm import Request
 from autoprompt_assets.engine.request_form import PLAIN, RequestForm, shape_of

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.journal_schema import exclusive, failure, open_existing, shown
+from autoprompt_assets.engine.journal_address import shown
+from autoprompt_assets.engine.journal_schema import exclusive, failure, open_existing
 from autoprompt_assets.engine.journal_tables import readings, row_sets, set_rows
 from autoprompt_assets.engine.readings import Reading, RowSet, input_number, share_wear
 

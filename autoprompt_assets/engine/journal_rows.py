@@ -7,14 +7,13 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.journal_tables import completions, usage
-from autoprompt_assets.engine.llm import Request
 
 READ_LIMIT = 500
 
@@ -26,6 +25,30 @@ _READ = sa.select(
     completions.c.checksum,
     *(completions.c[name] for name in Completion.__dataclass_fields__),
 ).where(completions.c.key.in_(sa.bindparam("keys", expanding=True)))
+
+
+class Sent(Protocol):
+    """What is kept of a request; see `llm.Request`."""
+
+    @property
+    def key(self) -> str:
+        """See `llm.Request`."""
+
+    @property
+    def role(self) -> str:
+        """See `llm.Request`."""
+
+    @property
+    def endpoint(self) -> str:
+        """See `llm.Request`."""
+
+    @property
+    def model(self) -> str:
+        """See `llm.Request`."""
+
+    @property
+    def payload(self) -> str:
+        """See `llm.Request`."""
 
 
 class Rows:
@@ -55,7 +78,7 @@ class Rows:
         for start in range(0, len(keys), READ_LIMIT):
             for row in self._fetched(connection, keys[start : start + READ_LIMIT]):
                 key, completion = row[0], Completion(*row[2:])
-                if row[1] == _checksum(key, completion):
+                if row[1] == checksum(key, completion):
                     found[key] = completion
                 else:
                     self.damaged.add(key)
@@ -74,7 +97,7 @@ class Rows:
             return []
 
     def insert(
-        self, connection: sa.Connection, group: Sequence[tuple[Request, Completion]], now: float
+        self, connection: sa.Connection, group: Sequence[tuple[Sent, Completion]], now: float
     ) -> dict[str, Completion]:
         """Write the new answers of `group`; those that were there before, where any were."""
         if not group:
@@ -99,7 +122,7 @@ class Rows:
     def count(
         self,
         connection: sa.Connection,
-        made: Sequence[tuple[Request, Completion]],
+        made: Sequence[tuple[Sent, Completion]],
         replayed: Mapping[str, int],
     ) -> None:
         """Add to what this search has paid for and replayed."""
@@ -115,12 +138,12 @@ class Rows:
         connection.exec_driver_sql(self._add, rows)
 
     def _rows(
-        self, group: Sequence[tuple[Request, Completion]], now: float
+        self, group: Sequence[tuple[Sent, Completion]], now: float
     ) -> Iterator[tuple[Any, ...]]:
         for request, completion in group:
             yield (
                 request.key,
-                _checksum(request.key, completion),
+                checksum(request.key, completion),
                 completion.message,
                 completion.finish_reason,
                 completion.usage,
@@ -152,8 +175,8 @@ def storable(completion: Completion) -> Completion:
     return replace(completion, **changed) if changed else completion
 
 
-def _checksum(key: str, answer: Completion) -> int:
-    """Of all that decides a score: SQLite notices only damage that breaks a page's structure."""
+def checksum(key: str, answer: Completion) -> int:
+    """A CRC-32 of all that decides a score: SQLite notices damage to a page's structure alone."""
     whole = (
         f"{key}\0{answer.message}\0{answer.finish_reason}\0{answer.usage}\0"
         f"{answer.prompt_tokens}\0{answer.completion_tokens}\0{answer.usd}"

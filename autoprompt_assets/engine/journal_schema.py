@@ -6,20 +6,26 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import sqlalchemy as sa
 
+from autoprompt_assets.engine import journal_address
 from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal_address import (
+    database_file,
+    parse_location,
+    patience_s,
+    shown,
+)
 from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION, metadata, schema
 
-BUSY_TIMEOUT_S = 30.0
-"""How long a write waits for other programs that hold the database."""
+_EMPTY = "is an empty file, as one that was cut off"
+_MARKS = ("application_id", "user_version")
 
 _CREATION_LOCK = 7_236_001_117  # any number of the journal's own
-_POSTGRESQL = {"postgresql", "postgres", "postgresql+psycopg"}
+
 
 _ANEW = "move it away to start a new one, which pays for its answers again and counts verdicts anew"
 # Markers are beginnings of SQLite's error names and of PostgreSQL's error codes.
@@ -39,14 +45,36 @@ _MENDS = (
 )
 
 
-def open_database(url: str) -> sa.Engine:
+class _ForeignDatabase(Exception):
+    """A file that another program made."""
+
+
+def open_database(url: str, notice: Callable[[str], None] | None = None) -> sa.Engine:
     """The journal's database, with its tables, which are made where there are none.
 
+    A file that is there and empty may be one that lost all: `notice` is told so, and without one it
+    is refused.
+
     Raises:
-        JournalError: it cannot be opened or written, or another version of this program made it.
+        JournalError: it cannot be opened or written, or another program, or another version of this
+            one, made it.
     """
-    engine, version = _connected(_location(url), _made_version)
+    location = parse_location(url)
+    file = database_file(location)
+    empty = file is not None and file.is_file() and file.stat().st_size == 0
+    if empty and notice is None:
+        raise JournalError(
+            f"the journal cannot be opened: {shown(location)}: {_EMPTY}; put back a copy of it, or "
+            "run an experiment: that begins a new one in it"
+        )
+    made = _Made()
+    engine, version = _connected(location, made)
     _refuse_other(engine, version)
+    if empty and made.anew and notice is not None:
+        notice(
+            f"{shown(location)}: {_EMPTY}: a new journal is begun in it. If it held answers, stop "
+            "and put back a copy of it: they are paid for again else"
+        )
     return engine
 
 
@@ -56,8 +84,9 @@ def open_existing(url: str) -> sa.Engine | None:
     Raises:
         JournalError: it cannot be opened, or another version of this program made it.
     """
-    location = _location(url)
-    if location.get_backend_name() == "sqlite" and not _file(location).exists():
+    location = parse_location(url)
+    file = database_file(location)
+    if file is not None and not file.exists():
         return None
     engine, version = _connected(location, _found_version)
     if version is None:
@@ -88,6 +117,11 @@ def _connected(
         else:
             engine = _postgresql(location)
         return engine, read_version(engine)
+    except _ForeignDatabase:
+        raise JournalError(
+            f"the journal cannot be opened: {shown(location)}: is a database of another program; "
+            "name a file of its own in AUTOPROMPT_JOURNAL"
+        ) from None
     except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
         if engine is not None:
             engine.dispose()
@@ -95,12 +129,6 @@ def _connected(
 
 
 def _refuse_other(engine: sa.Engine, version: int | None) -> None:
-    if version is None:
-        engine.dispose()
-        raise JournalError(
-            f"the journal cannot be opened: {shown(engine.url)}: is a database of another program; "
-            "name a file of its own in AUTOPROMPT_JOURNAL"
-        )
     if version != SCHEMA_VERSION:
         engine.dispose()
         raise JournalError(
@@ -117,13 +145,6 @@ def failure(what: str, error: BaseException) -> JournalError:
     return JournalError(f"{what}: {problem[:300]}; {_mend(cause)}")
 
 
-def shown(location: sa.URL) -> str:
-    """The address without what may be secret: the password, and PostgreSQL's parameters."""
-    if location.get_backend_name() != "sqlite":
-        location = location.set(query={})
-    return location.render_as_string(hide_password=True)
-
-
 def _mend(cause: BaseException) -> str:
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
     if code is None:
@@ -136,49 +157,36 @@ def _mend(cause: BaseException) -> str:
     return f"mend it, or {_ANEW}"
 
 
-def _location(url: str) -> sa.URL:
-    forms = "write sqlite:////folder/journal.db or postgresql://user@host/database"
-    try:
-        location = sa.make_url(url)
-        backend = location.get_backend_name()
-    except (sa.exc.ArgumentError, ValueError):
-        # It may hold a password, and so may what the parser says of it.
-        raise JournalError(
-            f"the journal cannot be opened: what AUTOPROMPT_JOURNAL says is no URL; {forms}"
-        ) from None
-    if location.drivername in _POSTGRESQL:
-        return location.set(drivername="postgresql+psycopg")
-    if backend != "sqlite" or location.database in (None, "", ":memory:"):
-        raise JournalError(
-            f"the journal cannot be opened: {shown(location)}: is no database that keeps a "
-            f"journal; {forms}"
-        )
-    return location
-
-
-def _file(location: sa.URL) -> Path:
-    """A SQLite database's file, which its address may name as a URI."""
-    assert location.database is not None
-    name = location.database
-    return Path(unquote(name[5:].partition("?")[0]) if name.startswith("file:") else name)
-
-
 def _sqlite(location: sa.URL) -> sa.Engine:
-    _file(location).parent.mkdir(parents=True, exist_ok=True)
+    file, patience = database_file(location), patience_s(location)
+    assert file is not None
+    file.parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(location, pool_size=2, max_overflow=0)
-    sa.event.listen(engine, "connect", _configure_sqlite)
+
+    def configure(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout={round(patience * 1000)}")
+        if _is_foreign(connection):
+            raise _ForeignDatabase
+        _write_ahead(connection, patience)
+        connection.execute("PRAGMA synchronous=FULL")
+
+    sa.event.listen(engine, "connect", configure)
     return engine
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute(f"PRAGMA busy_timeout={round(BUSY_TIMEOUT_S * 1000)}")
-    _write_ahead(connection)
-    connection.execute("PRAGMA synchronous=FULL")
+def _is_foreign(connection: sqlite3.Connection) -> bool:
+    """Whether another program made it: then not a byte of it is changed."""
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    if (schema.name,) in found:
+        columns = connection.execute(f"PRAGMA table_info({schema.name})").fetchall()
+        return [column[1] for column in columns] != [schema.c.version.name]
+    marks = [connection.execute(f"PRAGMA {one}").fetchone()[0] for one in _MARKS]
+    return bool(found) or any(marks)
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
     """Set the journal mode, which does not wait for a writer whatever the busy timeout says."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    deadline = time.monotonic() + patience
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -213,22 +221,28 @@ def _postgresql(location: sa.URL) -> sa.Engine:
 
 def _configure_postgresql(connection: Any, _: object) -> None:
     for setting in ("lock_timeout", "statement_timeout"):
-        connection.execute(f"SET {setting} = '{round(BUSY_TIMEOUT_S * 1000)}ms'")
+        connection.execute(f"SET {setting} = '{round(journal_address.BUSY_TIMEOUT_S * 1000)}ms'")
     connection.commit()
 
 
-def _made_version(engine: sa.Engine) -> int | None:
-    """The schema's version, made where there is none; several processes may do so at once."""
-    with exclusive(engine, _CREATION_LOCK) as connection:
-        tables = sa.inspect(connection)
-        if not tables.has_table(schema.name):
-            if engine.dialect.name == "sqlite" and tables.get_table_names():
-                return None  # somebody else's: nothing of ours is put into it
-            metadata.create_all(connection)
-            connection.execute(schema.insert().values(version=SCHEMA_VERSION))
-        # Changes nothing, and fails where nothing can be written: before a call is paid for.
-        connection.execute(schema.delete().where(schema.c.version < 0))
-        return _version(connection)
+@dataclass
+class _Made:
+    """Reads the schema's version, made where there is none; several processes may do so at once.
+
+    `anew`: it was made.
+    """
+
+    anew: bool = False
+
+    def __call__(self, engine: sa.Engine) -> int | None:
+        with exclusive(engine, _CREATION_LOCK) as connection:
+            self.anew = not sa.inspect(connection).has_table(schema.name)
+            if self.anew:
+                metadata.create_all(connection)
+                connection.execute(schema.insert().values(version=SCHEMA_VERSION))
+            # Changes nothing, and fails where nothing can be written: before a call is paid for.
+            connection.execute(schema.delete().where(schema.c.version < 0))
+            return _version(connection)
 
 
 def _found_version(engine: sa.Engine) -> int | None:

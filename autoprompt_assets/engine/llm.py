@@ -52,12 +52,27 @@ class Request:
     @cached_property
     def key(self) -> str:
         """The journal's key. The role is not in it: equal questions have equal answers."""
-        whole = f"{self.endpoint}\0{self.replicate}\0{self.payload}"
-        return hashlib.sha256(whole.encode()).hexdigest()
+        return request_key(self.endpoint, self.replicate, self.payload)
 
 
-Keep = Callable[[Completion], Awaitable[Completion]]
-"""Makes an answer durable, and returns what is from then on the answer."""
+def request_key(endpoint: str, replicate: int, payload: str) -> str:
+    """A hash of all that decides an answer."""
+    return hashlib.sha256(f"{endpoint}\0{replicate}\0{payload}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Makes an answer durable, and returns what is from then on the answer.
+
+    `refuse` is asked before each attempt, and raises where no answer could be kept any more.
+    """
+
+    store: Callable[[Completion], Awaitable[Completion]]
+    refuse: Callable[[], None] = lambda: None
+
+    def __call__(self, completion: Completion) -> Awaitable[Completion]:
+        """See the class."""
+        return self.store(completion)
 
 
 class LLM(Protocol):
