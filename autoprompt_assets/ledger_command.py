@@ -12,6 +12,7 @@ from rich.text import Text
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.errors import shown as quoted
+from autoprompt_assets.engine.journal_locks import Work, pruning
 from autoprompt_assets.ledger import (
     Account,
     Ledger,
@@ -24,7 +25,6 @@ from autoprompt_assets.ledger import (
     read_selection,
     searches_of,
 )
-from resources.home import searches_at_work
 
 _UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -61,17 +61,18 @@ def prune(
     if not chosen:
         say("there is nothing to delete")
         return
-    if yes:
-        _refuse_at_work(url, {account.experiment for account in chosen})
     count = sum(one.answers for one in chosen)
     price = _price(sum(one.usd for one in chosen), sum(one.unpriced for one in chosen))
     which = ", ".join(f"{_name(one.experiment)} {one.answers}" for one in chosen)
-    say(f"{'deletes' if yes else 'would delete'} {count} answers, which cost {price}: {which}")
     if not yes:
+        say(f"would delete {count} answers, which cost {price}: {which}")
         say("give --yes to delete them; whatever asks for them again pays again")
         return
-    before = read_ledger(url).size
-    after = delete(url, selection)
+    with pruning(url) as at_work:
+        _refuse_at_work(url, {account.experiment for account in chosen}, at_work)
+        say(f"deletes {count} answers, which cost {price}: {which}")
+        before = read_ledger(url).size
+        after = delete(url, selection)
     say(f"deleted; the journal takes {_megabytes(after)} now, {_megabytes(before)} before")
 
 
@@ -128,7 +129,7 @@ def _seconds(age: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]]
 
 
-def _refuse_at_work(url: str, concerned: set[str]) -> None:
+def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[Work]) -> None:
     searches = searches_of(url)
     others = {
         search
@@ -137,7 +138,7 @@ def _refuse_at_work(url: str, concerned: set[str]) -> None:
         for search in found
     }
     # A search that the journal does not know yet may be of any experiment.
-    busy = [search for search in searches_at_work() if search not in others]
+    busy = [f"{one.search}{one.who}" for one in at_work if one.search not in others]
     if busy:
         raise InputError(
             f"journal prune: search {', '.join(busy)} is at work on these answers; let it end, or "

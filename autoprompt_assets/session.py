@@ -27,6 +27,7 @@ from autoprompt_assets.engine.history import History
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Journal, Spend
 from autoprompt_assets.engine.journal_forms import settled_form
+from autoprompt_assets.engine.journal_locks import search_turn
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import CallError, Request, Role
 from autoprompt_assets.engine.optimizers import make_optimizer
@@ -133,8 +134,9 @@ class Session:
     @contextmanager
     def opened(self, progress: Progress) -> Iterator[Desk]:
         """The search, open for work: models connected, every call through the journal."""
+        turn = search_turn(self.journal, self.search_id, progress.notice)
         lock = search_lock(self.search_id, self.files.lock_folder, progress.notice)
-        with lock, asyncio.Runner() as runner:
+        with turn, lock, asyncio.Runner() as runner:
             self.records.sweep()
             stack = AsyncExitStack()
             try:

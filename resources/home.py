@@ -173,10 +173,10 @@ def _held(path: Path) -> FileLock:
 
 @contextmanager
 def search_lock(search: str, folder: str | None, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Held while a process works on a search; another waits, and then reads what was done.
+    """Held while a process writes the results of a search; another waits, and then reads them.
 
-    `folder` is as in `dataset_lock`. The system lets go of it when its holder ends, however it
-    ends.
+    Who pays for a search is the journal's to tell, see `engine.journal_locks`. `folder` is as in
+    `dataset_lock`. The system lets go of it when its holder ends, however it ends.
     """
     paths = [home_folder() / "locks" / f"{search}.lock"]
     paths += [Path(folder) / f"search-{search}"] if folder else []
@@ -190,20 +190,6 @@ def search_lock(search: str, folder: str | None, waiting: Callable[[str], None])
                 lock.acquire()
             stack.callback(lock.release)
         yield
-
-
-def searches_at_work() -> list[str]:
-    """The ids of the searches that a process of this home works on at this moment."""
-    busy = []
-    for path in sorted((home_folder() / "locks").glob("*.lock")):
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            busy.append(path.stem)
-        else:
-            lock.release()
-    return busy
 
 
 def store_url() -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -14,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal_locks import search_turn
 from autoprompt_assets.ledger_command import prune
 from tests.engine_support import make_completion
 from tests.journal_support import question
@@ -245,8 +247,7 @@ def test_what_is_no_age_is_refused(age: str, project: Project) -> None:
 
 @contextlib.contextmanager
 def at_work(project: Project, search: str) -> Iterator[None]:
-    (project.home / "locks").mkdir(exist_ok=True)
-    with FileLock(project.home / "locks" / f"{search}.lock"):
+    with search_turn(url(project), search, pytest.fail):
         yield
 
 
@@ -254,7 +255,9 @@ def test_prune_is_refused_while_a_search_it_concerns_is_at_work(project: Project
     for search in ("a" * 12, "c" * 12):  # the journal does not know the second one yet
         with at_work(project, search):
             line = project.refused("journal", "prune", "--experiment", "old", "--yes")
-            assert line.startswith(f"journal prune: search {search} is at work on these answers; ")
+            who = rf"\(process {os.getpid()} on \S+, since [-0-9: ]+ UTC\)"
+            known = f"journal prune: search {search} {who} is at work on these answers; "
+            assert re.match(known, line), line
     with at_work(project, "b" * 12):
         said(project, "prune", "--experiment", "old", "--yes")
     assert held(project) == {"new": 10}

@@ -200,7 +200,7 @@ def test_two_runs_at_once_pay_for_each_call_once(tmp_path: Path) -> None:
         assert [process.returncode for process in both] == [0, 0], ended
         # What the first prompt is asked twice on purpose, to tell noise from gain.
         assert server.repeats() == 12
-        assert any("another run is at work" in err for _, err in ended)
+        assert any("is at work on search" in err for _, err in ended), ended
         first, second = (without_calls(json.loads(out)) for out, _ in ended)
         assert first == second
 

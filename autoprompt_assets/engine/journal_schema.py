@@ -115,7 +115,7 @@ def _connected(
         if location.get_backend_name() == "sqlite":
             engine = _sqlite(location)
         else:
-            engine = _postgresql(location)
+            engine = postgresql_engine(location)
         return engine, read_version(engine)
     except _ForeignDatabase:
         raise JournalError(
@@ -198,7 +198,12 @@ def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
             return
 
 
-def _postgresql(location: sa.URL) -> sa.Engine:
+def postgresql_engine(location: sa.URL) -> sa.Engine:
+    """An engine for a PostgreSQL server; nothing is connected yet.
+
+    Raises:
+        ImportError: there is no driver.
+    """
     # A server that went away without a word must not be waited for.
     reach = {
         "connect_timeout": 10,
