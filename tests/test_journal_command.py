@@ -290,6 +290,21 @@ def wait_for_answers(project: Project, running: Program) -> None:
         time.sleep(0.02)
 
 
+def test_empty_file_is_no_journal_until_a_run_begins_one(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path / "project", server.base_url)
+        project.home.mkdir(parents=True)
+        (project.home / "journal.db").touch()
+        for command in (["journal"], ["journal", "prune", "--older-than", "1d"]):
+            line = project.refused(*command, code=1)
+            assert (
+                "is an empty file, as one that was cut off; put back a copy of it, or run" in line
+            )
+        result = project.run("run", "toy")
+        assert result.returncode == 0, result.stderr
+        assert result.stderr.count("is an empty file, as one that was cut off: a new journal") == 1
+
+
 def test_journal_that_cannot_be_read_is_said_in_one_line(project: Project) -> None:
     (project.home / "journal.db").write_text("not a database " * 99)
     for command in (["journal"], ["journal", "prune", "--older-than", "1d"]):

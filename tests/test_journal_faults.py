@@ -216,9 +216,38 @@ def test_other_schema_is_refused_and_left_alone(version: int, file: Path) -> Non
     assert names == [("schema_version",)]
 
 
-def test_database_of_another_program_is_refused_and_left_alone(file: Path) -> None:
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE cookies (host TEXT)",
+        "CREATE TABLE schema_version (script TEXT, version TEXT)",
+        "PRAGMA user_version = 7",
+        "PRAGMA application_id = 7",
+    ],
+)
+def test_database_of_another_program_is_refused_and_left_alone(made: str, file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        connection.execute("CREATE TABLE cookies (host TEXT)")
+        connection.execute(made)
     before = file.read_bytes()
     assert "is a database of another program; name a file of its own" in refused(url(file))
-    assert file.read_bytes()[100:] == before[100:]
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_empty_file_is_said_once_and_begins_a_new_journal(file: Path) -> None:
+    file.touch()
+    said: list[str] = []
+    for _ in range(2):
+        Journal(url(file), notice=said.append).close()
+    (line,) = said
+    assert line.startswith(f"{url(file)}: is an empty file, as one that was cut off: a new journal")
+    assert line.endswith("put back a copy of it: they are paid for again else")
+
+
+def test_new_file_is_nothing_to_say(file: Path) -> None:
+    Journal(url(file), notice=pytest.fail).close()
+
+
+@pytest.mark.parametrize("timeout", ["soon", "0", "-1", "nan", "1e9"])
+def test_timeout_that_is_no_number_of_seconds_is_refused(timeout: str, file: Path) -> None:
+    assert "timeout is no number of seconds up to 3600" in refused(f"{url(file)}?timeout={timeout}")
