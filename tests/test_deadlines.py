@@ -145,3 +145,19 @@ def test_a_wrong_key_stops_the_run_at_the_first_calls(tmp_path: Path) -> None:
         assert len(server.ledger) <= 4
     assert result.returncode == 1
     assert "openai: HTTP 401: not authorized; check OPENAI_API_KEY" in result.stderr
+
+
+def test_a_key_that_is_withdrawn_in_mid_run_ends_it_in_one_line(tmp_path: Path) -> None:
+    """Several calls are refused at once, and nobody waits any more for all but the first."""
+    with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.02)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        running = project.start("run", "toy", "--set", "concurrency=16")
+        while len(server.ledger) < 20:
+            assert running.poll() is None, running.communicate()[1]
+            time.sleep(0.002)
+        server.behaviour = Behaviour(answers=ANSWERS, unauthorized=True, delay=0.02)
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (1, "")
+    assert err.splitlines()[-1].endswith("HTTP 401: not authorized; check OPENAI_API_KEY")
+    assert "never retrieved" not in err
+    assert "Traceback" not in err
