@@ -97,10 +97,13 @@ def test_two_homes_pay_for_one_search_once_and_prune_nothing_under_it(
         first, second = homes(tmp_path, server.base_url, url)
         running = first.start("run", "--json", "toy")
         wait_for(server, 8, running)
+        # The baseline goes on until the others have looked.
+        server.behaviour = Behaviour(answers=ANSWERS, delay=1.0)
         waiting = second.start("run", "--json", "toy")
         prune = ("journal", "prune", "--experiment", "toy", "--yes")
         line = second.refused(*prune)
         assert re.match("journal prune: search [0-9a-f]{12} " + WHO.format(r"\d+"), line), line
+        server.behaviour = Behaviour(answers=ANSWERS, delay=0.02)
         outputs = [process.communicate(timeout=120) for process in (running, waiting)]
         assert [running.returncode, waiting.returncode] == [0, 0], outputs
         one, other = (without_calls(json.loads(out)) for out, _ in outputs)
