@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from autoprompt_assets.engine.spec_values import (
     NEWER_LIMIT,
     RESERVED_EXTRA,
+    SECRET_EXTRA,
     UNSUPPORTED_EXTRA,
     Frozen,
     Number,
@@ -78,6 +79,12 @@ class RoleSpec(Frozen):
     @field_validator("extra")
     @classmethod
     def _no_reserved(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key in extra:
+            if SECRET_EXTRA.fullmatch(key):
+                raise ValueError(
+                    f"{key!r} in extra is no request field and would be written down; take it out: "
+                    "keys are given in environment variables alone"
+                )
         for key in RESERVED_EXTRA:
             if key in extra:
                 raise ValueError(f"{key!r} may not stand in extra; it has a place of its own")
