@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from autoprompt_assets.engine.errors import InputError, shown
+from autoprompt_assets.engine.keys import is_ambiguous
 from resources.env_file import (
     HOME,
     NAMES,
@@ -227,8 +228,9 @@ def refuse_unusable_journal() -> None:
     The value is not repeated: it may hold a password.
     """
     url = journal_url()
-    if not re.match(r"(sqlite|postgres(ql)?)(\+\w+)?://", url):
+    known = re.match(r"(sqlite|postgres(ql)?)(\+\w+)?://", url)
+    if not known or (known[1] != "sqlite" and is_ambiguous(url)):
         raise InputError(
-            "AUTOPROMPT_JOURNAL: is no journal's URL; write postgresql://user@host/database, or "
-            "sqlite:////absolute/path.db"
+            "AUTOPROMPT_JOURNAL: is no journal's URL; write postgresql://user@host/database, with "
+            "/ ? # @ within a password as %2F %3F %23 %40, or sqlite:////absolute/path.db"
         )

@@ -8,6 +8,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
+_CREDENTIALS = re.compile(
+    r"[a-z0-9+.-]+://(?:[^/?#]*@|[^/?#@]*:(?!\d+(?:[/?#]|$))[^@]*@)", re.IGNORECASE
+)
 _OWNERS = {
     r"OPENAI_(API|ADMIN)_KEY": "a key of the endpoint 'openai'",
     r"VLLM_API_KEY": "the key of the endpoint 'vllm'",
@@ -39,6 +42,19 @@ def origin(url: str) -> str:
         raise ValueError("there is no host in it")
     port = PORTS[parts.scheme] if parts.port is None else parts.port
     return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def holds_credentials(url: str) -> bool:
+    """Whether an address names a user, or a password, of which a part may look like a path."""
+    return _CREDENTIALS.search(url) is not None
+
+
+def is_ambiguous(url: str) -> bool:
+    """Whether what stands before the last @ of an address ends it: then a part of the password
+    would be read, and shown, as the host.
+    """
+    before = url.partition("://")[2].rpartition("@")[0]
+    return not set(before).isdisjoint("/?#@")
 
 
 def owner(variable: str) -> str | None:

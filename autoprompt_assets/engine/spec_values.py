@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticKnownError
 
-from autoprompt_assets.engine.keys import origin, owner
+from autoprompt_assets.engine.keys import holds_credentials, origin, owner
 
 RESERVED_EXTRA = (
     *("model", "messages", "temperature", "max_tokens", "response_format", "stream"),
@@ -48,7 +48,7 @@ def _no_switch(value: Any) -> Any:
 
 def _without_credentials(value: Any) -> Any:
     # The error does not repeat the value: it may hold the secret.
-    if isinstance(value, str) and re.match(r"[a-z0-9+.-]+://[^/?#]*@", value, re.IGNORECASE):
+    if isinstance(value, str) and holds_credentials(value):
         raise ValueError("holds credentials; take out what stands before the @")
     return value
 
