@@ -34,22 +34,31 @@ def key_problems(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str])
     ]
 
 
+ROUTES = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
+)
+"""What decides who is between this machine and a server, and can be told the key there."""
+
+
 def _led_away(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
-    """A line for each key of the environment that a `.env` would send to an address of its own.
+    """A line for each key of the environment that a `.env` would send to an address of its own,
+    or by a way of its own.
 
     The file of a folder that somebody else made must not take the key.
     """
     file = read_env(ENV_FILE)
     lines = read_env(ENV_FILE, as_it_stands=True)
-    used = {endpoint.key_env for endpoint in endpoints.values()}
+    routes = [name for name in file if name.upper() in ROUTES]
+    used = dict.fromkeys(endpoint.key_env for endpoint in endpoints.values() if endpoint.key_env)
     return [
-        f"{address} comes from .env here and {key} does not: write the key beside it, or export "
-        f"{address}, so that no folder's file takes a key to another server"
-        for key, address in ADDRESSES.items()
-        if key in used
-        and read_key(key, environ)
-        and file.get(address)
-        and environ.get(address) == file[address]
+        f"{name} comes from .env here and {key} does not: write the key beside it, or export "
+        f"{name}, so that no folder's file takes a key to another server"
+        for key in used
+        for name in (*([ADDRESSES[key]] if key in ADDRESSES else []), *routes)
+        if read_key(key, environ)
+        and file.get(name)
+        and environ.get(name) == file[name]
         and (not lines.get(key) or "$" in str(lines[key]))
     ]
 

@@ -120,6 +120,19 @@ def test_a_folders_env_file_cannot_lead_an_exported_key_to_its_own_server(
         assert project.run("run", "toy", "--set", "optimizer.iterations=1").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY", "SSL_CERT_FILE"])
+def test_a_folders_env_file_cannot_put_anybody_between_a_key_and_its_server(
+    name: str, tmp_path: Path
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        value = "/dev/null" if name.startswith("SSL") else "http://127.0.0.1:9"
+        (tmp_path / ".env").write_text(f"{name}={value}\n", encoding="utf-8")
+        line = project.refused("run", "toy")
+        assert line.startswith(f"{name} comes from .env here and OPENAI_API_KEY does not: write ")
+        assert server.ledger == []
+
+
 def test_a_wrong_key_stops_at_the_first_refusals_and_stands_nowhere(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, unauthorized=True)) as server:
         project = toy_project(tmp_path, server.base_url)
