@@ -17,6 +17,7 @@ from autoprompt_assets.engine.spec_file import load_spec
 from autoprompt_assets.engine.table import read_table
 from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
 from resources.experiments import NAME, SPEC_FILE
+from resources.whole_file import replacing
 
 MOST_CHOICES = 20
 LONGEST_CHOICE = 60
@@ -146,7 +147,8 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with replacing(path) as file:
+            file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); set AUTOPROMPT_EXPERIMENTS to a folder "

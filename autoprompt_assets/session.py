@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -62,7 +62,7 @@ class Session:
     dataset: DatasetRecord
     models: Models
     llm: LLMResource
-    journal: str
+    journal: str = field(repr=False)
 
     @property
     def search_id(self) -> str:

@@ -18,7 +18,7 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint
-from resources.keys import key_problems
+from resources.keys import key_problems, read_key
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
 from resources.transport import BodyTooLong, allow_connections, find_proxy, read_body
@@ -268,7 +268,7 @@ def _line(endpoint: Endpoint, concurrency: int) -> _Line:
         from resources.embedded import embedded_base_url
 
         base_url = embedded_base_url()
-    key = os.environ.get(endpoint.key_env or "", "")
+    key = read_key(endpoint.key_env, os.environ)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"

@@ -8,13 +8,15 @@ where none is exported.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from dotenv import dotenv_values, set_key
 
 from autoprompt_assets.engine.errors import InputError
+from resources.whole_file import replacing
 
 HOME = "AUTOPROMPT_HOME"
 NAMES = (HOME, "DAGSTER_HOME")
@@ -56,15 +58,14 @@ def remember(path: Path, home: Path) -> str:
     Raises:
         InputError: the file cannot be read, or cannot hold the home's path.
     """
-    lines = dict.fromkeys(NAMES, f"${{{HOME}:-{home}}}")
     known, before = read_env(path, as_it_stands=True), remembered(path)
-    if all(known.get(name) == line for name, line in lines.items()):
+    if all(known.get(name) == _line(home) for name in NAMES):
         return ""
     if "}" in str(home):
         raise InputError(f"{HOME}: {home} holds a brace, which .env cannot; choose another folder")
+    before = before or read_env(path).get("DAGSTER_HOME") or ""
     try:
-        for name, line in lines.items():
-            set_key(path, name, line, follow_symlinks=True)
+        _write(path, dict.fromkeys(NAMES, _line(home)))
     except OSError as error:
         return (
             f"{path.absolute()}: cannot be written ({error.strerror}), so Dagster's own commands "
@@ -73,6 +74,42 @@ def remember(path: Path, home: Path) -> str:
     if before and resolved(before) != home:
         return f"{path.absolute()}: named {before} as the home, and names {home} from now on"
     return ""
+
+
+def passed_over(path: Path, home: Path) -> str:
+    """A note where the file, which is not ours to write, names another home than the one in use;
+    an empty text where it does not.
+    """
+    said = remembered(path)
+    if not said or resolved(said) == home:
+        return ""
+    return (
+        f"{path.absolute()}: names {said} as the home, which is {home} now; the file is left as it "
+        f"is: to change it, write {advice(home)} there"
+    )
+
+
+def advice(home: Path) -> str:
+    """The lines of a `.env` that name `home` to Dagster's own commands, in words."""
+    return " and ".join(f"{name}='{_line(home)}'" for name in NAMES)
+
+
+def _line(home: Path) -> str:
+    return f"${{{HOME}:-{home}}}"
+
+
+def _write(path: Path, lines: Mapping[str, str]) -> None:
+    """Set the lines and keep all others. A link stays one, and rights are kept; a new file is its
+    owner's alone, for keys may follow.
+    """
+    target = Path(os.path.realpath(path))
+    with replacing(target) as file:
+        file.chmod(0o600)
+        if target.exists():
+            file.write_bytes(target.read_bytes())
+            file.chmod(stat.S_IMODE(target.stat().st_mode))
+        for name, line in lines.items():
+            set_key(file, name, line)
 
 
 def hides_the_environment(path: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from autoprompt_assets.engine.errors import InputError
+from resources.whole_file import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,39 +24,19 @@ ROWS_IN_GROUP = 5_000
 
 @contextmanager
 def staged(path: UPath) -> Iterator[Path]:
-    """A local file to write to; it becomes `path` when the block ends, or is gone when it fails.
-
-    It is on the disk before it has its name, so that a power loss leaves the old or the new.
-    """
-    local = path.protocol in ("", "file")
-    if local:
+    """A local file to write to; it becomes `path` when the block ends, or is gone when it fails."""
+    if path.protocol in ("", "file"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    folder = str(path.parent) if local else None
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=path.name)
+        with replacing(Path(str(path))) as beside:
+            yield beside
+        return
+    handle, name = tempfile.mkstemp(prefix=".", suffix=path.name)
     os.close(handle)
-    beside = Path(name)
     try:
-        yield beside
-        if local:
-            beside.chmod(0o644)
-            _synced(beside)
-            beside.replace(str(path))
-            _synced(Path(str(path.parent)))
-        else:
-            path.fs.put_file(name, path.path)  # object stores show a file when its upload ends
+        yield Path(name)
+        path.fs.put_file(name, path.path)  # object stores show a file when its upload ends
     finally:
-        beside.unlink(missing_ok=True)
-
-
-def _synced(path: Path) -> None:
-    """Have the file or folder written to the disk, where the platform can."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass  # some file systems cannot, folders above all
-    finally:
-        os.close(handle)
+        Path(name).unlink(missing_ok=True)
 
 
 def sweep(folder: UPath) -> None:

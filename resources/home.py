@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,15 +16,19 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from autoprompt_assets.engine.errors import InputError, shown
+from autoprompt_assets.engine.keys import is_ambiguous
 from resources.env_file import (
     HOME,
     NAMES,
+    advice,
     hides_the_environment,
+    passed_over,
     read_env,
     remember,
     remembered,
     resolved,
 )
+from resources.whole_file import replacing
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
@@ -72,7 +75,11 @@ def experiments_folder() -> Path:
 
 
 def prepare_home() -> str:
-    """Make the home and point Dagster at it: in this process, and in `.env` for its commands.
+    """Make the home and point Dagster at it: in this process, and for its own commands in `.env`,
+    in the project's folder alone.
+
+    Nobody else may enter a home that is made here; of one that is there, the rights are the user's
+    choice. Files in it follow the umask, so that whoever opens the folder to a group can.
 
     Returns a note for the user, or an empty text.
 
@@ -82,12 +89,14 @@ def prepare_home() -> str:
     _refuse_relative()
     home = home_folder()
     try:
-        (home / "locks").mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "locks").mkdir(exist_ok=True)
         for folder in (home, home / "locks"):
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         if not (home / "dagster.yaml").exists():
-            _write_settings(home / "dagster.yaml")
+            with replacing(home / "dagster.yaml") as file:
+                file.write_text(DAGSTER_YAML, encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"{HOME}: {error.filename or home} cannot be written ({error.strerror}); "
@@ -95,8 +104,12 @@ def prepare_home() -> str:
         ) from None
     os.environ.update(dict.fromkeys(NAMES, str(home)))
     _PREPARED.append(home)
-    here = Path("workspace.yaml").exists() or (ENV_FILE.exists() and HOME in read_env(ENV_FILE))
-    return remember(ENV_FILE, home) if here else ""
+    return remember(ENV_FILE, home) if _in_checkout() else passed_over(ENV_FILE, home)
+
+
+def _in_checkout() -> bool:
+    """True in this project's own folder: the `.env` of any other is not ours to write."""
+    return (PROJECT / "workspace.yaml").is_file() and Path.cwd().samefile(PROJECT)
 
 
 def _refuse_relative() -> None:
@@ -106,18 +119,6 @@ def _refuse_relative() -> None:
             f"{HOME} = {shown(said)}: is another folder wherever one stands; write it as an "
             f"absolute path, such as {Path(said).absolute()}"
         )
-
-
-def _write_settings(path: Path) -> None:
-    """Whole or not at all: another process may read it at this moment."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(DAGSTER_YAML)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
 
 
 def foreign_instance(root: str) -> str:
@@ -135,15 +136,20 @@ def foreign_instance(root: str) -> str:
             f"once in {PROJECT} and start the command there, or export DAGSTER_HOME={home}"
         )
     if hides_the_environment(ENV_FILE):
+        mend = "run `.venv/bin/autoprompt list` once here, which mends its lines"
+        if not _in_checkout():
+            mend = f"write {advice(home)} there instead"
         return (
-            f"{ENV_FILE.absolute()} names {home} as the home even where another is exported: run "
-            "`.venv/bin/autoprompt list` once here, which mends its lines"
+            f"{ENV_FILE.absolute()} names {home} as the home even where another is exported: {mend}"
         )
     dagster = resolved(os.environ.get("DAGSTER_HOME") or root)
     if dagster != home:
+        line = read_env(ENV_FILE).get("DAGSTER_HOME")
+        says = f", as {ENV_FILE.absolute()} says," if line and resolved(line) == dagster else ""
+        other = "start it in another folder" if says else f"DAGSTER_HOME={home}"
         return (
-            f"Dagster's home is {dagster} and the home of the results is {home}: export "
-            f"{HOME}={dagster}, or DAGSTER_HOME={home}, so that they are one"
+            f"Dagster's home is {dagster}{says} and the home of the results is {home}: export "
+            f"{HOME}={dagster}, or {other}, so that they are one"
         )
     return ""
 
@@ -208,8 +214,9 @@ def refuse_unusable_journal() -> None:
     The value is not repeated: it may hold a password.
     """
     url = journal_url()
-    if not re.match(r"(sqlite|postgres(ql)?)(\+\w+)?://", url):
+    known = re.match(r"(sqlite|postgres(ql)?)(\+\w+)?://", url)
+    if not known or (known[1] != "sqlite" and is_ambiguous(url)):
         raise InputError(
-            "AUTOPROMPT_JOURNAL: is no journal's URL; write postgresql://user@host/database, or "
-            "sqlite:////absolute/path.db"
+            "AUTOPROMPT_JOURNAL: is no journal's URL; write postgresql://user@host/database, with "
+            "/ ? # @ within a password as %2F %3F %23 %40, or sqlite:////absolute/path.db"
         )

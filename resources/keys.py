@@ -13,6 +13,18 @@ from resources.home import ENV_FILE
 ADDRESSES = {"OPENAI_API_KEY": "OPENAI_BASE_URL", "VLLM_API_KEY": "VLLM_BASE_URL"}
 
 
+_BLANKS = " \t\u00a0"
+
+
+def read_key(variable: str | None, environ: Mapping[str, str]) -> str:
+    """The key that a variable holds, or an empty text.
+
+    Without what stands blank at its ends: no server takes that for a part of it, so that it would
+    be quoted, and looked for to be masked, without.
+    """
+    return environ.get(variable or "", "").strip(_BLANKS)
+
+
 def key_problems(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable that lacks its key, or whose key cannot be sent."""
     return [
@@ -22,22 +34,31 @@ def key_problems(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str])
     ]
 
 
+ROUTES = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
+)
+"""What decides who is between this machine and a server, and can be told the key there."""
+
+
 def _led_away(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
-    """A line for each key of the environment that a `.env` would send to an address of its own.
+    """A line for each key of the environment that a `.env` would send to an address of its own,
+    or by a way of its own.
 
     The file of a folder that somebody else made must not take the key.
     """
     file = read_env(ENV_FILE)
     lines = read_env(ENV_FILE, as_it_stands=True)
-    used = {endpoint.key_env for endpoint in endpoints.values()}
+    routes = [name for name in file if name.upper() in ROUTES]
+    used = dict.fromkeys(endpoint.key_env for endpoint in endpoints.values() if endpoint.key_env)
     return [
-        f"{address} comes from .env here and {key} does not: write the key beside it, or export "
-        f"{address}, so that no folder's file takes a key to another server"
-        for key, address in ADDRESSES.items()
-        if key in used
-        and environ.get(key)
-        and file.get(address)
-        and environ.get(address) == file[address]
+        f"{name} comes from .env here and {key} does not: write the key beside it, or export "
+        f"{name}, so that no folder's file takes a key to another server"
+        for key in used
+        for name in (*([ADDRESSES[key]] if key in ADDRESSES else []), *routes)
+        if read_key(key, environ)
+        and file.get(name)
+        and environ.get(name) == file[name]
         and (not lines.get(key) or "$" in str(lines[key]))
     ]
 
@@ -46,7 +67,7 @@ def _missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]
     """One line per environment variable that a run needs and does not find."""
     wanted: dict[str, list[str]] = {}
     for role, endpoint in endpoints.items():
-        if endpoint.key_required and endpoint.key_env and not environ.get(endpoint.key_env):
+        if endpoint.key_required and endpoint.key_env and not read_key(endpoint.key_env, environ):
             wanted.setdefault(endpoint.key_env, []).append(role)
     return [
         f"{variable} is not set; roles {', '.join(roles)} need it: export it, or "
@@ -58,7 +79,7 @@ def _missing_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]
 def _unusable_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable whose key no HTTP header can carry as it stands."""
     names = dict.fromkeys(endpoint.key_env for endpoint in endpoints.values())
-    found = ((name, _problem(environ.get(name, ""))) for name in names if name)
+    found = ((name, _problem(read_key(name, environ))) for name in names if name)
     return [f"{name} {problem}" for name, problem in found if problem]
 
 

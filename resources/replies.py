@@ -21,17 +21,15 @@ from autoprompt_assets.engine.llm import Request
 from autoprompt_assets.engine.spec_values import LIMITS
 from autoprompt_assets.engine.text import size_of
 from resources.endpoints import Endpoint
+from resources.masking import KeyMask
 from resources.refusals import misfit
 from resources.reply_errors import ErrorBody, error_class, error_within, page_title, read_error
-
-NO_KEYS = frozenset({"none", "null", "empty", "dummy", "test", "no-key", "unused"})
-SHORTEST_KEY = 4
-"""What servers without keys are given is no secret, and a word that a model may write: one of
-these in any case, or less than so many characters. In errors it is masked all the same."""
 
 _STARRED = re.compile(r"\S*\*{3,}\S*")
 """A key as servers quote it, with its middle starred out."""
 
+MOST_CHARACTERS = 100_000
+"""Of a web page, in which its title is looked for."""
 MOST_TOKENS = 2**31
 """A count of tokens from here on is none."""
 
@@ -57,6 +55,9 @@ class Reader:
     key: str
     uncounted: int = 0
 
+    def __post_init__(self) -> None:
+        self._mask = KeyMask(self.key)
+
     def completion(self, reply: Reply, request: Request, role: Asked, attempts: int) -> Completion:
         """The completion that a reply to `request` holds.
 
@@ -77,7 +78,7 @@ class Reader:
         usage = data.get("usage")
         answer = Completion(
             message=self._stored(choice["message"]),
-            finish_reason=self._unquoted(_finish(choice)),
+            finish_reason=self._mask.answer(_finish(choice)),
             usage=self._stored(usage) if usage is not None else None,
             latency_s=reply.took_s,
             attempts=attempts,
@@ -99,7 +100,7 @@ class Reader:
     ) -> llm.CallError:
         """`status` is the reply's own, or the one that a body of HTTP 200 names."""
         name, kind = self.endpoint.name, error_class(status, error)
-        message = self._masked(error.message) or self._words(reply.body)
+        message = self._mask.error(error.message) or self._words(reply.body)
         words = for_terminal(" ".join(message.split())[:300]) or "it says no more"
         shown_status = f"HTTP {reply.status}"
         if status != reply.status:
@@ -147,23 +148,15 @@ class Reader:
 
     def _stored(self, part: object) -> str:
         """A part of a reply as JSON, without the key, which a proxy may quote in an answer."""
-        return self._unquoted(json.dumps(part, ensure_ascii=False, separators=(",", ":")))
-
-    def _unquoted(self, text: str) -> str:
-        secret = len(self.key) >= SHORTEST_KEY and self.key.casefold() not in NO_KEYS
-        return self._masked(text) if secret else text
+        return self._mask.answer(json.dumps(part, ensure_ascii=False, separators=(",", ":")))
 
     def _words(self, body: bytes) -> str:
-        """The beginning of a body; what is masked after a cut may be a key that lacks its end."""
-        text = self._masked(body[:100_000].decode("utf-8", "replace"))
-        title = page_title(text)
-        return text[:400] if title is None else f"a web page, not an API's reply: {title}"
-
-    def _masked(self, text: str) -> str:
-        if not self.key:
-            return text
-        within_json = json.dumps(self.key, ensure_ascii=False)[1:-1]
-        return text.replace(self.key, "***").replace(within_json, "***")
+        """The beginning of a body, or the title that it has as a web page."""
+        text = self._mask.error(body.decode("utf-8", "replace"))
+        title = page_title(text[:MOST_CHARACTERS])
+        if title is None:
+            return text[:400]
+        return f"a web page, not an API's reply: {self._mask.error(title)[:200]}"
 
 
 def _parsed(body: bytes) -> Any:

@@ -256,13 +256,13 @@ def is_about_form(status: int, error: ErrorBody) -> bool:
 
 
 def page_title(text: str) -> str | None:
-    """The title of a web page, or how its text begins; `None` for any other text."""
+    """The title of a web page, or else its text; `None` for any other text. Nothing is cut."""
     start = text.lstrip()[:200].lower()
     if not start.startswith(("<!doctype html", "<html", "<head", "<body")):
         return None
     found = _TITLE.search(text)
     said = found[2] if found and found[2].strip() else _INVISIBLE.sub(" ", text)
-    return " ".join(html.unescape(_TAG.sub(" ", said)).split())[:200]
+    return " ".join(html.unescape(_TAG.sub(" ", said)).split())
 
 
 def _is_about_speed(words: str) -> bool:

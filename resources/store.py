@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from upath import UPath
@@ -20,6 +20,7 @@ from autoprompt_assets.engine.bounds import Extent
 from autoprompt_assets.engine.dataset import SPLITS, Dataset, Example, Membership, Split, SplitRows
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.keys import holds_credentials
 from autoprompt_assets.engine.spec import DatasetSpec
 from resources.files import (
     parquet_writer,
@@ -52,15 +53,22 @@ class StoreResource:
 
     root: str
     """A folder, or any universal_pathlib URL."""
-    journal: str
-    """An SQLAlchemy URL."""
+    journal: str = field(repr=False)
+    """An SQLAlchemy URL, which may hold a password."""
 
     def experiment(self, name: str) -> ExperimentStore:
         """The files of one experiment.
 
         Raises:
-            InputError: `root` is no folder's name and no URL that can be reached from here.
+            InputError: `root` is no folder's name and no URL that can be reached from here, or
+                holds credentials.
         """
+        if holds_credentials(self.root):
+            # The value is not repeated; paths with it would stand in results and in Dagster.
+            raise InputError(
+                "AUTOPROMPT_STORE: holds credentials; take out what stands before the @, and give "
+                "it as the library of that store, or fsspec's configuration, takes it"
+            )
         try:
             root = UPath(self.root)
             root.fs  # noqa: B018 - finds the library that reaches it

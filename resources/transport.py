@@ -50,16 +50,26 @@ def find_proxy(base_url: str) -> str | None:
     """
     address = urlsplit(base_url)
     host = address.hostname or ""
-    proxy = getproxies().get(address.scheme)
+    proxies = getproxies()
+    name = address.scheme if proxies.get(address.scheme) else "all"
+    proxy = proxies.get(name)
     if not proxy or is_loopback(host) or proxy_bypass(host):
         return None
-    if urlsplit(proxy).scheme not in ("http", "https") or not urlsplit(proxy).hostname:
+    if not _is_http(proxy):
         # Its value is not repeated: it may hold a password.
         raise InputError(
-            f"{address.scheme.upper()}_PROXY: is no address of an HTTP proxy; write "
-            f"http://host:port, or name {host} in NO_PROXY"
+            f"{name.upper()}_PROXY: is no address of an HTTP proxy; write http://host:port, or "
+            f"name {host} in NO_PROXY"
         )
     return proxy
+
+
+def _is_http(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no such port or host can be
+        return False
 
 
 def allow_connections(concurrency: int) -> None:
@@ -85,6 +95,8 @@ def allow_connections(concurrency: int) -> None:
 def is_loopback(host: str) -> bool:
     """True for a name or an address of this machine itself."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return f".{host.rstrip('.').lower()}".endswith(".localhost")
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified

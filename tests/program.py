@@ -84,6 +84,7 @@ def _enter(
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
+    sys.path[:0] = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.argv = [module, *arguments]
     # The tests' own environment may forbid what a program may do: keep what it has compiled.
     sys.dont_write_bytecode = False

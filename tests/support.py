@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,12 +136,24 @@ class Project:
         assert all(note.startswith("note: ") for note in notes), notes
         return line
 
-    def assert_key_is_nowhere(self, said: str) -> None:
-        """Not in what was printed, nor in a byte of the home, databases included."""
-        assert KEY not in said
+    def assert_key_is_nowhere(self, said: str, key: str = KEY) -> None:
+        """Not in what was printed, nor in a byte of the home, databases included, nor in what
+        Dagster packs there.
+        """
+        assert key not in said
         files = [path for path in self.home.rglob("*") if path.is_file()]
         assert files
-        assert not [path for path in files if KEY.encode() in path.read_bytes()]
+        assert not [path for path in files if key.encode() in path.read_bytes()]
+        assert not [one for one in self._snapshots() if key.encode() in one]
+
+    def _snapshots(self) -> list[bytes]:
+        """What Dagster keeps of jobs and plans, their resources' config included."""
+        path = self.home / "history" / "runs.db"
+        if not path.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(path)) as runs:
+            rows = runs.execute("SELECT snapshot_body FROM snapshots").fetchall()
+        return [zlib.decompress(body) for (body,) in rows]
 
     def add_toy(self, name: str = "toy") -> Path:
         return self.add(name, TOY, rows_csv=csv_of(ANSWERS))

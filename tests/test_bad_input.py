@@ -222,6 +222,23 @@ SECRETS = {
     "in place of its variable's name": spec_text(
         endpoints="{mine: {base_url: 'http://host', api_key_env: sk-hunter2}}"
     ),
+    "in its place, as a name could be": spec_text(
+        endpoints="{mine: {base_url: 'http://host', api_key_env: gsk_hunter2}}"
+    ),
+    "in its place, in capitals": spec_text(
+        endpoints="{mine: {base_url: 'http://host', api_key_env: AKIAhunter2}}".replace(
+            "hunter2", "IOSFODNN7EXAMPLE"
+        )
+    ),
+    "in its place, in a list": spec_text(
+        endpoints="{mine: {base_url: 'http://host', api_key_env: [sk-hunter2]}}"
+    ),
+    "in place of a server": spec_text(endpoints="{mine: sk-hunter2}"),
+    "in place of all servers": spec_text(endpoints="sk-hunter2"),
+    "as an address": target("hosted_model_uri: [sk-hunter2]"),
+    "as a field": target("api_key: sk-hunter2"),
+    "among a request's fields": target("extra: {Extra_Headers: {Authorization: hunter2}}"),
+    "as a request's field": target("extra: {openai_api_key: hunter2}"),
 }
 
 
@@ -239,7 +256,7 @@ def test_credentials_in_file_are_refused_and_not_repeated(case: str, tmp_path: P
     path.write_text(SECRETS[case], encoding="utf-8")
     lines = refused(path)
     check(lines, (f"{path}: ",), [])
-    assert "hunter2" not in "".join(lines)
+    assert not [line for line in lines if "hunter2" in line or "IOSFODNN7EXAMPLE" in line]
 
 
 def test_missing_file_and_folder_are_told_apart(tmp_path: Path) -> None:

@@ -49,3 +49,19 @@ def test_set_reaches_a_part_that_the_file_leaves_out(tmp_path: Path) -> None:
     spec = load_spec(path, parse_overrides(settings))
     assert (spec.budget.calls, spec.roles.target.choices) == (7, ("a", "b"))
     assert spec.roles.target.temperature == 0.1
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("endpoints=hunter2", "endpoints.mine=hunter2", "endpoints.mine.api_key_env=gsk_hunter2"),
+        *("endpoints={a: {api_key_env: hunter2", "endpoints.a.api_key_env hunter2"),
+        *("OPENAI_API_KEY=hunter2", "OPENAI_API_KEY=[hunter2", "endpoints.mine.base_url=hunter2"),
+    ],
+)
+def test_a_key_in_an_override_is_not_repeated(setting: str, tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(spec_text(), encoding="utf-8")
+    lines = refused(path, [setting])
+    check(lines, ("--set", str(path)), [])
+    assert not [line for line in lines if "hunter2" in line]

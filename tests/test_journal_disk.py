@@ -182,3 +182,9 @@ def test_url_that_is_no_journal_is_refused(place: str) -> None:
 def test_url_that_cannot_be_read_is_not_shown() -> None:
     assert "secret" not in refused("postgresql://me:se/secret@host:port/journal")
     assert "secret" not in refused("mysql://me:secret@host/journal")
+    for driver in ("postgresql", "postgres", "mysql"):
+        for password in ("x@secret", "@secret", "x/secret", "x?secret", "x#secret", "x@s/secret@"):
+            said = refused(f"{driver}://me:{password}@127.0.0.1:9/journal")
+            assert "secret" not in said
+            assert "/ ? # @ within a password as %2F %3F %23 %40" in said
+    assert "secret" not in refused("postgresql://127.0.0.1:9/none?password=x@secret")

@@ -85,7 +85,9 @@ def test_an_override_that_moves_a_key_is_refused_before_a_call(
     assert (own.ledger, other.ledger) == ([], [])
 
 
-@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "VLLM_API_KEY", "AWS_SECRET_ACCESS_KEY"])
+@pytest.mark.parametrize(
+    "variable", ["OPENAI_API_KEY", "VLLM_API_KEY", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN"]
+)
 def test_a_named_endpoint_cannot_have_the_key_of_something_else(
     tmp_path: Path, own: LoopbackServer, other: LoopbackServer, variable: str
 ) -> None:
@@ -100,6 +102,35 @@ def test_a_named_endpoint_cannot_have_the_key_of_something_else(
     )
     assert f"names {variable}" in override_line
     assert (own.ledger, other.ledger) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("variable", "url", "whose"),
+    [
+        ("GROQ_API_KEY", "https://api.groq.com/openai/v1", None),
+        ("GROQ_API_KEY", "https://groq.com.evil/v1", "groq.com"),
+        ("XAI_API_KEY", "https://max.ai/v1", "x.ai"),
+        ("HF_TOKEN", "https://router.huggingface.co/v1", None),
+        ("HF_TOKEN", "http://127.0.0.1:8000/v1", "huggingface.co"),
+        ("TOGETHER_API_KEY", "https://api.together.xyz/v1", None),
+        ("MY_GROQ_API_KEY", "http://127.0.0.1:8000/v1", None),
+    ],
+)
+def test_a_providers_key_goes_to_that_provider_alone(
+    tmp_path: Path, variable: str, url: str, whose: str | None
+) -> None:
+    project = Project(tmp_path, {variable: MINE})
+    endpoints = f"{{x: {{base_url: '{url}', api_key_env: {variable}, model: m}}}}"
+    spec = spec_with(endpoints).replace("{model:", "{endpoint: x, model:")
+    project.add("toy", spec, rows_csv=csv_of(ANSWERS))
+    if whose is None:
+        assert project.run("check", "toy").returncode == 0
+        return
+    line = project.refused("check", "toy")
+    assert line.endswith(
+        f"endpoints.x: api_key_env names {variable}, which by its name is for {whose}; give this "
+        "endpoint a variable of its own"
+    )
 
 
 def test_two_hosts_cannot_share_a_key_in_one_file_nor_in_two(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -121,6 +120,19 @@ def test_a_folders_env_file_cannot_lead_an_exported_key_to_its_own_server(
         assert project.run("run", "toy", "--set", "optimizer.iterations=1").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY", "SSL_CERT_FILE"])
+def test_a_folders_env_file_cannot_put_anybody_between_a_key_and_its_server(
+    name: str, tmp_path: Path
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        value = "/dev/null" if name.startswith("SSL") else "http://127.0.0.1:9"
+        (tmp_path / ".env").write_text(f"{name}={value}\n", encoding="utf-8")
+        line = project.refused("run", "toy")
+        assert line.startswith(f"{name} comes from .env here and OPENAI_API_KEY does not: write ")
+        assert server.ledger == []
+
+
 def test_a_wrong_key_stops_at_the_first_refusals_and_stands_nowhere(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, unauthorized=True)) as server:
         project = toy_project(tmp_path, server.base_url)
@@ -132,28 +144,6 @@ def test_a_wrong_key_stops_at_the_first_refusals_and_stands_nowhere(tmp_path: Pa
         assert line == "baseline_score: openai: HTTP 401: not authorized; check OPENAI_API_KEY"
         assert 1 <= len(server.ledger) <= 4
     project.assert_key_is_nowhere(line)
-
-
-def test_env_file_is_written_beside_workspace_yaml_only_and_keeps_the_users_lines(
-    tmp_path: Path,
-) -> None:
-    project = toy_project(tmp_path)
-    project.run("list")
-    assert not (tmp_path / ".env").exists()
-
-    (tmp_path / "workspace.yaml").write_text("load_from: []\n", encoding="utf-8")
-    mine = "# mine\nOTHER='a b'\n"
-    (tmp_path / ".env").write_text(mine, encoding="utf-8")
-    for _ in range(2):
-        project.run("list")
-    written = (tmp_path / ".env").read_text(encoding="utf-8")
-    assert written.startswith(mine)
-    assert re.findall(r"^(\w+)=", written, re.MULTILINE) == [
-        "OTHER",
-        "AUTOPROMPT_HOME",
-        "DAGSTER_HOME",
-    ]
-    assert KEY not in written
 
 
 def test_an_outage_fails_in_one_line_that_says_why_and_that_nothing_is_lost(

@@ -105,15 +105,29 @@ def test_what_a_reply_may_hold_can_be_said(monkeypatch: pytest.MonkeyPatch) -> N
         assert ask(spec_of(max_tokens=7, max_reply_bytes=4_000_000)).text == "yes"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "localhost", "[::1]", "a.localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.8.0.1",
+        "localhost",
+        "LOCALHOST.",
+        "[::1]",
+        "a.localhost",
+        "0.0.0.0",
+        "[::ffff:127.0.0.1]",
+    ],
+)
 def test_this_machine_is_never_asked_through_a_proxy(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert find_proxy(f"http://{host}:8000/v1") is None
-    assert find_proxy("http://models.example/v1") == "http://127.0.0.1:9"
+    for name in ("ALL_PROXY", "HTTP_PROXY"):
+        proxy = f"http://{name.lower()}.example:9"
+        monkeypatch.setenv(name, proxy)
+        assert find_proxy(f"http://{host}:8000/v1") is None
+        assert find_proxy("http://models.example/v1") == proxy
 
 
 def test_calls_to_loopback_do_not_see_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,18 +140,27 @@ def test_calls_to_loopback_do_not_see_the_proxy(monkeypatch: pytest.MonkeyPatch)
     assert len(sent) == 1
 
 
-@pytest.mark.parametrize("proxy", ["socks5://u:pw@127.0.0.1:9", "127.0.0.1:9", "proxy.example"])
+@pytest.mark.parametrize("name", ["https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        *("socks5://u:pw@127.0.0.1:9", "socks5h://127.0.0.1:9", "127.0.0.1:9", "proxy.example"),
+        *("http://u:pw@host:port", "http://u:pw@host:99999", "http://[u:pw@host", "http://u:pw@"),
+    ],
+)
 def test_a_proxy_that_cannot_be_used_is_named_before_a_call(
-    proxy: str, monkeypatch: pytest.MonkeyPatch
+    name: str, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("https_proxy", proxy)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    for other in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, proxy)
+    for other in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
     use(monkeypatch, "https://models.example/v1")
     with pytest.raises(InputError) as caught:
         ask(spec_of())
     assert str(caught.value) == (
-        "HTTPS_PROXY: is no address of an HTTP proxy; write http://host:port, or name "
+        f"{name.upper()}: is no address of an HTTP proxy; write http://host:port, or name "
         "models.example in NO_PROXY"
     )
 

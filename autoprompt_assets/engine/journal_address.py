@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import sqlalchemy as sa
 
 from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.keys import is_ambiguous
 
 BUSY_TIMEOUT_S = 30.0
 """How long a write waits for other programs that hold the database, where its address does not say
@@ -29,10 +30,13 @@ def parse_location(url: str) -> sa.URL:
     try:
         location = sa.make_url(url)
         backend = location.get_backend_name()
+        if backend != "sqlite" and is_ambiguous(url):
+            raise ValueError
     except (sa.exc.ArgumentError, ValueError):
         # It may hold a password, and so may what the parser says of it.
         raise JournalError(
-            f"the journal cannot be opened: what AUTOPROMPT_JOURNAL says is no URL; {forms}"
+            f"the journal cannot be opened: what AUTOPROMPT_JOURNAL says is no URL; {forms}, and "
+            "/ ? # @ within a password as %2F %3F %23 %40"
         ) from None
     if location.drivername in _POSTGRESQL:
         return location.set(drivername="postgresql+psycopg")

@@ -8,6 +8,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
+_CREDENTIALS = re.compile(
+    r"[a-z0-9+.-]+://(?:[^/?#]*@|[^/?#@]*:(?!\d+(?:[/?#]|$))[^@]*@)", re.IGNORECASE
+)
 _OWNERS = {
     r"OPENAI_(API|ADMIN)_KEY": "a key of the endpoint 'openai'",
     r"VLLM_API_KEY": "the key of the endpoint 'vllm'",
@@ -15,8 +18,34 @@ _OWNERS = {
     r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)": "a key to stored files",
     r"AZURE_STORAGE_.*|GOOGLE_APPLICATION_CREDENTIALS": "a key to stored files",
     r"PG(PASSWORD|PASSFILE)|(.*_)?DATABASE_URL": "a key to a database",
+    r"(GITHUB|GH|GITLAB|CI|NPM|NODE_AUTH|PYPI|TWINE|UV_PUBLISH|DOCKER)_.*": "a key to code",
+    r"(SLACK|STRIPE|VAULT|CLOUDFLARE|DIGITALOCEAN|HEROKU|SENTRY|DD)_.*": "no key to a model",
 }
 """Variables that hold something else than a named endpoint's key, and what."""
+_PROVIDERS = {
+    "ANTHROPIC": ("anthropic.com",),
+    "AZURE_OPENAI": ("azure.com",),
+    "CEREBRAS": ("cerebras.ai",),
+    "CO": ("cohere.com", "cohere.ai"),
+    "COHERE": ("cohere.com", "cohere.ai"),
+    "DASHSCOPE": ("aliyuncs.com",),
+    "DEEPSEEK": ("deepseek.com",),
+    "FIREWORKS": ("fireworks.ai",),
+    "GEMINI": ("googleapis.com",),
+    "GOOGLE": ("googleapis.com",),
+    "GROQ": ("groq.com",),
+    "HF": ("huggingface.co",),
+    "MISTRAL": ("mistral.ai",),
+    "MOONSHOT": ("moonshot.ai", "moonshot.cn"),
+    "NVIDIA": ("nvidia.com",),
+    "OPENROUTER": ("openrouter.ai",),
+    "PERPLEXITY": ("perplexity.ai",),
+    "TOGETHER": ("together.ai", "together.xyz"),
+    "XAI": ("x.ai",),
+}
+"""Whose keys variables by the name of `<provider>_API_KEY` or `_TOKEN` are, and their domains: many
+have such a key in their environment, and an experiment of somebody else's may name it.
+"""
 
 
 class KeyedServer(Protocol):
@@ -41,10 +70,31 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
+def holds_credentials(url: str) -> bool:
+    """Whether an address names a user, or a password, of which a part may look like a path."""
+    return _CREDENTIALS.search(url) is not None
+
+
+def is_ambiguous(url: str) -> bool:
+    """Whether what stands before the last @ of an address ends it: then a part of the password
+    would be read, and shown, as the host.
+    """
+    before = url.partition("://")[2].rpartition("@")[0]
+    return not set(before).isdisjoint("/?#@")
+
+
 def owner(variable: str) -> str | None:
     """What a variable holds that no endpoint of the user's may be sent; `None` where it may."""
     found = (what for name, what in _OWNERS.items() if re.fullmatch(name, variable, re.IGNORECASE))
     return next(found, None)
+
+
+def provider(variable: str, url: str) -> str | None:
+    """The domain that a variable's key is for, by its name, where `url` is not within it."""
+    found = re.fullmatch(r"(\w+?)_(API_KEY|API_TOKEN|TOKEN)", variable)
+    domains = _PROVIDERS.get(found[1], ()) if found else ()
+    host = f".{urlsplit(url).hostname or ''}"
+    return None if any(host.endswith(f".{one}") for one in domains) else next(iter(domains), None)
 
 
 def shared_keys(

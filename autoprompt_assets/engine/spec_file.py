@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
@@ -46,6 +46,9 @@ MENDS = {
     "invalid-json-value": "is no text, number, list or mapping; put it in quotes",
     "recursion_loop": "holds itself; write it out",
 }
+_SECRET_PLACES = re.compile(
+    r"^endpoints$|^hosted_model_uri$|key|secret|passw|credential|authoriz|header", re.IGNORECASE
+)
 TAGS = {"exact", "choice", "contains", "number", "regex", "json", "model"}
 TAGS |= {"opro", "gepa", "mipro", "demos", "auto", "rescore"}
 
@@ -90,7 +93,8 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not all(part.strip() for part in key.split(".")):
             problems.append(
-                f"--set {shown(setting)}: is not key.path=value; write e.g. --set concurrency=4"
+                f"--set{_value([setting], setting, ' ')}: is not key.path=value; write e.g. "
+                "--set concurrency=4"
             )
         elif key in overrides:
             problems.append(f"--set {key}: is given twice; keep one")
@@ -101,7 +105,7 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
 
 
 def _override(data: dict[str, Any], key: str, text: str) -> None:
-    value = parse_yaml(text, f"--set {key}={shown(text)}:")
+    value = parse_yaml(text, f"--set {key}{_value(key.split('.'), text, '=')}:")
     *parents, last = key.split(".")
     place = data
     for parent in parents:
@@ -110,7 +114,8 @@ def _override(data: dict[str, Any], key: str, text: str) -> None:
         place = place[parent]
         if not isinstance(place, dict):
             raise InputError(
-                f"--set {key}: {parent!r} holds {shown(place)}, which has no fields; set {parent!r}"
+                f"--set {key}: {parent!r} has no fields{_value(parents, place, '; it holds ')}; "
+                f"set {parent!r} itself"
             )
     place[last] = value
 
@@ -192,13 +197,19 @@ def _said(field: str, places: list[str], detail: ErrorDetails, tag: str) -> str:
     if kind == "string_type" and isinstance(detail["input"], bool):
         said += " (YAML reads yes, no, on and off as true and false)"
     if kind not in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{field} = {shown(detail['input'])}: {said}"
+        return f"{field}{_value(places, detail['input'])}: {said}"
     name = context["discriminator"].replace("'", "")
     said = said.replace("'", "")
     given = detail["input"].get(name) if isinstance(detail["input"], dict) else None
     if given is None:
         return f"{field}.{name}: is missing; add it"
     return f"{field}.{name} = {shown(given)}: {said}"
+
+
+def _value(places: Sequence[str], value: object, sign: str = " = ") -> str:
+    """`value` as an error tells it, but for a place in which somebody may have put a key."""
+    secret = any(_SECRET_PLACES.search(place) for place in places)
+    return "" if secret else f"{sign}{shown(value)}"
 
 
 def _plain(value: object) -> object:

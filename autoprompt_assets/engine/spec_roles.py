@@ -7,9 +7,11 @@ from typing import Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from autoprompt_assets.engine.keys import provider
 from autoprompt_assets.engine.spec_values import (
     NEWER_LIMIT,
     RESERVED_EXTRA,
+    SECRET_EXTRA,
     UNSUPPORTED_EXTRA,
     Frozen,
     Number,
@@ -78,6 +80,12 @@ class RoleSpec(Frozen):
     @field_validator("extra")
     @classmethod
     def _no_reserved(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key in extra:
+            if SECRET_EXTRA.fullmatch(key):
+                raise ValueError(
+                    f"{key!r} in extra is no request field and would be written down; take it out: "
+                    "keys are given in environment variables alone"
+                )
         for key in RESERVED_EXTRA:
             if key in extra:
                 raise ValueError(f"{key!r} may not stand in extra; it has a place of its own")
@@ -127,6 +135,16 @@ class EndpointSpec(Frozen):
     """Stands for the server in the journal, where the same model moves host."""
     structured_output: bool = False
     """It holds a model to a JSON schema (`response_format`): set it where the server does."""
+
+    @model_validator(mode="after")
+    def _own_key(self) -> Self:
+        whose = provider(self.api_key_env, self.base_url) if self.api_key_env else None
+        if whose is not None:
+            raise ValueError(
+                f"api_key_env names {self.api_key_env}, which by its name is for {whose}; give "
+                "this endpoint a variable of its own"
+            )
+        return self
 
 
 class RolesSpec(Frozen):

@@ -8,13 +8,20 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticKnownError
 
-from autoprompt_assets.engine.keys import origin, owner
+from autoprompt_assets.engine.keys import holds_credentials, origin, owner
 
 RESERVED_EXTRA = (
     *("model", "messages", "temperature", "max_tokens", "response_format", "stream"),
     *("n", "api_key"),
 )
 """Request fields with a place of their own, or that the project sets itself."""
+SECRET_EXTRA = re.compile(
+    r"(extra|default)_(headers|query|body)|headers|authorization|(.*_)?(api_?key|secret|password)",
+    re.IGNORECASE,
+)
+"""Names under which clients of other libraries are given keys. No request field is called so, and a
+request is written down.
+"""
 LIMITS = ("max_tokens", "max_completion_tokens")
 """The two names of one limit, an answer's tokens; reasoning models want the newer one. Budgets rest
 on it, so it is never left out of a request."""
@@ -41,7 +48,7 @@ def _no_switch(value: Any) -> Any:
 
 def _without_credentials(value: Any) -> Any:
     # The error does not repeat the value: it may hold the secret.
-    if isinstance(value, str) and re.match(r"[a-z0-9+.-]+://[^/?#]*@", value, re.IGNORECASE):
+    if isinstance(value, str) and holds_credentials(value):
         raise ValueError("holds credentials; take out what stands before the @")
     return value
 
@@ -58,10 +65,17 @@ def _web_address(value: Any) -> Any:
     return value
 
 
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_LIKE_A_KEY = re.compile(r"(?=[A-Z]*[0-9])[A-Z0-9]{16}")
+
+
 def _variable_name(value: Any) -> Any:
-    # A key written here by mistake is not repeated either.
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-        raise ValueError("is no name of an environment variable; name it, never write the key")
+    # A key written here by mistake is not repeated either; many would do as a variable's name.
+    if isinstance(value, str) and (not _NAME.fullmatch(value) or _LIKE_A_KEY.search(value)):
+        raise ValueError(
+            "is no name of an environment variable in capital letters; name one, such as MY_KEY, "
+            "and never write the key itself"
+        )
     what = owner(value) if isinstance(value, str) else None
     if what is not None:
         raise ValueError(f"names {value}, {what}; give this endpoint a variable of its own")
