@@ -232,7 +232,19 @@ class _Line:
                 "max_reply_bytes if it may"
             ) from None
         except aiohttp.ClientPayloadError:
-            raise llm.MalformedResponse(f"{self.endpoint.name}: the reply was cut off") from None
+            raise llm.MalformedResponse(
+                f"{self.endpoint.name}: the reply was cut off, or cannot be unpacked"
+            ) from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise llm.ConnectionFailed(
+                f"{self.endpoint.name}: the proxy makes no connection to {self.endpoint.identity} "
+                f"(HTTP {error.status})"
+            ) from None
+        except aiohttp.ClientResponseError:
+            raise llm.MalformedResponse(
+                f"{self.endpoint.name}: what {self.endpoint.identity} sent is no HTTP; mend the "
+                "base URL, or what stands between"
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             root = type(getattr(error, "os_error", None) or error).__name__
             raise llm.ConnectionFailed(

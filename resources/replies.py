@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -34,6 +34,9 @@ _STARRED = re.compile(r"\S*\*{3,}\S*")
 
 MOST_TOKENS = 2**31
 """A count of tokens from here on is none."""
+LONGEST_WAIT_S = 1e9
+"""A server that asks to wait for longer asks to wait for ever."""
+_NUMBER = re.compile(r"\s*[-+]?\d+(?:\.\d*)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -210,18 +213,25 @@ def _count(usage: Mapping[str, Any], *names: str) -> int | None:
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait: OpenAI's milliseconds, or the standard's seconds or date (RFC 9110)."""
+    if "retry-after-ms" in headers:
+        seconds = _number(headers["retry-after-ms"])
+        seconds = None if seconds is None else seconds / 1000
+    else:
+        said = headers.get("retry-after", "")
+        seconds = _number(said)
+        seconds = _seconds_until(said) if seconds is None else seconds
+    return None if seconds is None else min(max(0.0, seconds), LONGEST_WAIT_S)
+
+
+def _number(said: str) -> float | None:
+    """Stricter than Python, which reads infinities, `1_0` and the digits of all scripts."""
+    return float(said) if _NUMBER.fullmatch(said) else None
+
+
+def _seconds_until(said: str) -> float | None:
+    """To a date, whose zone is GMT where it names none."""
     try:
-        if "retry-after-ms" in headers:
-            seconds = float(headers["retry-after-ms"]) / 1000
-        else:
-            seconds = _seconds_until(headers["retry-after"])
-    except (KeyError, ValueError):
+        date = parsedate_to_datetime(said)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _seconds_until(said: str) -> float:
-    try:
-        return float(said)
-    except ValueError:
-        return parsedate_to_datetime(said).timestamp() - time.time()
