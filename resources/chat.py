@@ -18,6 +18,7 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint
+from resources.first_replies import FirstReplies
 from resources.keys import key_problems
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
@@ -183,6 +184,7 @@ class _Line:
     session: aiohttp.ClientSession
     limiter: Limiter
     reader: Reader
+    first_replies: FirstReplies
     silent_calls: int = 0
     failed_calls: int = 0
     told_uncounted: bool = False
@@ -203,9 +205,12 @@ class _Line:
                     slot.refused(error.retry_after)
                 elif error.transient:
                     slot.failed()
+                    if isinstance(error, llm.MalformedResponse):
+                        self.first_replies.unusable(call.role, error)
                 raise
             slot.answered()
             self.failed_calls = 0
+            self.first_replies.usable(call.role)
             return await keep(completion)
 
     async def _post(self, request: Request, seconds: float, most: int) -> Reply:
@@ -291,4 +296,6 @@ def _line(endpoint: Endpoint, concurrency: int) -> _Line:
         headers=headers,
         proxy=find_proxy(base_url),
     )
-    return _Line(endpoint, f"{base_url}/chat/completions", session, limiter, Reader(endpoint, key))
+    url = f"{base_url}/chat/completions"
+    reader, first_replies = Reader(endpoint, key), FirstReplies(url)
+    return _Line(endpoint, url, session, limiter, reader, first_replies)

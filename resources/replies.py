@@ -22,7 +22,14 @@ from autoprompt_assets.engine.spec_values import LIMITS
 from autoprompt_assets.engine.text import size_of
 from resources.endpoints import Endpoint
 from resources.refusals import misfit
-from resources.reply_errors import ErrorBody, error_class, error_within, page_title, read_error
+from resources.reply_errors import (
+    ErrorBody,
+    broken_end,
+    error_class,
+    error_within,
+    page_title,
+    read_error,
+)
 
 NO_KEYS = frozenset({"none", "null", "empty", "dummy", "test", "no-key", "unused"})
 SHORTEST_KEY = 4
@@ -77,6 +84,9 @@ class Reader:
             start = shown(" ".join(self._words(reply.body).split()))
             line = f"{self.endpoint.name}: the reply is no chat completion: {start}"
             raise llm.MalformedResponse(line)
+        broken = broken_end(choice)
+        if broken:
+            raise llm.MalformedResponse(f"{self.endpoint.name}: {self._line(broken)}")
         usage = data.get("usage")
         answer = Completion(
             message=self._stored(choice["message"]),
@@ -102,8 +112,8 @@ class Reader:
     ) -> llm.CallError:
         """`status` is the reply's own, or the one that a body of HTTP 200 names."""
         name, kind = self.endpoint.name, error_class(status, error)
-        message = self._masked(error.message) or self._words(reply.body)
-        words = for_terminal(" ".join(message.split())[:300]) or "it says no more"
+        message = error.message or self._words(reply.body)
+        words = self._line(message) or "it says no more"
         shown_status = f"HTTP {reply.status}"
         if status != reply.status:
             shown_status += f" with error {status}"
@@ -161,6 +171,10 @@ class Reader:
         text = self._masked(body[:100_000].decode("utf-8", "replace"))
         title = page_title(text)
         return text[:400] if title is None else f"a web page, not an API's reply: {title}"
+
+    def _line(self, text: str) -> str:
+        """The beginning of a server's text, as it may be shown."""
+        return for_terminal(" ".join(self._masked(text).split())[:300])
 
     def _masked(self, text: str) -> str:
         if not self.key:

@@ -167,10 +167,15 @@ def _errors_of(choice: Mapping[str, Any]) -> Iterator[object]:
         kinds = [part.get("type") for part in parts if isinstance(part, dict)]
         if message.get("role") == "error" or "error" in kinds:
             yield {"message": f"the answer is an error: {json.dumps(content)}", "code": 502}
+
+
+def broken_end(choice: Mapping[str, Any]) -> str:
+    """How an answer ended that is none for that; empty where it ended as answers do."""
     for name in ("finish_reason", "native_finish_reason"):
         finish = choice.get(name)
         if finish and not ends_answer(finish, native=name != "finish_reason"):
-            yield {"message": f"the answer ended with {name} {finish}", "code": 502}
+            return f"the answer ended with {name} {finish}"
+    return ""
 
 
 def ends_answer(finish: object, *, native: bool = False) -> bool:

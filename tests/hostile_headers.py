@@ -8,11 +8,10 @@ import zlib
 from dataclasses import replace
 
 from tests.hostile_bodies import BIG, Case, body
+from tests.hostile_search import MOST
 from tests.hostile_server import Raw, reply
 
 GOOD = body().encode()
-MOST = 200_000
-"""Bytes that a reply may have here."""
 
 
 def error(message: str, **more: object) -> str:

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.calls import Calls
-from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.evaluation import RowResult
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
 from tests import hostile_bodies, hostile_headers
-from tests.engine_support import NoProgress, evaluate
+from tests.hostile_search import PROMPT, Told, search
 from tests.hostile_server import ANSWER, HostileServer
 from tests.postgres_support import postgresql
 
@@ -34,50 +23,6 @@ CASES = {**hostile_bodies.cases(), **hostile_headers.cases()}
 ENDING = [name for name, case in CASES.items() if hasattr(llm, case.want)]
 PASSING = [name for name in CASES if name not in ENDING]
 GOOD = [f"good {number}" for number in range(8)]
-PROMPT = "Answer."
-
-
-@dataclass
-class Told:
-    """What was said, and what came of the rows."""
-
-    rows: dict[str, RowResult] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
-    asked: dict[str, int] = field(default_factory=dict)
-    again: dict[str, int] = field(default_factory=dict)
-    error: BaseException | None = None
-
-
-def spec_at(url: str) -> ExperimentSpec:
-    target = {
-        **{"endpoint": "mine", "model": "m", "prompt": PROMPT, "timeout": 1.0, "deadline": 20.0},
-        **{"max_tokens": 7, "max_reply_bytes": hostile_headers.MOST},
-        "price": {"prompt": 1.0, "completion": 2.0},
-    }
-    return ExperimentSpec.model_validate(
-        {
-            "dataset": {"path": "x.csv"},
-            "roles": {"target": target},
-            "grader": {"kind": "exact"},
-            "optimizer": {"strategy": "demos"},
-            "endpoints": {"mine": {"base_url": url, "identity": "mine"}},
-        }
-    )
-
-
-async def search(journal: Journal, url: str, names: Collection[str], told: Told) -> None:
-    """Ask about rows of these names, and keep what came of them."""
-    spec, resource = spec_at(url), LLMResource()
-    rows = [Example(f"id {name}", name, name, ANSWER, "validation") for name in names]
-    async with (
-        journal,
-        resource.connect(spec, told.notices.append) as client,
-        Calls(client, journal) as calls,
-    ):
-        asker = Asker(calls, resource.models(spec), Rule(ExactGrader(kind="exact")))
-        subject = Evaluator(asker, 16, 1.0, NoProgress())
-        _, kept = await evaluate(subject, Candidate(PROMPT), rows)
-        told.rows |= {row.example.input: row for row in kept}
 
 
 def searched(database: str, names: Collection[str], late: Collection[str] = ()) -> Told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from autoprompt_assets.engine.budget import UNLIMITED, Budget
@@ -74,10 +74,11 @@ class Scoring:
         if stored is not None:
             self.evaluator.calls.counts.replayed += stored.spend.calls
             return stored
+        needed = candidate.id == self.first.id or rows.split == "test"
+        evaluator = replace(self.evaluator, needed=needed)
         with self.records.open_evaluation(candidate, rows.split) as sink:
-            totals = await self.evaluator.evaluate(candidate, rows, label, budget, sink.add, race)
+            totals = await evaluator.evaluate(candidate, rows, label, budget, sink.add, race)
             summary = totals.summary()
-            needed = candidate.id == self.first.id or rows.split == "test"
             if needed and summary.unmeasured_share > self.unmeasured:
                 raise UnmeasuredRows(totals.unmeasured_line(label, self.unmeasured))
             sink.finish(summary)
