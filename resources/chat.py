@@ -37,6 +37,8 @@ requests may fail a server each time, and stand beside each other."""
 
 # What was learned of an endpoint outlives a client: the next asset starts where this one ended.
 _LIMITERS: dict[str, Limiter] = {}
+_UNCOUNTED: set[str] = set()
+"""Addresses of which was said that they do not count tokens."""
 
 
 class ChatClient:
@@ -103,8 +105,8 @@ class ChatClient:
             await asyncio.sleep(wait)
 
     def _tell_uncounted(self, line: _Line) -> None:
-        if line.reader.uncounted and not line.told_uncounted:
-            line.told_uncounted = True
+        if line.reader.uncounted and line.url not in _UNCOUNTED:
+            _UNCOUNTED.add(line.url)
             self._notice(
                 f"{line.endpoint.name}: its replies do not say how many tokens they took; they are "
                 "counted, priced and held to the budget as if each byte were one"
@@ -187,7 +189,6 @@ class _Line:
     first_replies: FirstReplies
     silent_calls: int = 0
     failed_calls: int = 0
-    told_uncounted: bool = False
 
     async def attempt(self, request: Request, call: _Call, keep: Keep) -> Completion:
         """One attempt, when its turn has come, and what `keep` makes of its answer.

@@ -46,6 +46,7 @@ def _quick() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     for name, value in {"FIRST_WAIT_S": 0.01, "ATTEMPTS": 3, "NOTICE_EVERY_S": 0.0}.items():
         patch.setattr(f"resources.chat.{name}", value)
+    patch.setattr("resources.chat._UNCOUNTED", set())
     yield
     patch.undo()
 

@@ -176,9 +176,13 @@ class _Pipeline:
                 if race.ends():
                     break
         await self._settle_all()
+        self._refuse_beyond()
+        return self._totals
+
+    def _refuse_beyond(self) -> None:
+        """A search whose budget is spent ends well; one whose budget does not hold does not."""
         if self._beyond:
             raise InputError(self._beyond)
-        return self._totals
 
     async def _settle_all(self) -> None:
         while self._batches:
@@ -197,6 +201,7 @@ class _Pipeline:
             self._totals.spend, *(batch.bound for batch in self._batches), bound
         ):
             if not self._batches:
+                self._refuse_beyond()
                 raise BudgetSpent(over, self._totals.spend)
             await self._settle()
         return bound
