@@ -18,6 +18,7 @@ from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Keep, Request, Role
 from resources.endpoints import Endpoint
+from resources.first_replies import FirstReplies
 from resources.keys import key_problems, read_key
 from resources.limiter import Limiter
 from resources.replies import Reader, Reply
@@ -36,6 +37,8 @@ requests may fail a server each time, and stand beside each other."""
 
 # What was learned of an endpoint outlives a client: the next asset starts where this one ended.
 _LIMITERS: dict[str, Limiter] = {}
+_UNCOUNTED: set[str] = set()
+"""Addresses of which was said that they do not count tokens."""
 
 
 class ChatClient:
@@ -102,8 +105,8 @@ class ChatClient:
             await asyncio.sleep(wait)
 
     def _tell_uncounted(self, line: _Line) -> None:
-        if line.reader.uncounted and not line.told_uncounted:
-            line.told_uncounted = True
+        if line.reader.uncounted and line.url not in _UNCOUNTED:
+            _UNCOUNTED.add(line.url)
             self._notice(
                 f"{line.endpoint.name}: its replies do not say how many tokens they took; they are "
                 "counted, priced and held to the budget as if each byte were one"
@@ -183,9 +186,9 @@ class _Line:
     session: aiohttp.ClientSession
     limiter: Limiter
     reader: Reader
+    first_replies: FirstReplies
     silent_calls: int = 0
     failed_calls: int = 0
-    told_uncounted: bool = False
 
     async def attempt(self, request: Request, call: _Call, keep: Keep) -> Completion:
         """One attempt, when its turn has come, and what `keep` makes of its answer.
@@ -205,9 +208,12 @@ class _Line:
                     slot.refused(error.retry_after)
                 elif error.transient:
                     slot.failed()
+                    if isinstance(error, llm.MalformedResponse):
+                        self.first_replies.unusable(call.role, error)
                 raise
             slot.answered()
             self.failed_calls = 0
+            self.first_replies.usable(call.role)
             return await keep(completion)
 
     async def _post(self, request: Request, seconds: float, most: int) -> Reply:
@@ -234,7 +240,19 @@ class _Line:
                 "max_reply_bytes if it may"
             ) from None
         except aiohttp.ClientPayloadError:
-            raise llm.MalformedResponse(f"{self.endpoint.name}: the reply was cut off") from None
+            raise llm.MalformedResponse(
+                f"{self.endpoint.name}: the reply was cut off, or cannot be unpacked"
+            ) from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise llm.ConnectionFailed(
+                f"{self.endpoint.name}: the proxy makes no connection to {self.endpoint.identity} "
+                f"(HTTP {error.status})"
+            ) from None
+        except aiohttp.ClientResponseError:
+            raise llm.MalformedResponse(
+                f"{self.endpoint.name}: what {self.endpoint.identity} sent is no HTTP; mend the "
+                "base URL, or what stands between"
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             root = type(getattr(error, "os_error", None) or error).__name__
             raise llm.ConnectionFailed(
@@ -281,4 +299,6 @@ def _line(endpoint: Endpoint, concurrency: int) -> _Line:
         headers=headers,
         proxy=find_proxy(base_url),
     )
-    return _Line(endpoint, f"{base_url}/chat/completions", session, limiter, Reader(endpoint, key))
+    url = f"{base_url}/chat/completions"
+    reader, first_replies = Reader(endpoint, key), FirstReplies(url)
+    return _Line(endpoint, url, session, limiter, reader, first_replies)

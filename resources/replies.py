@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -23,7 +23,14 @@ from autoprompt_assets.engine.text import size_of
 from resources.endpoints import Endpoint
 from resources.masking import KeyMask
 from resources.refusals import misfit
-from resources.reply_errors import ErrorBody, error_class, error_within, page_title, read_error
+from resources.reply_errors import (
+    ErrorBody,
+    broken_end,
+    error_class,
+    error_within,
+    page_title,
+    read_error,
+)
 
 _STARRED = re.compile(r"\S*\*{3,}\S*")
 """A key as servers quote it, with its middle starred out."""
@@ -32,6 +39,9 @@ MOST_CHARACTERS = 100_000
 """Of a web page, in which its title is looked for."""
 MOST_TOKENS = 2**31
 """A count of tokens from here on is none."""
+LONGEST_WAIT_S = 1e9
+"""A server that asks to wait for longer asks to wait for ever."""
+_NUMBER = re.compile(r"\s*[-+]?\d+(?:\.\d*)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,9 @@ class Reader:
             start = shown(" ".join(self._words(reply.body).split()))
             line = f"{self.endpoint.name}: the reply is no chat completion: {start}"
             raise llm.MalformedResponse(line)
+        broken = broken_end(choice)
+        if broken:
+            raise llm.MalformedResponse(f"{self.endpoint.name}: {self._line(broken)}")
         usage = data.get("usage")
         answer = Completion(
             message=self._stored(choice["message"]),
@@ -100,8 +113,8 @@ class Reader:
     ) -> llm.CallError:
         """`status` is the reply's own, or the one that a body of HTTP 200 names."""
         name, kind = self.endpoint.name, error_class(status, error)
-        message = self._mask.error(error.message) or self._words(reply.body)
-        words = for_terminal(" ".join(message.split())[:300]) or "it says no more"
+        message = error.message or self._words(reply.body)
+        words = self._line(message) or "it says no more"
         shown_status = f"HTTP {reply.status}"
         if status != reply.status:
             shown_status += f" with error {status}"
@@ -158,6 +171,10 @@ class Reader:
             return text[:400]
         return f"a web page, not an API's reply: {self._mask.error(title)[:200]}"
 
+    def _line(self, text: str) -> str:
+        """The beginning of a server's text, as it may be shown."""
+        return for_terminal(" ".join(self._mask.error(text).split())[:300])
+
 
 def _parsed(body: bytes) -> Any:
     """The body's JSON; `None` where it is none, was cut off, or is nested beyond all reason."""
@@ -203,18 +220,25 @@ def _count(usage: Mapping[str, Any], *names: str) -> int | None:
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait: OpenAI's milliseconds, or the standard's seconds or date (RFC 9110)."""
+    if "retry-after-ms" in headers:
+        seconds = _number(headers["retry-after-ms"])
+        seconds = None if seconds is None else seconds / 1000
+    else:
+        said = headers.get("retry-after", "")
+        seconds = _number(said)
+        seconds = _seconds_until(said) if seconds is None else seconds
+    return None if seconds is None else min(max(0.0, seconds), LONGEST_WAIT_S)
+
+
+def _number(said: str) -> float | None:
+    """Stricter than Python, which reads infinities, `1_0` and the digits of all scripts."""
+    return float(said) if _NUMBER.fullmatch(said) else None
+
+
+def _seconds_until(said: str) -> float | None:
+    """To a date, whose zone is GMT where it names none."""
     try:
-        if "retry-after-ms" in headers:
-            seconds = float(headers["retry-after-ms"]) / 1000
-        else:
-            seconds = _seconds_until(headers["retry-after"])
-    except (KeyError, ValueError):
+        date = parsedate_to_datetime(said)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _seconds_until(said: str) -> float:
-    try:
-        return float(said)
-    except ValueError:
-        return parsedate_to_datetime(said).timestamp() - time.time()

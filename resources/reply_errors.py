@@ -167,17 +167,24 @@ def _errors_of(choice: Mapping[str, Any]) -> Iterator[object]:
         kinds = [part.get("type") for part in parts if isinstance(part, dict)]
         if message.get("role") == "error" or "error" in kinds:
             yield {"message": f"the answer is an error: {json.dumps(content)}", "code": 502}
+
+
+def broken_end(choice: Mapping[str, Any]) -> str:
+    """How an answer ended that is none for that; empty where it ended as answers do."""
     for name in ("finish_reason", "native_finish_reason"):
         finish = choice.get(name)
-        if isinstance(finish, str) and not ends_answer(finish, native=name != "finish_reason"):
-            yield {"message": f"the answer ended with {name} {finish}", "code": 502}
+        if finish and not ends_answer(finish, native=name != "finish_reason"):
+            return f"the answer ended with {name} {finish}"
+    return ""
 
 
-def ends_answer(finish: str, *, native: bool = False) -> bool:
+def ends_answer(finish: object, *, native: bool = False) -> bool:
     """Whether an answer that ended so is one, whole, cut off, filtered or a call of tools.
 
     What is not known is not taken for an answer, but for a provider's own words (`native`).
     """
+    if not isinstance(finish, str):
+        return native
     name = finish.lower().replace("-", "_")
     if native:
         return "error" not in name
@@ -188,7 +195,7 @@ def read_error(data: object) -> ErrorBody:
     """An error in any of the forms that servers write it in; empty where it says nothing."""
     if isinstance(data, list):
         return read_error(data[0]) if data else ErrorBody()
-    if isinstance(data, str | int) and not isinstance(data, bool) and data:
+    if isinstance(data, str | int | float) and not isinstance(data, bool) and data:
         return ErrorBody(message=str(data))
     if not isinstance(data, dict):
         return ErrorBody()

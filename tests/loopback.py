@@ -204,8 +204,8 @@ class LoopbackServer:
         self.ledger: list[Json] = []
         self.slow: Callable[[Json], bool] = lambda body: False
         self.refuses: Callable[[Json], Json | None] = lambda body: None
-        self.counts_as = 0
-        """Completion tokens that each reply says it took, where not what it did."""
+        self.counts_as: Callable[[Json], Json | None] = lambda usage: usage
+        """What each reply says of its usage, where not what it was."""
         self.cached = 0
         """Prompt tokens that each reply says came from a cache."""
         self._seen: Counter[str] = Counter()
@@ -276,10 +276,9 @@ class LoopbackServer:
                 return web.json_response({"error": refusal}, status=refusal.get("status", 400))
             self.answered += 1
             reply = completion(behaviour, body, key)
-            if self.counts_as:
-                reply["usage"]["completion_tokens"] = self.counts_as
             if self.cached:
                 reply["usage"]["prompt_tokens_details"] = {"cached_tokens": self.cached}
+            reply["usage"] = self.counts_as(reply["usage"])
             return web.json_response(reply)
         finally:
             self.in_flight -= 1

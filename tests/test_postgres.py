@@ -231,6 +231,19 @@ def test_other_schema_is_refused(server: PostgreSQL) -> None:
     assert f"it has schema 1, this program writes {version}" in refused(url)
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_answer_is_refused(
+    encoding: str, server: PostgreSQL
+) -> None:
+    """One that it cannot hold takes those along that are written beside it."""
+    name = f"journal_{encoding.lower()}"
+    kind = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    server.execute(f"CREATE DATABASE {name} {kind}")
+    line = refused(server.url(name))
+    assert f"PostgreSQL's database '{name}' has the encoding {encoding}, which cannot" in line
+    assert PASSWORD not in line
+
+
 def test_program_runs_replays_and_prunes_on_postgresql(server: PostgreSQL, tmp_path: Path) -> None:
     url = server.database()
     with LoopbackServer(Behaviour(answers=ANSWERS)) as model:

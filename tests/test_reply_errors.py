@@ -46,9 +46,6 @@ FLAGGED = "Your chosen model requires moderation and your input was flagged"
         (answered(None) | {"error": "upstream"}, llm.ServerFailed),
         (answered(None, error={"message": "upstream", "code": 503}), llm.ServerFailed),
         (answered(None, error={"message": "slow down", "code": 429}), llm.RateLimited),
-        (answered("half an", "error"), llm.ServerFailed),
-        (answered("half an", "abort"), llm.ServerFailed),
-        (answered(None, "insufficient_system_resource"), llm.ServerFailed),
         (failed(message=NO_AUTH, code=401), llm.AuthenticationFailed),
         (failed(message="Incorrect API key provided", code=None), llm.AuthenticationFailed),
         (failed(message="no", code="invalid_api_key"), llm.AuthenticationFailed),
@@ -76,11 +73,6 @@ FLAGGED = "Your chosen model requires moderation and your input was flagged"
         (answered("I") | {"base_resp": {"status_code": 1002}}, llm.ServerFailed),
         (answered("I") | failed(reason="overloaded"), llm.ServerFailed),
         (answered("I") | failed(odd=7), llm.ServerFailed),
-        (answered("half", "network_error"), llm.ServerFailed),
-        (answered("half", "failed"), llm.ServerFailed),
-        (answered("half", "OTHER"), llm.ServerFailed),
-        (answered("half", "MALFORMED_FUNCTION_CALL"), llm.ServerFailed),
-        (answered("half", native_finish_reason="error"), llm.ServerFailed),
         (answered([{"type": "error", "text": "down"}]), llm.ServerFailed),
         ([failed(message="slow down", code=429)], llm.RateLimited),
     ],
@@ -92,6 +84,21 @@ def test_an_error_within_200_is_the_error_that_it_says(
         read(body)
     assert type(caught.value) is error
     assert "HTTP 200" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "finish"),
+    [
+        *(("half an", "error"), ("half an", "abort"), ("half", "failed"), ("half", "OTHER")),
+        *((None, "insufficient_system_resource"), ("half", "network_error")),
+        ("half", "MALFORMED_FUNCTION_CALL"),
+    ],
+)
+def test_an_end_that_is_none_of_an_answer_s_leaves_none(content: str | None, finish: str) -> None:
+    with pytest.raises(llm.MalformedResponse, match=f"mine: the answer ended with .* {finish}$"):
+        read(answered(content, finish))
+    with pytest.raises(llm.MalformedResponse, match="the answer ended with native_finish_reason e"):
+        read(answered(content, native_finish_reason="error"))
 
 
 @pytest.mark.parametrize("nothing", [None, "", {}, [], False, 0, {"message": None, "code": None}])
@@ -241,7 +248,7 @@ def test_a_key_that_is_quoted_is_masked_wherever_it_stands() -> None:
     body["choices"][0]["message"] |= {"refusal": KEY, "audio": [KEY]}
     body["usage"] = {"note": KEY}
     assert KEY not in repr(read(body))
-    with pytest.raises(llm.ServerFailed) as ended:
+    with pytest.raises(llm.MalformedResponse) as ended:
         read(answered("a", f"stop {KEY}"))
     assert KEY not in str(ended.value)
     for status in (200, 400, 500):
@@ -260,7 +267,7 @@ def test_a_key_is_masked_before_an_error_is_cut(pad: int) -> None:
         answered([{"type": "error", "text": quoted}]),
         answered("a") | failed(odd=quoted),
     ):
-        with pytest.raises(llm.ServerFailed) as caught:
+        with pytest.raises((llm.ServerFailed, llm.MalformedResponse)) as caught:
             read(body)
         assert KEY[:8] not in str(caught.value)
 

@@ -105,6 +105,14 @@ def test_what_a_reply_may_hold_can_be_said(monkeypatch: pytest.MonkeyPatch) -> N
         assert ask(spec_of(max_tokens=7, max_reply_bytes=4_000_000)).text == "yes"
 
 
+def test_a_reply_is_never_larger_than_a_journal_can_hold(tmp_path: Path) -> None:
+    assert spec_of(max_tokens=10**9).roles.target.longest_reply == 2**29
+    project = toy_project(tmp_path)
+    line = project.refused("check", "toy", "--set", "roles.target.max_reply_bytes=1000000000")
+    assert "roles.target.max_reply_bytes" in line
+    assert line.endswith("is too large; make it 536870912 or less")
+
+
 @pytest.mark.parametrize(
     "host",
     [

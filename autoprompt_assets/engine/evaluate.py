@@ -68,6 +68,8 @@ class Evaluator:
     progress: Progress
     scored: bool = False
     """The candidate has been scored: not all of its requests are refused, see `opening`."""
+    needed: bool = False
+    """There is no search without the grades: one that will lack too many is not gone on with."""
 
     @property
     def calls(self) -> Calls:
@@ -104,12 +106,13 @@ class Evaluator:
             InputError: the server takes more tokens than its requests can hold, beside a budget.
             CallError: a fatal one, such as a wrong key, at its first occurrence, or where the first
                 rows of one that was not scored before are all refused for one reason.
-            UnmeasuredRows: too many rows have no grade, for reasons that may pass.
+            UnmeasuredRows: too many rows have no grade, for reasons that may pass, or the first
+                ones where they are `needed`.
         """
         told = self.progress.evaluation(label, rows.count, self.calls.counts)
         try:
             async with asyncio.TaskGroup() as group:
-                opening = None if self.scored else Opening(label, rows.count)
+                opening = None if self.scored else self._opening(label, rows.count)
                 pipeline = _Pipeline(self, candidate, group, told, keep, opening)
                 totals = await pipeline.run(rows, budget, race)
         except BaseExceptionGroup as failures:
@@ -119,6 +122,9 @@ class Evaluator:
         if totals.transient and summary.rows - summary.measured > self.unmeasured * rows.count:
             raise UnmeasuredRows(totals.unmeasured_line(label, self.unmeasured))
         return totals
+
+    def _opening(self, label: str, rows: int) -> Opening:
+        return Opening(label, rows, self.unmeasured if self.needed else None)
 
 
 @dataclass(frozen=True)
@@ -170,9 +176,13 @@ class _Pipeline:
                 if race.ends():
                     break
         await self._settle_all()
+        self._refuse_beyond()
+        return self._totals
+
+    def _refuse_beyond(self) -> None:
+        """A search whose budget is spent ends well; one whose budget does not hold does not."""
         if self._beyond:
             raise InputError(self._beyond)
-        return self._totals
 
     async def _settle_all(self) -> None:
         while self._batches:
@@ -191,6 +201,7 @@ class _Pipeline:
             self._totals.spend, *(batch.bound for batch in self._batches), bound
         ):
             if not self._batches:
+                self._refuse_beyond()
                 raise BudgetSpent(over, self._totals.spend)
             await self._settle()
         return bound

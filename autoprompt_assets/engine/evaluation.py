@@ -104,7 +104,7 @@ class Totals:
 
     def _unmeasured(self, row: RowResult) -> None:
         self.transient = self.transient or row.transient
-        reason = f"{row.grade.outcome}: {row.grade.reason[:200]}"
+        reason = unmeasured_reason(row)
         known = reason in self.reasons or len(self.reasons) < MOST_REASONS
         self.reasons[reason if known else "other reasons"] += 1
 
@@ -115,13 +115,24 @@ class Totals:
 
     def unmeasured_line(self, label: str, allowed: float) -> str:
         """One line that says how many rows have no grade, and why."""
-        (reason, count), others = self.reasons.most_common(1)[0], len(self.reasons) - 1
-        more = f" and {others} other reasons" if others else ""
-        return (
-            f"{label}: {self.reasons.total()} of {self.outcomes.total()} rows have no grade, more "
-            f"than the {allowed:.1%} that `unmeasured` allows; {count} times {reason}{more}. What "
-            "was answered is kept: mend the cause and run again"
-        )
+        count = f"{label}: {self.reasons.total()}"
+        return unmeasured_line(self.reasons, count, self.outcomes.total(), allowed)
+
+
+def unmeasured_reason(row: RowResult) -> str:
+    """Why a row has no grade, with its outcome."""
+    return f"{row.grade.outcome}: {row.grade.reason[:200]}"
+
+
+def unmeasured_line(reasons: Counter[str], count: str, rows: int, allowed: float) -> str:
+    """One line that says that `count` of `rows` have no grade, too many, and why."""
+    (reason, times), others = reasons.most_common(1)[0], len(reasons) - 1
+    more = f" and {others} other reasons" if others else ""
+    return (
+        f"{count} of {rows} rows have no grade, more than the {allowed:.1%} that `unmeasured` "
+        f"allows; {times} times {reason}{more}. What was answered is kept: mend the cause and run "
+        "again"
+    )
 
 
 def charged(completions: Iterable[Completion | None], price: Price | None) -> Spend:

@@ -211,6 +211,7 @@ def postgresql_engine(location: sa.URL) -> sa.Engine:
         "keepalives_idle": 20,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        "client_encoding": "utf8",
     }
     engine = sa.create_engine(
         location,
@@ -225,6 +226,14 @@ def postgresql_engine(location: sa.URL) -> sa.Engine:
 
 
 def _configure_postgresql(connection: Any, _: object) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        # One answer that it cannot hold would take those along that are written beside it.
+        raise JournalError(
+            f"the journal cannot be opened: PostgreSQL's database {connection.info.dbname!r} has "
+            f"the encoding {encoding}, which cannot hold every answer; name one in "
+            "AUTOPROMPT_JOURNAL that was made with ENCODING 'UTF8'"
+        )
     for setting in ("lock_timeout", "statement_timeout"):
         connection.execute(f"SET {setting} = '{round(journal_address.BUSY_TIMEOUT_S * 1000)}ms'")
     connection.commit()

@@ -129,7 +129,7 @@ class CallTimedOut(CallError):
 
 
 class MalformedResponse(CallError):
-    """A reply without an error and without a chat completion."""
+    """A reply without an error and without a whole chat completion."""
 
     transient = True
 

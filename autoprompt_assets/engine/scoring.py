@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from autoprompt_assets.engine.budget import UNLIMITED, Budget
+from autoprompt_assets.engine.budget import Budget
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.compare import Pairs
 from autoprompt_assets.engine.dataset import SplitRows
@@ -60,13 +60,14 @@ class Scoring:
         candidate: Candidate,
         rows: SplitRows,
         label: str,
-        budget: Budget = UNLIMITED,
+        budget: Budget,
         race: Race | None = None,
     ) -> Summary:
         """The candidate's evaluation, stored as it ended: on all rows, or as far as it raced.
 
         Raises:
             BudgetSpent: the next batch could cost more than `budget` leaves.
+            InputError: the server takes more tokens than its requests can hold, beside a budget.
             UnmeasuredRows: too many rows have no grade, for reasons that may pass or in an
                 evaluation that nothing can go on without.
         """
@@ -74,10 +75,11 @@ class Scoring:
         if stored is not None:
             self.evaluator.calls.counts.replayed += stored.spend.calls
             return stored
+        needed = candidate.id == self.first.id or rows.split == "test"
+        evaluator = replace(self.evaluator, needed=needed)
         with self.records.open_evaluation(candidate, rows.split) as sink:
-            totals = await self.evaluator.evaluate(candidate, rows, label, budget, sink.add, race)
+            totals = await evaluator.evaluate(candidate, rows, label, budget, sink.add, race)
             summary = totals.summary()
-            needed = candidate.id == self.first.id or rows.split == "test"
             if needed and summary.unmeasured_share > self.unmeasured:
                 raise UnmeasuredRows(totals.unmeasured_line(label, self.unmeasured))
             sink.finish(summary)

@@ -181,13 +181,19 @@ class Search:
         """Both candidates on the sealed rows, paired. Its cost was set aside from the start.
 
         It is judged at the level that its reading of these rows has left.
+
+        Raises:
+            InputError: the server takes more tokens than its requests can hold, beside a budget.
+            UnmeasuredRows: too many rows have no grade.
         """
         number = await self.readings.register(self._reading(baseline, best, test))
         level = level_of(number)
-        before = await self.scoring.score(baseline, test, "test: baseline")
+        # Its cost is set aside, so that nothing is refused; but what it took must be what it can.
+        budget = Budget(self.spec.budget, Spend(), Spend())
+        before = await self.scoring.score(baseline, test, "test: baseline", budget)
         if baseline.id == best.id:
             return TestOutcome(before, before, same(before.measured, level), number)
-        after = await self.scoring.score(best, test, "test: best")
+        after = await self.scoring.score(best, test, "test: best", budget)
         found = compare(self.records.read_pairs(baseline, best, "test"), level)
         if found.verdict == "better":
             found = self._answered(baseline, best, before, found)

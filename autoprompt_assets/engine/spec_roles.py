@@ -23,6 +23,8 @@ from autoprompt_assets.engine.spec_values import (
 REPLY_BYTES, REPLY_BYTES_PER_TOKEN, MOST_TOKENS = 1_000_000, 1_000, 128_000
 """What a reply may have beside its tokens, for each of them (escaped, with its log probability and
 those of 20 others), and how many a role may have that does not limit them."""
+MOST_REPLY_BYTES = 2**29
+"""Databases hold no text of twice that."""
 
 
 class PriceSpec(Frozen):
@@ -52,7 +54,7 @@ class RoleSpec(Frozen):
     """Seconds that one attempt may take."""
     deadline: Number | None = Field(None, gt=0)
     """Seconds that one call may take with all its attempts; three times `timeout` if left out."""
-    max_reply_bytes: Whole | None = Field(None, ge=1)
+    max_reply_bytes: Whole | None = Field(None, ge=1, le=MOST_REPLY_BYTES)
     """Bytes of a whole reply, unpacked; what `max_tokens` can need many times over if left out."""
     extra: dict[str, JsonValue] = Field(default_factory=dict)
     """Further request fields, sent as they are: `reasoning_effort`, `top_p`, `seed`, …"""
@@ -75,7 +77,8 @@ class RoleSpec(Frozen):
     def longest_reply(self) -> int:
         """Bytes that a whole reply may have."""
         tokens = self.completion_limit or MOST_TOKENS
-        return self.max_reply_bytes or REPLY_BYTES + tokens * REPLY_BYTES_PER_TOKEN
+        needed = REPLY_BYTES + tokens * REPLY_BYTES_PER_TOKEN
+        return self.max_reply_bytes or min(needed, MOST_REPLY_BYTES)
 
     @field_validator("extra")
     @classmethod

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from autoprompt_assets.engine.budget import UNLIMITED
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Split
 from autoprompt_assets.engine.identity import uniform
@@ -134,7 +135,7 @@ def run(task: Task, optimizer: Mapping[str, Any], budget: int, journal: Path) ->
     rows = task.rows()
 
     async def measure(search: Search, candidate: Candidate) -> float:
-        summary = await search.scoring.score(candidate, subject.split("test"), "test")
+        summary = await search.scoring.score(candidate, subject.split("test"), "test", UNLIMITED)
         return summary.score
 
     subject = Subject(spec_of(task, optimizer), rows, journal)
