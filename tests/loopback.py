@@ -33,8 +33,11 @@ FEATURES = {
     "check": "Check the result before answering.",
 }
 VARIANT = re.compile(r"\s*Variant [0-9a-f]{8}\.")
-# One prompt a line, then its score: the form of the tutorial's optimizer prompt.
-HISTORY = re.compile(r"^(?P<text>.+): (?P<score>[01]\.\d\d)$", re.MULTILINE)
+# A prompt in its tags, then its score.
+HISTORY = re.compile(
+    r"^<(?P<tag>prompt(?:-\d+)?)>\n(?P<text>.*?)\n</(?P=tag)>\nScore: (?P<score>[01]\.\d\d)$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
