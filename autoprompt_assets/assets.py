@@ -81,6 +81,7 @@ def baseline_score(
     require_home(context)
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
+        session.refuse_unscored()
         with session.opened(progress) as desk:
             (baseline, room), counts = desk.do(measured(session, desk))
         session.records.write_baseline(baseline)

@@ -171,12 +171,15 @@ class ExperimentStore:
         return self._folder / "datasets" / version / "rows.parquet"
 
 
-def required(found: T | None, asset: str, partition: str) -> T:
-    """`found`, or the one line that names the asset to materialize first."""
+def required(found: T | None, asset: str, partition: str, why: str = "") -> T:
+    """`found`, or the one line that names the asset to materialize first, and `why`."""
     if found is None:
-        raise MissingInput(
-            f"this search has no {asset}: materialize {asset} for partition {partition!r} first"
-        )
+        first = f"materialize {asset} for partition {partition!r} first"
+        if why:
+            raise MissingInput(
+                f"this search has no {asset}, for {why}: {first}, or put back what was changed"
+            )
+        raise MissingInput(f"this search has no {asset}: {first}")
     return found
 
 
