@@ -55,6 +55,7 @@ def dataset(
         # Read before the lock: a table may take long to come.
         table = open_table(spec.dataset, experiments.path(name).parent)
         with dataset_lock(name, files.lock_folder):
+            files.sweep()
             record = files.write_dataset(spec.dataset, place(spec, table, files))
     for note in record.notes:
         context.log.warning(note)

@@ -178,6 +178,7 @@ def main() -> None:
     """The console script."""
     # Until something better is in place, SIGTERM is what Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _open_what_is_closed()
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -202,6 +203,23 @@ def main() -> None:
         if "Interrupt" in type(error).__name__:
             _leave("interrupted; what was answered is kept, run again to go on", 130)
         raise
+
+
+def _open_what_is_closed() -> None:
+    """Give a closed stream a place: else the next file that is opened gets its number, and a
+    worker that prints there writes into it.
+    """
+    told = sys.stdout is not None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    if not told:
+        _leave("standard output is closed; for a run without it write > /dev/null", 1)
 
 
 def _stdout_is_gone() -> bool:

@@ -26,6 +26,7 @@ from resources.files import (
     read_columns,
     read_json,
     read_metadata,
+    sweep,
     write_json,
 )
 from resources.searches import SearchStore
@@ -85,6 +86,15 @@ class ExperimentStore:
         """
         folder = self._folder / "membership"
         return folder.path if folder.protocol in ("", "file") else None
+
+    def sweep(self) -> None:
+        """Delete what killed runs left half written; whoever calls holds the dataset's lock."""
+        datasets = self._folder / "datasets"
+        if self.lock_folder is None or not datasets.exists():
+            return
+        versions = [path for path in datasets.iterdir() if path.is_dir()]
+        for folder in (self._folder / "membership", datasets, *versions):
+            sweep(folder)
 
     def read_membership(self, spec: DatasetSpec) -> Membership | None:
         """The stored splits of every input ever seen, for these split settings."""
