@@ -132,7 +132,8 @@ def review_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     (first, mark), (second, other) = marks
     shown = {mark: whole[first + len(mark) : second], other: whole[second + len(other) :]}
     # Whatever follows the truth's first line is the client's template, tags included.
-    truth = re.sub(r"</?\w+>", "\n", shown["Ground Truth:"]).strip().split("\n")[0].strip(" `'\"*")
+    bare = re.sub(r"</?[\w-]+>", "\n", shown["Ground Truth:"])
+    truth = bare.strip().split("\n")[0].strip(" `'\"*")
     # Whole words only: "no" does not occur in "unknown".
     pattern = rf"(?<!\w){re.escape(truth)}(?!\w)"
     right = bool(truth) and re.search(pattern, shown["Model Response:"]) is not None
