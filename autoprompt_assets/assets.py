@@ -55,6 +55,7 @@ def dataset(
         # Read before the lock: a table may take long to come.
         table = open_table(spec.dataset, experiments.path(name).parent)
         with dataset_lock(name, files.lock_folder):
+            files.sweep()
             record = files.write_dataset(spec.dataset, place(spec, table, files))
     for note in record.notes:
         context.log.warning(note)
@@ -81,6 +82,7 @@ def baseline_score(
     require_home(context)
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
+        session.refuse_unscored()
         with session.opened(progress) as desk:
             (baseline, room), counts = desk.do(measured(session, desk))
         session.records.write_baseline(baseline)

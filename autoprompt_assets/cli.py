@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from contextlib import suppress
 import click
 from dotenv import load_dotenv
 
-from autoprompt_assets.engine.controls import for_terminal
+from autoprompt_assets.engine.controls import for_terminal, json_text
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec_file import parse_overrides
 from resources.home import experiments_folder, journal_url, prepare_home
@@ -72,7 +71,7 @@ def run(
     finally:
         progress.close()
     if as_json:
-        click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
+        click.echo(json_text(outcome.as_json()))
     else:
         show_outcome(outcome, Console(highlight=False))
 
@@ -84,7 +83,7 @@ def list_experiments() -> None:
     from autoprompt_assets.preflight import describe
 
     for line in describe(Bench.configured({})):
-        click.echo(line)
+        _say(line)
 
 
 @cli.command()
@@ -99,7 +98,7 @@ def check(experiment: str, settings: tuple[str, ...]) -> None:
     bench = Bench.configured(parse_overrides(settings))
     found = preflight(experiment, bench, keys=False)
     for line in (*found.lines, *wear_lines(bench.store.journal, found.dataset)):
-        click.echo(line)
+        _say(line)
 
 
 @cli.command()
@@ -117,8 +116,8 @@ def init(
 
     table = {"path": data, "input": input_column, "target": target_column, "encoding": encoding}
     path = write_experiment(experiments_folder(), name, table, prompt)
-    click.echo(f"wrote {path}")
-    click.echo(f"next: edit its prompt, then `autoprompt check {name}` and `autoprompt run {name}`")
+    _say(f"wrote {path}")
+    _say(f"next: edit its prompt, then `autoprompt check {name}` and `autoprompt run {name}`")
     click.echo("a running UI shows it after Deployment > Code locations > Reload")
 
 
@@ -148,7 +147,7 @@ def journal(context: click.Context, as_json: bool) -> None:
         return
     ledger = read_ledger(journal_url())
     if as_json:
-        click.echo(json.dumps(ledger.as_json(), ensure_ascii=False))
+        click.echo(json_text(ledger.as_json()))
     else:
         show_ledger(ledger, Console(highlight=False))
 
@@ -163,7 +162,7 @@ def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
     """Delete answers; results are kept, but whatever asks for them again pays again."""
     from autoprompt_assets.ledger_command import prune as delete_answers
 
-    delete_answers(journal_url(), older_than, experiment, yes, click.echo)
+    delete_answers(journal_url(), older_than, experiment, yes, _say)
 
 
 @journal.command()
@@ -172,13 +171,14 @@ def forms(forget: str | None) -> None:
     """What was learned of the form in which models take requests."""
     from autoprompt_assets.ledger_command import forms as show_forms
 
-    show_forms(journal_url(), forget, click.echo)
+    show_forms(journal_url(), forget, _say)
 
 
 def main() -> None:
     """The console script."""
     # Until something better is in place, SIGTERM is what Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _open_what_is_closed()
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -205,6 +205,23 @@ def main() -> None:
         raise
 
 
+def _open_what_is_closed() -> None:
+    """Give a closed stream a place: else the next file that is opened gets its number, and a
+    worker that prints there writes into it.
+    """
+    told = sys.stdout is not None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    if not told:
+        _leave("standard output is closed; for a run without it write > /dev/null", 1)
+
+
 def _stdout_is_gone() -> bool:
     """True where what was printed cannot be written; nothing is tried again at the exit then."""
     try:
@@ -213,6 +230,10 @@ def _stdout_is_gone() -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True
     return False
+
+
+def _say(line: str) -> None:
+    click.echo(for_terminal(line))
 
 
 def _leave(said: object, code: int) -> None:

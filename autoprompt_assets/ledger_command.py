@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.errors import shown as quoted
 from autoprompt_assets.engine.journal_locks import Work, pruning
@@ -160,7 +161,7 @@ def _table(accounts: Sequence[Account]) -> Table:
             f"{tokens:,}",
             f"{'≥ ' if one.unpriced else ''}${one.usd:.4f}",
         )
-        table.add_row(Text(_name(one.experiment)), *figures)
+        table.add_row(Text(for_terminal(_name(one.experiment))), *figures)
     return table
 
 

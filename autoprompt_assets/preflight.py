@@ -15,11 +15,12 @@ from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.optimizers.rescore import Apart, unscored
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec, MiproSpec
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.plan import Plan, priced_models, within
-from autoprompt_assets.session import load_dataset
+from autoprompt_assets.session import load_dataset, rescored
 from resources.endpoints import OPENAI_URL, Endpoint
 from resources.home import refuse_unusable_journal
 from resources.keys import key_problems
@@ -61,7 +62,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     lines = [f"{name}: {len(data.examples)} rows in {spec.dataset.path}"]
     lines += [f"  {split}: {rows} rows" for split, rows in data.sizes().items()]
     notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
-    notes += tuple(_unlimited(plan.models))
+    notes += (*_unlimited(plan.models), *_unscored(plan))
     lines += [f"  note: {note}" for note in notes]
     lines += [f"  {role}: {end.model} at {_place(end)}" for role, end in endpoints.items()]
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
@@ -119,6 +120,14 @@ def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
             "say structured_output: true; the prompt must name them, and an answer that is none "
             "of them counts 0"
         )
+
+
+def _unscored(plan: Plan) -> Iterator[str]:
+    """Candidates of an earlier search that hold rows of this one's validation or test split."""
+    judge = Apart(plan.spec.roles.target.prompt, plan.data.examples)
+    said = unscored(rescored(plan.spec, plan.files), judge)
+    if said:
+        yield said
 
 
 def _unlimited(models: Models) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 
 from autoprompt_assets.engine.calls import CallCounts
+from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult
 
 
@@ -54,7 +55,7 @@ class LogProgress:
 
     def notice(self, text: str) -> None:
         """See `engine.evaluate.Progress`."""
-        dg.get_dagster_logger().warning(text)
+        dg.get_dagster_logger().warning(for_terminal(text))
 
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """See `engine.evaluate.Progress`."""

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from autoprompt_assets.automation import iteration_range
+from autoprompt_assets.begun import Begun
 from autoprompt_assets.bench import Bench
 from autoprompt_assets.definitions import ASSETS, CHECKS
 from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
@@ -130,12 +131,14 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     """Materialize all five assets of `name`.
 
     Raises:
-        RunFailed: an asset failed; what is downstream of it was not started.
+        RunFailed: an asset failed, or what it works on was changed meanwhile; what is downstream of
+            it was not started.
     """
-    resources = bench.definitions(progress)
+    resources, begun = bench.definitions(progress), Begun.now(name, bench)
     calls, usd, cached = {"made": 0, "replayed": 0, "failed": 0}, 0.0, 0
     with open_instance() as instance:
         for stage in STAGES:
+            begun.refuse_changed(progress)
             with working_storage(instance):
                 result = dg.materialize(
                     [*ASSETS, *CHECKS],
@@ -152,10 +155,13 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
                     calls[kind] += int(_value(data, f"calls {kind}"))
                 usd += _value(data, "usd paid now")
                 cached += int(_value(data, "prompt tokens cached"))
+                begun.search = begun.search or _text(data, "search")
             if not result.success:
                 if _interrupted(result):
                     raise KeyboardInterrupt
+                begun.refuse_changed(progress)
                 raise RunFailed(_failure(result))
+    begun.refuse_changed(progress)
     session = open_session(name, bench.experiments, bench.llm, bench.store)
     steps = session.records.read_iterations()[: session.spec.optimizer.iterations]
     history = read_history(session, steps)
@@ -216,6 +222,11 @@ def _answer(cost: AnswerCost | None) -> dict[str, Any] | None:
 def _value(metadata: Mapping[str, Any], name: str) -> float:
     value = metadata.get(name)
     return float(value.value) if value is not None else 0.0
+
+
+def _text(metadata: Mapping[str, Any], name: str) -> str:
+    value = metadata.get(name)
+    return str(value.value) if value is not None else ""
 
 
 def _interrupted(result: dg.ExecuteInProcessResult) -> bool:

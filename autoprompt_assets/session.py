@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from autoprompt_assets.changes import deciding, since_last
 from autoprompt_assets.engine.asked import Models
 from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.budget import refuse_unpriced
@@ -31,7 +32,8 @@ from autoprompt_assets.engine.journal_locks import search_turn
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import CallError, Request, Role
 from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import Optimizer, Proposal, Unjudged
+from autoprompt_assets.engine.optimizers.base import Judge, Optimizer, Proposal
+from autoprompt_assets.engine.optimizers.rescore import Apart, unscored
 from autoprompt_assets.engine.records import Iteration
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.search_bounds import comparison_bound
@@ -66,19 +68,12 @@ class Session:
 
     @property
     def search_id(self) -> str:
-        """A hash of the effective spec, endpoints and overrides included, and the dataset version.
-
-        Concurrency, timeouts, deadlines and the limit of a reply's size are left out: they do not
-        change a path.
-        """
+        """A hash of the effective spec (endpoints, overrides) and the dataset version."""
         return content_hash(self.effective_spec(), 12)
 
     def effective_spec(self) -> dict[str, Any]:
         """What decides the search's path."""
-        spec = self.spec.model_dump(mode="json", exclude={"concurrency", "description"})
-        for role in spec["roles"].values():
-            if role is not None:
-                del role["timeout"], role["deadline"], role["max_reply_bytes"]
+        spec = deciding(self.spec)
         spec["experiment"] = self.name
         spec["asked"] = {role.role: [role.endpoint, role.model] for role in self.models.roles}
         spec["dataset_version"] = self.dataset.version
@@ -95,7 +90,7 @@ class Session:
         return self if prices is None else replace(self, models=self.models.priced(prices))
 
     def rows(self, split: Split) -> SplitRows:
-        """The rows of one split. Only `test_comparison` asks for test."""
+        """The rows of one split. `test_comparison` alone has them answered where it is test."""
         return self.files.split_rows(self.dataset, split)
 
     @cached_property
@@ -116,6 +111,22 @@ class Session:
             optimizer.keep,
             self.spec.dataset.columns,
         )
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The lint, or what an earlier search's candidates are looked at for in its place."""
+        if not isinstance(self.spec.optimizer, RescoreSpec):
+            return self.lint
+        rows = (*self.rows("validation").read(), *self.rows("test").read())
+        return Apart(self.spec.roles.target.prompt, rows)
+
+    def refuse_unscored(self) -> None:
+        """Refuse to score an earlier search's candidates again where none can be.
+
+        Raises:
+            InputError: each of them holds rows that it would be scored on.
+        """
+        unscored(self._rescored(), self.judge)
 
     def optimizer(self, history: History) -> Optimizer:
         """The strategy, told everything so far."""
@@ -161,9 +172,8 @@ class Session:
             progress,
         )
         self.records.write_spec(self.effective_spec())
-        judge = Unjudged() if isinstance(self.spec.optimizer, RescoreSpec) else self.lint
         train = {example.id: example for example in self.train}
-        parts = (self.spec, evaluator, self.records, self._reserve(models), train, judge)
+        parts = (self.spec, evaluator, self.records, self._reserve(models), train, self.judge)
         return Search(*parts, journal)
 
     def fit(self, request: Request) -> Request:
@@ -253,7 +263,9 @@ def open_session(
     """
     spec = experiments.load(name)
     files = store.experiment(name)
-    dataset = required(files.read_dataset(spec.dataset), "dataset", name)
+    found = files.read_dataset(spec.dataset)
+    why = "" if found else since_last(name, files, deciding(spec))
+    dataset = required(found, "dataset", name, why)
     session = Session(name, spec, files, dataset, llm.models(spec), llm, store.journal).pinned()
     refuse_unpriced(spec, session.models)
     return session
@@ -266,7 +278,9 @@ def read_history(session: Session, iterations: Sequence[Iteration] = ()) -> Hist
         MissingInput: its baseline has not been materialized.
     """
     records, name = session.records, session.name
-    baseline = required(records.read_baseline(), "baseline_score", name)
+    found = records.read_baseline()
+    why = "" if found else since_last(name, session.files, session.effective_spec())
+    baseline = required(found, "baseline_score", name, why)
     room, repeats = required(records.read_headroom(), "baseline_score", name)
     return History(baseline, room, repeats, tuple(iterations))
 

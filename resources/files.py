@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
+from autoprompt_assets.engine.controls import for_terminal, json_text
 from autoprompt_assets.engine.errors import InputError
 from resources.whole_file import replacing
 
@@ -55,7 +56,7 @@ def write_text(path: UPath, text: str) -> None:
 
 def write_json(path: UPath, data: Mapping[str, Any]) -> None:
     """`data` as indented JSON."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(data, indent=2) + "\n")
 
 
 def read_json(path: UPath) -> Any:
@@ -124,9 +125,9 @@ def damaged(path: UPath) -> InputError:
 def plainly(error: Exception) -> str:
     """What a user is told of `error`; of the system's own, which file, why and what to do."""
     if not isinstance(error, OSError):
-        return str(error)
+        return for_terminal(str(error))
     reason = error.strerror or next(iter(str(error).splitlines()), "") or type(error).__name__
-    return (
+    return for_terminal(
         f"{error.filename or 'the home'}: cannot be read or written ({reason}); make room, or mend "
         "the folder, and run again: what was answered is in the journal"
     )

@@ -27,6 +27,7 @@ from resources.files import (
     read_columns,
     read_json,
     read_metadata,
+    sweep,
     write_json,
 )
 from resources.searches import SearchStore
@@ -93,6 +94,15 @@ class ExperimentStore:
         """
         folder = self._folder / "membership"
         return folder.path if folder.protocol in ("", "file") else None
+
+    def sweep(self) -> None:
+        """Delete what killed runs left half written; whoever calls holds the dataset's lock."""
+        datasets = self._folder / "datasets"
+        if self.lock_folder is None or not datasets.exists():
+            return
+        versions = [path for path in datasets.iterdir() if path.is_dir()]
+        for folder in (self._folder / "membership", datasets, *versions):
+            sweep(folder)
 
     def read_membership(self, spec: DatasetSpec) -> Membership | None:
         """The stored splits of every input ever seen, for these split settings."""
@@ -179,12 +189,15 @@ class ExperimentStore:
         return self._folder / "datasets" / version / "rows.parquet"
 
 
-def required(found: T | None, asset: str, partition: str) -> T:
-    """`found`, or the one line that names the asset to materialize first."""
+def required(found: T | None, asset: str, partition: str, why: str = "") -> T:
+    """`found`, or the one line that names the asset to materialize first, and `why`."""
     if found is None:
-        raise MissingInput(
-            f"this search has no {asset}: materialize {asset} for partition {partition!r} first"
-        )
+        first = f"materialize {asset} for partition {partition!r} first"
+        if why:
+            raise MissingInput(
+                f"this search has no {asset}, for {why}: {first}, or put back what was changed"
+            )
+        raise MissingInput(f"this search has no {asset}: {first}")
     return found
 
 

@@ -33,8 +33,11 @@ FEATURES = {
     "check": "Check the result before answering.",
 }
 VARIANT = re.compile(r"\s*Variant [0-9a-f]{8}\.")
-# One prompt a line, then its score: the form of the tutorial's optimizer prompt.
-HISTORY = re.compile(r"^(?P<text>.+): (?P<score>[01]\.\d\d)$", re.MULTILINE)
+# A prompt in its tags, then its score.
+HISTORY = re.compile(
+    r"^<(?P<tag>prompt(?:-\d+)?)>\n(?P<text>.*?)\n</(?P=tag)>\nScore: (?P<score>[01]\.\d\d)$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ def review_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     (first, mark), (second, other) = marks
     shown = {mark: whole[first + len(mark) : second], other: whole[second + len(other) :]}
     # Whatever follows the truth's first line is the client's template, tags included.
-    truth = re.sub(r"</?\w+>", "\n", shown["Ground Truth:"]).strip().split("\n")[0].strip(" `'\"*")
+    bare = re.sub(r"</?[\w-]+>", "\n", shown["Ground Truth:"])
+    truth = bare.strip().split("\n")[0].strip(" `'\"*")
     # Whole words only: "no" does not occur in "unknown".
     pattern = rf"(?<!\w){re.escape(truth)}(?!\w)"
     right = bool(truth) and re.search(pattern, shown["Model Response:"]) is not None

@@ -76,6 +76,11 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
     ),
     "a JSON array that lacks a column": ("a.json", '[{"input": "a"}]', ["no column 'target'; it"]),
     "JSON nested too deeply": ("a.jsonl", '{"input": ' + "[" * 99999, ["line 1 is not JSON"]),
+    "a JSON target nested too deeply": (
+        "a.jsonl",
+        '{"input": "a", "target": ' + "[" * 500 + "]" * 500 + "}",
+        ["line 1 is nested more than 100 levels deep; make it flatter"],
+    ),
     "a JSON key missing": (
         "a.jsonl",
         '{"input": "a", "target": "b"}\n\n{"input": "c"}\n',

@@ -251,8 +251,11 @@ def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]
     [
         ('"$0" list > /dev/full', "standard output cannot be written"),
         ('"$0" list | true; exit ${PIPESTATUS[0]}', ""),
+        ('"$0" list >&-', "standard output is closed; for a run without it write > /dev/null"),
+        ('"$0" list >&- 2>&-', ""),
+        ('"$0" list 0<&- 2>&- > /dev/full', ""),
     ],
-    ids=["full", "closed"],
+    ids=["full", "closed pipe", "closed", "all closed", "the others closed"],
 )
 def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     command: str, said: str, tmp_path: Path

@@ -95,6 +95,11 @@ def test_no_row_is_in_ones_train_and_the_others_test(
     found = sides(project, experiment)
     assert len(found) > 50
     assert [text for text, splits in found.items() if len(splits) > 1] == []
+    results = project.home / "results" / experiment
+    (membership,) = (results / "membership").glob("*.parquet")
+    remembered = {row["input_id"] for row in pq.read_table(membership).to_pylist()}
+    for rows in results.glob("datasets/*/rows.parquet"):
+        assert {row["input_id"] for row in pq.read_table(rows).to_pylist()} <= remembered
 
 
 def test_two_homes_that_share_a_store_take_turns_at_one_search(tmp_path: Path) -> None:

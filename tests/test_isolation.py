@@ -110,14 +110,20 @@ def test_an_asset_of_another_variant_is_no_input_and_the_line_names_what_to_mate
     baseline = missing.format("baseline_score", "alpha")
     best = missing.format("best_prompt", "alpha")
     iteration = "iteration 001 has not been materialized; run: autoprompt run alpha"
+    (last,) = done[3]["searches"]
+    other = (
+        "this search has no baseline_score, for alpha/experiment.yaml (roles.target.prompt) is not "
+        f"as in the last search, {last}: materialize baseline_score for partition 'alpha' first, "
+        "or put back what was changed"
+    )
     assert says == [
         missing.format("dataset", "alpha"),
         "",
         baseline,
         "",
-        baseline,
-        baseline,
-        baseline,
+        other,
+        other,
+        other,
         iteration,
         "",
         best,

@@ -24,7 +24,10 @@ ANSWERS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(200)}
 BEHAVIOUR = Behaviour(answers=ANSWERS)
 PLAIN = "Name the shape."
 BETTER = "Go step by step: count the vertices, write the coordinates, then check."
-HISTORY = "Poor one.: 0.20\nGood one.: {score:.2f}\nReply in [[...]]."
+HISTORY = (
+    "<prompt>\nPoor one.\n</prompt>\nScore: 0.20\n\n"
+    "<prompt>\nGood one.\n</prompt>\nScore: {score:.2f}\n\nReply in [[...]]."
+)
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string", "enum": [*OPTIONS]}}}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
 

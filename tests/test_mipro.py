@@ -22,6 +22,7 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
 )
 from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
+from autoprompt_assets.engine.optimizers.texts import row_text
 from autoprompt_assets.engine.spec_strategies import MiproSpec
 from tests.benchmarks.simulated.landscape import landscape
 from tests.benchmarks.simulated.proposer import propose
@@ -159,7 +160,7 @@ def test_new_instruction_takes_the_demos_and_parameters_to_be_beaten() -> None:
     assert isinstance(question, Question)
     content = question.messages[0]["content"]
     assert content.index(FIRST) < content.index("Best.")
-    assert 1 <= sum(f"Input: {row.input}\nTarget: {row.target}\n" in content for row in TRAIN) <= 6
+    assert 1 <= sum(row_text(row) in content for row in TRAIN) <= 6
     found = subject.ask([Answer("[[New.]]")])
     assert isinstance(found, Proposals)
     (made,) = found.proposals

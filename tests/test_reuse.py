@@ -219,9 +219,12 @@ def test_runs_that_make_one_home_at_the_same_moment_all_end_well(tmp_path: Path)
 def test_what_a_killed_run_left_half_written_is_swept(finished: Finished, tmp_path: Path) -> None:
     project = finished.project.copy(tmp_path / "swept")
     search = next((project.home / "results" / NAME / "searches").iterdir())
+    results = search.parents[1]
+    (rows,) = results.glob("datasets/*/rows.parquet")
     left = [search / "evaluations" / ".x1.parquet", search / "iterations" / ".y2001.json"]
-    kept = sorted(path.name for path in search.rglob("*") if path.is_file())
+    left += [rows.parent / ".z1rows.parquet", results / "membership" / ".w1.parquet"]
+    kept = sorted(path.name for path in results.rglob("*") if path.is_file())
     for path in left:
         path.write_bytes(b"PAR1")
     project.run_json(NAME)
-    assert sorted(path.name for path in search.rglob("*") if path.is_file()) == kept
+    assert sorted(path.name for path in results.rglob("*") if path.is_file()) == kept

@@ -19,6 +19,7 @@ from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.spec_values import LIMITS
+from autoprompt_assets.engine.tags import room_for_numbers
 from autoprompt_assets.engine.template import fields
 from autoprompt_assets.engine.text import size_of
 
@@ -112,7 +113,8 @@ def _reviews(models: Models, answer: int, extent: Extent) -> Prompts:
     """The prompts of the reviews of answers that have `answer` tokens."""
     assert models.review is not None
     template = models.review.spec.prompt
-    each = size_of(template) + BYTES_PER_TOKEN * answer * count_fields(template, ["response"])
+    each = size_of(template) + room_for_numbers(template)
+    each += BYTES_PER_TOKEN * answer * count_fields(template, ["response"])
     inputs = count_fields(template, models.columns - {"response", "answer"})
     targets = count_fields(template, ["answer"])
     return Prompts(

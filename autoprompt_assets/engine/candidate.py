@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from autoprompt_assets.engine.choices import choice_json
+from autoprompt_assets.engine.controls import json_text
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.template import INPUT, fields, fill
 
@@ -80,6 +80,6 @@ class Candidate:
         parts = [self.instruction]
         parts += [f"Input: {demo.input}\nAnswer: {demo.answer}" for demo in self.demos]
         if self.parameters:
-            fields = json.dumps(dict(self.parameters), ensure_ascii=False, sort_keys=True)
+            fields = json_text(dict(self.parameters), sort_keys=True)
             parts.append(f"(Request parameters: {fields})")
         return "\n\n".join(parts)

@@ -99,7 +99,7 @@ def build_dataset(
         InputError: a split would be empty.
     """
     usable, dropped, notes = _usable(rows)
-    hashes = {row.input: content_hash(near(row.input), 16) for row in usable}
+    hashes = {row.input: near_id(row.input) for row in usable}
     places = {hashes[row.input]: uniform(spec.seed, hashes[row.input]) for row in usable}
     each = sorted(places[hashes[row.input]] for row in usable)
     thresholds = known.thresholds if known else _thresholds(spec.split, each)
@@ -125,6 +125,11 @@ def build_dataset(
     )
     _refuse_empty(dataset, spec)
     return dataset
+
+
+def near_id(text: str) -> str:
+    """Sixteen hexadecimal digits that near duplicates of an input share."""
+    return content_hash(near(text), 16)
 
 
 def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:

@@ -3,6 +3,7 @@
 | rule | it cannot be used where | what is no problem |
 | --- | --- | --- |
 | empty | it has no letter and no digit | |
+| control | it holds a control character or its like: `controls.obeyed` | tabs; line ends; demos |
 | length | the instruction is longer than `longest` | demos; the first prompt's own length |
 | duplicate | it is a known one in all that is said (`alike`) | other case within: `Yes`, `yes` |
 | placeholder lost | the first prompt holds the input's and it does not | its other form, or name |
@@ -29,6 +30,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.grading.settings import GraderSpec
@@ -77,6 +79,9 @@ class Lint:
         instruction = candidate.instruction
         if not any(letter.isalnum() and letter not in _BLANK_LETTERS for letter in instruction):
             return "the prompt is empty"
+        found = obeyed(instruction)
+        if found:
+            return f"it holds {found}; leave it out"
         if len(instruction) > self._limit:
             return (
                 f"the prompt has {len(instruction):,} characters and may have {self._limit:,}; "

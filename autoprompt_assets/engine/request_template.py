@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from autoprompt_assets.engine.asked import Models
-from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.controls import for_terminal, json_text
 from autoprompt_assets.engine.llm import Request
 
 Fit = Callable[[Request], Request]
@@ -36,15 +38,22 @@ def prompt_text(models: Models, candidate: Candidate, fit: Fit) -> str:
     """The prompt for a person, and after it what its text alone does not say."""
     target, request = models.target, request_template(models, candidate, fit)["request"]
     del request["messages"]
-    left_out = [
-        f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in _plain(request)
-    ]
+    left_out = [f"{name} {json_text(value)}" for name, value in _plain(request)]
     if candidate.demos:
         left_out.append(f"the {len(candidate.demos)} demos as turns of their own")
+    # No instruction holds what a terminal obeys; a demo may, as its row does.
+    demos = tuple(map(_pictured, candidate.demos))
+    if demos != candidate.demos:
+        left_out.append("the control characters of the demos, of which pictures stand above")
     if target.response_format is not None and target.spec.choices:
-        left_out.append("a JSON schema that allows only " + ", ".join(target.spec.choices))
-    said = "; ".join(left_out)
-    return f"{candidate.text()}\n\n---\nSent with: {said}.\nAs it was sent: best_request.json\n"
+        choices = for_terminal(", ".join(target.spec.choices))
+        left_out.append(f"a JSON schema that allows only {choices}")
+    text, said = replace(candidate, demos=demos).text(), "; ".join(left_out)
+    return f"{text}\n\n---\nSent with: {said}.\nAs it was sent: best_request.json\n"
+
+
+def _pictured(demo: Demo) -> Demo:
+    return Demo(for_terminal(demo.input), for_terminal(demo.answer))
 
 
 def _plain(request: dict[str, Any]) -> list[tuple[str, Any]]:

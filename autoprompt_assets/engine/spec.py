@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.grading.settings import GraderSpec, ModelGrader
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.spec_roles import EndpointSpec, RolesSpec
@@ -161,7 +162,9 @@ class ExperimentSpec(Frozen):
     def _lacking_in_first_prompt(self) -> Iterator[str]:
         prompt, optimizer = self.roles.target.prompt, self.optimizer
         for text in optimizer.keep:
-            if not text.strip():
+            if obeyed(text):
+                yield f"optimizer.keep holds {obeyed(text)}; take it out"
+            elif not text.strip():
                 yield "optimizer.keep holds an empty text; take it out"
             elif text not in prompt:
                 yield f"roles.target.prompt lacks {text!r}, which optimizer.keep asks for; add it"
@@ -194,7 +197,9 @@ class ExperimentSpec(Frozen):
             yield f"dataset.split.train is 0; raise it, optimizer {name!r} {needs_rows}"
 
     def _unfilled(self) -> Iterator[str]:
-        """Placeholders that nothing fills, which would be sent without a word."""
+        """Placeholders that nothing fills, and characters that no reader sees: both would be sent
+        without a word.
+        """
         columns, roles = self.dataset.columns, self.roles
         prompts = [("roles.target.prompt", roles.target.prompt, NO_NAMES)]
         if isinstance(self.optimizer, DemosSpec | MiproSpec | AutoSpec):
@@ -206,6 +211,9 @@ class ExperimentSpec(Frozen):
             # It may speak of the input's placeholder, which stands in the prompts it asks for.
             prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, OPTIMIZER_NAMES))
         for field, prompt, others in prompts:
+            found = obeyed(prompt)
+            if found:
+                yield f"{field} holds {found}; take it out"
             problem = stray_problem(prompt, columns, others)
             if problem:
                 yield f"{field} {problem}"

@@ -9,7 +9,8 @@ from autoprompt_assets.engine.candidate import Message
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN, read_verdict
-from autoprompt_assets.engine.template import INPUT, fill
+from autoprompt_assets.engine.tags import fill_apart
+from autoprompt_assets.engine.template import INPUT
 
 VERDICT_FORMAT: dict[str, Any] = {
     "type": "json_schema",
@@ -35,10 +36,13 @@ class Judge:
         self._prompt, self._columns = prompt, columns
 
     def review(self, example: Example, answer: str) -> tuple[Message, ...]:
-        """The review prompt, filled: {response}, {answer} (the target) and the input's names."""
+        """The review prompt, filled: {response}, {answer} (the target) and the input's names.
+
+        None of them closes a tag that the prompt puts around it.
+        """
         values = dict.fromkeys(self._columns, example.input)
         values |= {"response": answer, "answer": example.target}
-        content = fill(self._prompt, **values)
+        content = fill_apart(self._prompt, **values)
         # Several servers refuse a system turn that stands alone.
         return ({"role": "user", "content": content},)
 

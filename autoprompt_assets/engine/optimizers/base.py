@@ -9,6 +9,7 @@ from typing import Protocol
 from autoprompt_assets.engine.candidate import Candidate, Message
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.grading.grade import Outcome
+from autoprompt_assets.engine.tags import room_for_numbers
 from autoprompt_assets.engine.text import size_of
 
 
@@ -180,6 +181,7 @@ def incumbent(trials: Sequence[Trial]) -> Trial | None:
 
 
 def asked_bytes(asked: Ask) -> int:
-    """The UTF-8 bytes of a question; 0 of what is none."""
+    """The UTF-8 bytes of a question, whatever numbers its tags need; 0 of what is none."""
     messages = asked.messages if isinstance(asked, Question) else ()
-    return sum(size_of(message["content"]) for message in messages)
+    texts = [message["content"] for message in messages]
+    return sum(size_of(text) + room_for_numbers(text) for text in texts)

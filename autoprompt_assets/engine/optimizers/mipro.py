@@ -36,9 +36,11 @@ from autoprompt_assets.engine.optimizers.base import (
 )
 from autoprompt_assets.engine.optimizers.drawing import balanced, demo_sets
 from autoprompt_assets.engine.optimizers.space import Point, Space, with_own
+from autoprompt_assets.engine.optimizers.texts import row_text
 from autoprompt_assets.engine.optimizers.tpe import suggestions
 from autoprompt_assets.engine.optimizers.writing import Task, write
 from autoprompt_assets.engine.spec_strategies import AutoSpec, MiproSpec
+from autoprompt_assets.engine.tags import tagged
 from autoprompt_assets.engine.template import fill
 from autoprompt_assets.engine.text import size_of
 
@@ -172,11 +174,11 @@ class Mipro:
         place = (self.spec.seed, self._step, tip[0])
         chosen = balanced(self.train, SHOWN_ROWS, lambda what, key: uniform(*place, what, key))
         examples = [self.train[key] for key in chosen]
-        rows = "\n\n".join(f"Input: {one.input}\nTarget: {one.target}" for one in examples)
+        rows = "\n\n".join(tagged("case", row_text(one)) for one in examples)
         best = self._best().instruction
-        prompts = f"The first prompt:\n\n{self.first}"
+        prompts = f"The first prompt:\n\n{tagged('first_prompt', self.first)}"
         if best != self.first:
-            prompts += f"\n\nThe best prompt so far:\n\n{best}"
+            prompts += f"\n\nThe best prompt so far:\n\n{tagged('best_prompt', best)}"
         return fill(_QUESTION, rows=rows, prompts=prompts, tip=tip[1])
 
     def _combine(self, slot: int, made: Sequence[Proposal]) -> Proposal | None:
@@ -275,7 +277,7 @@ def longest_question(mipro: Mipro, sizes: Sizes) -> int:
     """Bytes of the longest question that a new `mipro` can ask, with its longest rows."""
     if not mipro.spec.instructions:
         return 0
-    rows = sorted(mipro.train.values(), key=lambda row: size_of(row.input) + size_of(row.target))
+    rows = sorted(mipro.train.values(), key=lambda row: size_of(row_text(row)))
     asking = Mipro(mipro.spec, mipro.first, rows[-SHOWN_ROWS:], Unjudged(), writes=True)
     best = Trial(Proposal(Candidate(sizes.prompt())), 1.0, accepted=True)
     asking.tell(Step((best,)))

@@ -19,8 +19,8 @@ from autoprompt_assets.engine.optimizers.texts import (
     REASON_LIMIT,
     cut,
     row_text,
-    tagged,
 )
+from autoprompt_assets.engine.tags import tagged
 from autoprompt_assets.engine.template import fill
 
 MOST_RIGHT = 3

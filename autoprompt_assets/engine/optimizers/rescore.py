@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import cached_property
 
-from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Reply, Step
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.dataset import Example, Split, near_id
+from autoprompt_assets.engine.errors import InputError, shown
+from autoprompt_assets.engine.lint_leaks import Leaks
+from autoprompt_assets.engine.optimizers.base import Judge, Proposal, Proposals, Reply, Step
+
+_SCORED_ON: tuple[Split, ...] = ("test", "validation")
 
 
 class Rescore:
@@ -24,3 +32,72 @@ class Rescore:
     def tell(self, step: Step) -> None:
         """Each call ends a step."""
         self._step += 1
+
+
+class Apart:
+    """The judge of an earlier search's candidates: none may hold a row that it is scored on here.
+
+    Under another split, rows that were train's then are validation's or test's now. `rows` are all
+    of this search, in any order; a demo is known by its input, near duplicates included, and an
+    instruction holds a row as `lint_leaks` says. What `first`, the first prompt, holds itself is
+    no row.
+    """
+
+    def __init__(self, first: str, rows: Sequence[Example]) -> None:
+        self._first = first
+        self._rows = [row for row in rows if row.split in _SCORED_ON]
+
+    def problem(self, candidate: Candidate, known: Collection[str]) -> str:
+        """Which rows it holds, in words; empty where there is none. All are unknown to it."""
+        held = Counter(self._splits.get(near_id(demo.input)) for demo in candidate.demos)
+        shown_rows = [_count(held[split], split) for split in _SCORED_ON if held[split]]
+        if shown_rows:
+            return f"it shows {' and '.join(shown_rows)} of this search as demos"
+        if candidate.instruction == self._first:
+            return ""
+        for split, leaks in self._leaks.items():
+            text = leaks.copied(candidate.instruction)
+            if text:
+                return f"it holds {shown(' '.join(text.split()))}, a {split} row of this search"
+        return ""
+
+    @cached_property
+    def _splits(self) -> dict[str, Split]:
+        return {row.input_id: row.split for row in self._rows}
+
+    @cached_property
+    def _leaks(self) -> dict[Split, Leaks]:
+        return {
+            split: Leaks(self._first, [row for row in self._rows if row.split == split])
+            for split in _SCORED_ON
+        }
+
+
+def unscored(earlier: Sequence[Sequence[Proposal]], judge: Judge) -> str:
+    """How many candidates of the earlier search cannot be scored here; empty where all can.
+
+    Raises:
+        InputError: none of them can.
+    """
+    found = {one.candidate.id: one.candidate for step in earlier for one in step}
+    problems = [problem for one in found.values() if (problem := judge.problem(one, ()))]
+    if not problems:
+        return ""
+    held = "hold rows that this search scores them on"
+    example = f"the first: {problems[0]}"
+    mend = (
+        "score them under the split that they were found in (the dataset.seed and dataset.split "
+        "of that search)"
+    )
+    if len(problems) == len(found):
+        raise InputError(
+            f"optimizer.search: all {len(found)} candidates {held} ({example}); {mend}"
+        )
+    return (
+        f"{len(problems)} of {len(found)} candidates {held} and are not scored ({example}); to "
+        f"have them all, {mend}"
+    )
+
+
+def _count(rows: int, split: Split) -> str:
+    return f"{rows} {split} row" if rows == 1 else f"{rows} {split} rows"

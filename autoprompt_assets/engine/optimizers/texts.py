@@ -1,7 +1,7 @@
 """The text of requests to the optimizer model: what is shown, how it is set apart, what is asked.
 
 Models wrote much of what is shown, so it is data: templates are filled by `template.fill`, which
-fills no value again, and what is shown stands between tags that it does not itself close.
+fills no value again, and what is shown stands between tags that it cannot close (`tags`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.lint import TIMES_FIELDS, longest_instruction
+from autoprompt_assets.engine.tags import tagged
 from autoprompt_assets.engine.template import INPUT, fields
 
 INPUT_LIMIT = 1500
@@ -33,18 +34,6 @@ def cut(text: str, limit: int) -> str:
     head = (limit + 1) // 2
     tail = len(text) - (limit - head)
     return f"{text[:head]} […{tail - head:,} characters left out…] {text[tail:]}"
-
-
-def tagged(tag: str, text: str) -> str:
-    """`text` on lines of its own between `<tag>` and `</tag>`.
-
-    Where the text itself holds the closing tag, the tag gets a number that makes it another one.
-    """
-    name, number = tag, 1
-    while f"</{name}>" in text:
-        number += 1
-        name = f"{tag}-{number}"
-    return f"<{name}>\n{text}\n</{name}>"
 
 
 def row_text(example: Example) -> str:

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
-from autoprompt_assets.engine.controls import CONTROLS
+from autoprompt_assets.engine.controls import CONTROLS, for_page
 from autoprompt_assets.engine.headroom import Headroom
 from autoprompt_assets.engine.journal import Spend
 from autoprompt_assets.engine.optimizers.base import Rejected
@@ -76,7 +76,7 @@ def render(report: Report) -> str:
     """The report as one HTML document."""
     tried = entries(report.baseline, report.iterations, report.best)
     comparison = report.outcome.comparison
-    return (
+    page = (
         _environment()
         .get_template("report.html.j2")
         .render(
@@ -97,6 +97,7 @@ def render(report: Report) -> str:
             dearer=AnswerCosts.of(report.baseline, report.best.scored, report.outcome).warning,
         )
     )
+    return for_page(page)
 
 
 def _environment() -> Environment:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import struct
 
+from autoprompt_assets.engine.json_text import MOST_LEVELS, is_shallow
+
 
 class Spelled(str):
     """A number as it is spelled: "1.50", "1e3", or as many digits as it takes."""
@@ -17,10 +19,17 @@ def cell_text(value: object) -> str:
 
     `value` is made of None, str, bool, `Spelled`, list and dict. Lists and objects become JSON
     with sorted keys, no spaces, and numbers as they are spelled.
+
+    Raises:
+        ValueError: they are nested more deeply than is read.
     """
     if value is None:
         return ""
-    return str(value) if isinstance(value, str) else _json(value)
+    if isinstance(value, str):
+        return str(value)
+    if not is_shallow(value):
+        raise ValueError(f"is nested more than {MOST_LEVELS} levels deep")
+    return _json(value)
 
 
 def _json(value: object) -> str:

@@ -59,8 +59,8 @@ def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -
         try:
             texts = cell_text(row.get(columns.input)), cell_text(row.get(columns.target))
             records.append(Record(place, *texts))
-        except RecursionError:
-            problems.append(f"{spec.path}: {place} is nested too deeply; make it flatter")
+        except ValueError as error:
+            problems.append(f"{spec.path}: {place} {error}; make it flatter")
     raise_any(spec, problems)
     return RecordSet(records, len(rows) - len(filled))
 
@@ -217,5 +217,5 @@ def _inner_array(spec: DatasetSpec, place: str, value: dict[str, object]) -> lis
 def _short(value: object) -> str:
     try:
         return cell_text(value)
-    except RecursionError:
+    except ValueError:
         return "["
