@@ -109,7 +109,11 @@ class Calls:
         if request.fitted:
             return await self._once(request, looked_up)
         (fitted,) = await self.fit((request,))
-        return await (self._once(fitted) if fitted.fitted else self._in_turn(request))
+        if fitted.fitted:
+            return await self._once(fitted)
+        # A stored answer settles no form: the model may take another one by now.
+        (stored,) = await self.replay((request,))
+        return await self._in_turn(request) if stored is None else stored
 
     async def _in_turn(self, request: Request) -> Completion:
         """One whose form is not known: it finds it, or waits for the one before it that does."""
