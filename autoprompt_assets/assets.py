@@ -7,30 +7,24 @@ from collections.abc import Iterator
 import dagster as dg
 
 from autoprompt_assets import metadata
-from autoprompt_assets.automation import EXPERIMENTS, GRID
-from autoprompt_assets.engine.answer_cost import AnswerCosts
-from autoprompt_assets.engine.headroom import Headroom
+from autoprompt_assets.engine.dataset.table import open_table
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.records import Scored, scored_json
-from autoprompt_assets.engine.request_template import prompt_text, request_template
-from autoprompt_assets.engine.search import require_iterations
-from autoprompt_assets.engine.table import open_table
+from autoprompt_assets.engine.llm.preview import prompt_text, request_template
+from autoprompt_assets.engine.search.answer_cost import AnswerCosts
+from autoprompt_assets.engine.search.records import Scored, scored_json
+from autoprompt_assets.engine.search.search import require_iterations
+from autoprompt_assets.engine.statistics.headroom import Headroom
+from autoprompt_assets.failures import KNOWN_ERRORS, reported
+from autoprompt_assets.loading import place
+from autoprompt_assets.partitions import EXPERIMENTS, GRID
 from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.reporting import render_report
-from autoprompt_assets.session import (
-    KNOWN_ERRORS,
-    Desk,
-    Session,
-    open_session,
-    place,
-    read_history,
-    reported,
-)
-from resources.experiments import ExperimentsResource
-from resources.files import plainly
-from resources.home import dataset_lock, foreign_instance
-from resources.llm import LLMResource
-from resources.store import StoreResource, required
+from autoprompt_assets.report_input import render_report
+from autoprompt_assets.resources.experiments import ExperimentsResource
+from autoprompt_assets.resources.home import dataset_lock, foreign_instance
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage.files import plainly
+from autoprompt_assets.resources.storage.store import StoreResource, required
+from autoprompt_assets.search_session import Desk, Session, open_session, read_history
 
 CODE_VERSION = "1"
 

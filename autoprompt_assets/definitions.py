@@ -3,9 +3,9 @@
 import dagster as dg
 
 from autoprompt_assets import assets, checks
-from autoprompt_assets.automation import dataset_changed
-from autoprompt_assets.bench import Bench
+from autoprompt_assets.configuration import Bench
 from autoprompt_assets.progress import LogProgress
+from autoprompt_assets.sensors import dataset_changed
 
 ASSETS = [
     assets.dataset,

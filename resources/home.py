@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.keys import is_ambiguous
-from resources.env_file import (
+from autoprompt_assets.resources.env_file import (
     HOME,
     NAMES,
     advice,
@@ -28,7 +28,7 @@ from resources.env_file import (
     remembered,
     resolved,
 )
-from resources.whole_file import replacing
+from autoprompt_assets.resources.whole_file import replacing
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
@@ -41,7 +41,7 @@ telemetry:
 nux:
   enabled: false
 run_coordinator:
-  module: resources.run_coordinator
+  module: autoprompt_assets.resources.run_coordinator
   class: ExperimentRunCoordinator
   config:
     max_concurrent_runs: 10

@@ -10,8 +10,8 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 
 from autoprompt_assets.engine.errors import InputError
-from resources.experiments import ExperimentsResource
-from resources.home import experiments_folder
+from autoprompt_assets.resources.experiments import ExperimentsResource
+from autoprompt_assets.resources.home import experiments_folder
 
 PARTITION_TAGS = (
     "dagster/partition/experiment",

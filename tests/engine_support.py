@@ -9,21 +9,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.budget import UNLIMITED, Budget
-from autoprompt_assets.engine.calls import CallCounts, Calls
+from autoprompt_assets.engine.budget.budget import UNLIMITED, Budget
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.dataset import Example, SplitRows
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.evaluation.pipeline import Evaluator
+from autoprompt_assets.engine.evaluation.result import RowResult, Summary
+from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.grading.grade import Grader
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import ExactGrader
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import LLM, CallError, Keep, Request, Role
-from autoprompt_assets.engine.spec_roles import RoleSpec
+from autoprompt_assets.engine.journal.calls import Calls
+from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm.failures import CallError
+from autoprompt_assets.engine.llm.request import LLM, Keep, Request, Role
+from autoprompt_assets.engine.llm.roles import Asked, Models
+from autoprompt_assets.engine.llm.settings import RoleSpec
+from autoprompt_assets.engine.spend import CallCounts
 
 SEARCH = "0123456789ab"
 

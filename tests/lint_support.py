@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.settings import (
     ExactGrader,
     GraderSpec,
@@ -14,7 +14,7 @@ from autoprompt_assets.engine.grading.settings import (
     ModelGrader,
     RegexGrader,
 )
-from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.lint.rules import Lint
 
 EXACT = ExactGrader(kind="exact")
 JUDGED = ModelGrader(kind="model")

@@ -19,20 +19,21 @@ import pytest
 from aiohttp import web
 from upath import UPath
 
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
-from autoprompt_assets.engine.evaluate import Evaluator
+from autoprompt_assets.engine.evaluation.pipeline import Evaluator
+from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.journal import Journal, Spend
-from autoprompt_assets.engine.llm import CallError
-from autoprompt_assets.engine.optimizers.base import Unjudged
-from autoprompt_assets.engine.search import Search
-from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
-from resources.searches import SearchStore
+from autoprompt_assets.engine.journal.calls import Calls
+from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.llm.failures import CallError
+from autoprompt_assets.engine.optimizers.protocol import Unjudged
+from autoprompt_assets.engine.search.search import Search
+from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage.searches import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
 
@@ -203,5 +204,5 @@ async def _verdicts(fault: Fault, seeds: Iterable[int], folder: Path) -> Counter
 def verdicts(kind: str, seeds: Iterable[int], folder: Path) -> Counter[str]:
     """How the sealed tests of `seeds` ended, one of the two sides failed as `kind` says."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resources.chat.FIRST_WAIT_S", 0.005)
+        patch.setattr("autoprompt_assets.resources.endpoints.client.FIRST_WAIT_S", 0.005)
         return asyncio.run(_verdicts(FAULTS[kind], seeds, folder))

@@ -9,12 +9,11 @@ from itertools import pairwise
 from typing import TypeVar
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.compare import Pairs
-from autoprompt_assets.engine.dataset import Example, Split
+from autoprompt_assets.engine.example import Example, Split
 from autoprompt_assets.engine.grading.settings import ExactGrader
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.lint import Lint, alike
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.lint.rules import Lint, alike
+from autoprompt_assets.engine.optimizers.protocol import (
     Answer,
     Feedback,
     Judge,
@@ -28,7 +27,8 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
     incumbent,
 )
-from autoprompt_assets.engine.racing import Gate, looks
+from autoprompt_assets.engine.statistics.paired import Pairs
+from autoprompt_assets.engine.statistics.race import Gate, looks
 from tests.benchmarks.simulated.forms import write_prompt
 from tests.benchmarks.simulated.landscape import Landscape
 from tests.benchmarks.simulated.proposer import propose

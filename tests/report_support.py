@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.compare import compare
-from autoprompt_assets.engine.evaluation import Summary
-from autoprompt_assets.engine.headroom import Headroom, headroom
-from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
-from autoprompt_assets.engine.readings import level_of
-from autoprompt_assets.engine.records import (
+from autoprompt_assets.engine.evaluation.result import Summary
+from autoprompt_assets.engine.optimizers.protocol import Proposal, Rejected
+from autoprompt_assets.engine.report.report import Report, Row
+from autoprompt_assets.engine.search.records import (
     Decision,
     Iteration,
     Scored,
     TestOutcome,
     select,
 )
-from autoprompt_assets.engine.report import Report, Row
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.statistics.headroom import Headroom, measure_headroom
+from autoprompt_assets.engine.statistics.paired import compare
+from autoprompt_assets.engine.statistics.readings import level_of
 
 SPEND = Spend(150, 30_000, 9_000, 0.0123)
 FIRST = "Name the shape."
@@ -140,7 +140,7 @@ def room(right: int = 60, test_rows: int = 96) -> Headroom:
     """What the first prompt leaves to win, with one answer in ten that changes."""
     values = [1.0] * right + [0.0] * (ROWS - right)
     repeats = [(1.0, 0.0)] * 3 + [(1.0, 1.0)] * 27
-    return headroom(values, repeats, test_rows)
+    return measure_headroom(values, repeats, test_rows)
 
 
 def report_of(

@@ -14,10 +14,10 @@ from typing import Any
 
 import dagster as dg
 
-from autoprompt_assets.bench import Bench
+from autoprompt_assets.commands.run import QUIET
+from autoprompt_assets.configuration import Bench
 from autoprompt_assets.definitions import ASSETS
 from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.runner import QUIET
 
 
 def step(instance: dg.DagsterInstance, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.definitions.data_version import StaleStatus
 
-from autoprompt_assets.session import read_history
+from autoprompt_assets.search_session import read_history
 from tests.dagster_support import (
     ALL,
     BROKEN,

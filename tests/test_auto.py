@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers import make_optimizer
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.optimizers.auto import Auto
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.optimizers.protocol import (
     Answer,
     Ask,
     Probe,
@@ -22,7 +21,8 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
     Unjudged,
 )
-from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.optimizers.registry import make_optimizer
+from autoprompt_assets.engine.spec.experiment import ExperimentSpec
 
 TRAIN = [Example(f"e{n}", f"i{n}", f"text {n}", "ab"[n % 2], "train") for n in range(12)]
 BASELINE = Step((Trial(Proposal(Candidate("First.")), 0.5, accepted=True),), "", 100)

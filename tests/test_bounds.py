@@ -6,20 +6,20 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.bounds import (
+from autoprompt_assets.engine.budget.bounds import (
     TOKENS_PER_MESSAGE,
     UNSAID_MAX_TOKENS,
     Extent,
     evaluation_bound,
 )
-from autoprompt_assets.engine.budget import exceeds
+from autoprompt_assets.engine.budget.budget import exceeds
+from autoprompt_assets.engine.budget.settings import BudgetSpec
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import Judge
-from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.llm.roles import Asked, Models
+from autoprompt_assets.engine.llm.settings import RoleSpec
+from autoprompt_assets.engine.optimizers.protocol import (
     Answer,
     Feedback,
     Probe,
@@ -30,9 +30,11 @@ from autoprompt_assets.engine.optimizers.base import (
     Step,
     Trial,
 )
-from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
-from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec, HeadroomSpec
-from autoprompt_assets.engine.spec_roles import RoleSpec
+from autoprompt_assets.engine.optimizers.registry import make_optimizer
+from autoprompt_assets.engine.search.bounds import comparison_bound, run_bound
+from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.statistics.settings import HeadroomSpec
 
 ROWS = [Example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)]
 COLUMNS = frozenset(["input", "question"])

@@ -16,20 +16,20 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.asker import read_answer, without_answer
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.dataset.settings import DatasetSpec
+from autoprompt_assets.engine.dataset.table import read_table
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.evaluation.row import read_answer, without_answer
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.verdict import read_verdict
-from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers.instruction import read_instruction
-from autoprompt_assets.engine.spec import DatasetSpec
-from autoprompt_assets.engine.table import read_table
-from resources.replies import Reply
+from autoprompt_assets.engine.lint.rules import Lint
+from autoprompt_assets.engine.llm import failures
+from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
+from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.engine_support import make_completion
 from tests.test_replies import QUESTION, READER, TARGET
 
@@ -79,7 +79,7 @@ def reply(case: Case, folder: Path) -> object:
     sent = Reply(case.get("status", 200), {}, body.encode(), 0.1)
     try:
         completion = READER.completion(sent, QUESTION, TARGET, 1)
-    except llm.CallError as error:
+    except failures.CallError as error:
         return type(error).__name__
     if "tokens" in case:
         return "counted" if completion.completion_tokens == case["tokens"] else "not counted"

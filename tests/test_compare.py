@@ -11,7 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from autoprompt_assets.engine.compare import BLOCKS, Comparison, Pairs, compare, score_interval
+from autoprompt_assets.engine.statistics.paired import (
+    BLOCKS,
+    Comparison,
+    Pairs,
+    compare,
+    score_interval,
+)
 
 Values = list[tuple[float | None, float | None]]
 

@@ -10,9 +10,9 @@ import pytest
 from dagster._core.secrets.env_file import get_env_var_dict
 
 from autoprompt_assets.engine.errors import InputError
-from resources import home as home_module
-from resources.env_file import remember
-from resources.home import home_folder
+from autoprompt_assets.resources import home as home_module
+from autoprompt_assets.resources.env_file import remember
+from autoprompt_assets.resources.home import home_folder
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
 from tests.support import ROOT, Project, csv_of, ended, toy_project

@@ -10,8 +10,8 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import choice_json, read_choice
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.llm import (
+from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm.failures import (
     AuthenticationFailed,
     CallError,
     RequestRefused,

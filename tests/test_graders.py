@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import (
     ChoiceGrader,

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 import pytest
 import sqlalchemy as sa
 
-from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal import Journal, Spend
-from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
+from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
+from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.spend import Spend
 from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, at_once, question, record, replay, start, use
 from tests.postgres_support import PostgreSQL, postgresql
@@ -30,7 +31,7 @@ T = TypeVar("T")
 
 WRITER = """
 import asyncio, sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 from tests.engine_support import make_completion
 from tests.journal_support import question
 
@@ -44,7 +45,7 @@ asyncio.run(main())
 """
 OPENER = """
 import sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 print("ready", flush=True)
 sys.stdin.readline()
 Journal(sys.argv[1]).close()
@@ -52,7 +53,7 @@ Journal(sys.argv[1]).close()
 # Half of what each process asks, the others ask at the same time, in another order.
 RACER = """
 import asyncio, json, random, sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 from tests.engine_support import make_completion
 from tests.journal_support import question
 url, me = sys.argv[1], sys.argv[2]

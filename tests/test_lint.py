@@ -13,7 +13,7 @@ from autoprompt_assets.engine.grading.settings import (
     GraderSpec,
     RegexGrader,
 )
-from autoprompt_assets.engine.lint import alike, names
+from autoprompt_assets.engine.lint.rules import alike, names
 from tests.lint_support import (
     CODE,
     EXACT,

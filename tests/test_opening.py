@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.llm import (
+from autoprompt_assets.engine.llm.failures import (
     CallError,
     ContentFiltered,
     ContextTooLong,

@@ -8,8 +8,7 @@ from collections import Counter
 import pytest
 
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.optimizers.base import Trial
-from autoprompt_assets.engine.optimizers.pareto import (
+from autoprompt_assets.engine.optimizers.parts.pareto import (
     HALF_LEAD,
     PRIOR_ROWS,
     Member,
@@ -17,6 +16,7 @@ from autoprompt_assets.engine.optimizers.pareto import (
     front,
     merits,
 )
+from autoprompt_assets.engine.optimizers.protocol import Trial
 from tests.optimizer_support import trial
 
 

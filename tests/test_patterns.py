@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.grade import Grade
 from autoprompt_assets.engine.grading.linear import linear
 from autoprompt_assets.engine.grading.pattern_worker import CPU_S

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine import journal_address
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_readings import read_wear
-from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
+from autoprompt_assets.engine.journal import address as journal_address
+from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.journal.readings import read_wear
+from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
 from tests.engine_support import make_completion
 from tests.journal_support import (
     ANSWER,
@@ -36,7 +36,7 @@ START = "; start its server, or correct AUTOPROMPT_JOURNAL"
 # All write the same keys, each in an order of its own, in transactions of many rows.
 CROSSING = """
 import asyncio, random, sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 from tests.engine_support import make_completion
 from tests.journal_support import question
 url, me = sys.argv[1], sys.argv[2]
@@ -57,9 +57,9 @@ asyncio.run(main())
 # All settle the same shapes, each in an order and in a form of its own.
 SETTLING = """
 import asyncio, random, sys
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_forms import ShapeKey
-from autoprompt_assets.engine.request_form import RequestForm
+from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.journal.forms import ShapeKey
+from autoprompt_assets.engine.llm.request_form import RequestForm
 url, me = sys.argv[1], sys.argv[2]
 
 async def main():

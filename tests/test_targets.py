@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.grading.check_targets import check_targets
-from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.session import load_dataset
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading.targets import check_targets
+from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.loading import load_dataset
 from tests.support import csv_of
 
 LETTERED = "Which?\nA. dog\nB. red\nC. seven\nD. ten"

@@ -17,25 +17,26 @@ from typing import Any
 from aiohttp import web
 from upath import UPath
 
-from autoprompt_assets.engine.asked import Models
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.bounds import Extent
-from autoprompt_assets.engine.calls import Calls
-from autoprompt_assets.engine.dataset import Example, Split
-from autoprompt_assets.engine.evaluate import Evaluator
+from autoprompt_assets.engine.budget.bounds import Extent
+from autoprompt_assets.engine.evaluation.pipeline import Evaluator
+from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.example import Example, Split
 from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.history import History
-from autoprompt_assets.engine.journal import Journal, Spend
-from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import Judge, Proposal, Unjudged
-from autoprompt_assets.engine.records import Iteration
-from autoprompt_assets.engine.search import Search
-from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
-from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.engine.spec_strategies import RescoreSpec
-from resources.llm import LLMResource
-from resources.searches import SearchStore
+from autoprompt_assets.engine.journal.calls import Calls
+from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.lint.rules import Lint
+from autoprompt_assets.engine.llm.roles import Models
+from autoprompt_assets.engine.optimizers.protocol import Judge, Proposal, Unjudged
+from autoprompt_assets.engine.optimizers.registry import make_optimizer
+from autoprompt_assets.engine.optimizers.settings import RescoreSpec
+from autoprompt_assets.engine.search.bounds import comparison_bound, run_bound
+from autoprompt_assets.engine.search.history import History
+from autoprompt_assets.engine.search.records import Iteration
+from autoprompt_assets.engine.search.search import Search
+from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage.searches import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from autoprompt_assets.engine.compare import Pairs
-from autoprompt_assets.engine.racing import Gate, looks
+from autoprompt_assets.engine.statistics.paired import Pairs
+from autoprompt_assets.engine.statistics.race import Gate, looks
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from autoprompt_assets.engine.candidate import Message
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.message import Message
 
 Outcome = Literal[
     "correct",

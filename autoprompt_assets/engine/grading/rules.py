@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong, unparsable
 from autoprompt_assets.engine.grading.json_answers import grade_json
 from autoprompt_assets.engine.grading.multiple_choice import grade_choice

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from autoprompt_assets.engine.spec_values import Frozen, Number
+from autoprompt_assets.engine.fields import Frozen, Number
 
 
 class ExactGrader(Frozen):

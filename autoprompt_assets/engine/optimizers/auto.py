@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.optimizers.protocol import (
     Ask,
     Optimizer,
     Proposals,

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.optimizers.parts.demo_sampling import balanced, demo_of
+from autoprompt_assets.engine.optimizers.protocol import (
     Judge,
     Proposal,
     Proposals,
@@ -22,8 +23,7 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
     incumbent,
 )
-from autoprompt_assets.engine.optimizers.drawing import balanced, demo_of
-from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec
+from autoprompt_assets.engine.optimizers.settings import AutoSpec, DemosSpec
 
 TRIES = 50
 EXPLORED = 6

@@ -15,10 +15,20 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.lint.rules import names
+from autoprompt_assets.engine.optimizers.parts.merge_pairs import Pair, best_pair, joined
+from autoprompt_assets.engine.optimizers.parts.pareto import drawn, front
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
+from autoprompt_assets.engine.optimizers.parts.reflection import (
+    MOST_RIGHT,
+    longest_request,
+    merge,
+    rewrite,
+)
+from autoprompt_assets.engine.optimizers.parts.writing import Drafts, Task, Written, write
+from autoprompt_assets.engine.optimizers.protocol import (
     Ask,
     Feedback,
     Judge,
@@ -30,17 +40,7 @@ from autoprompt_assets.engine.optimizers.base import (
     Step,
     Trial,
 )
-from autoprompt_assets.engine.optimizers.lineage import Pair, best_pair, joined
-from autoprompt_assets.engine.optimizers.pareto import drawn, front
-from autoprompt_assets.engine.optimizers.reflection import (
-    MOST_RIGHT,
-    longest_request,
-    merge,
-    rewrite,
-)
-from autoprompt_assets.engine.optimizers.texts import row_text, rules
-from autoprompt_assets.engine.optimizers.writing import Drafts, Task, Written, write
-from autoprompt_assets.engine.spec_strategies import AutoSpec, GepaSpec
+from autoprompt_assets.engine.optimizers.settings import AutoSpec, GepaSpec
 from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
 

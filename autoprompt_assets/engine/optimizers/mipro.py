@@ -17,10 +17,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.lint.rules import names
+from autoprompt_assets.engine.optimizers.parts.demo_sampling import balanced, demo_sets
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
+from autoprompt_assets.engine.optimizers.parts.space import Point, Space, with_own
+from autoprompt_assets.engine.optimizers.parts.tpe import suggestions
+from autoprompt_assets.engine.optimizers.parts.writing import Task, write
+from autoprompt_assets.engine.optimizers.protocol import (
     Judge,
     Proposal,
     Proposals,
@@ -34,12 +39,7 @@ from autoprompt_assets.engine.optimizers.base import (
     asked_bytes,
     incumbent,
 )
-from autoprompt_assets.engine.optimizers.drawing import balanced, demo_sets
-from autoprompt_assets.engine.optimizers.space import Point, Space, with_own
-from autoprompt_assets.engine.optimizers.texts import row_text
-from autoprompt_assets.engine.optimizers.tpe import suggestions
-from autoprompt_assets.engine.optimizers.writing import Task, write
-from autoprompt_assets.engine.spec_strategies import AutoSpec, MiproSpec
+from autoprompt_assets.engine.optimizers.settings import AutoSpec, MiproSpec
 from autoprompt_assets.engine.tags import tagged
 from autoprompt_assets.engine.template import fill
 from autoprompt_assets.engine.text import size_of

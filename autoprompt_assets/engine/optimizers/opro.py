@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from autoprompt_assets.engine.candidate import Candidate, Message
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.lint.rules import names
+from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
+from autoprompt_assets.engine.optimizers.parts.writing import Drafts, Task, write
+from autoprompt_assets.engine.optimizers.protocol import (
     Judge,
     Proposal,
     Proposals,
@@ -26,9 +29,7 @@ from autoprompt_assets.engine.optimizers.base import (
     asked_bytes,
     incumbent,
 )
-from autoprompt_assets.engine.optimizers.texts import row_text, rules
-from autoprompt_assets.engine.optimizers.writing import Drafts, Task, write
-from autoprompt_assets.engine.spec_strategies import AutoSpec, OproSpec
+from autoprompt_assets.engine.optimizers.settings import AutoSpec, OproSpec
 from autoprompt_assets.engine.tags import fill_apart, tagged
 from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of

@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example, Split, near_id
+from autoprompt_assets.engine.dataset.split import near_id
 from autoprompt_assets.engine.errors import InputError, shown
-from autoprompt_assets.engine.lint_leaks import Leaks
-from autoprompt_assets.engine.optimizers.base import Judge, Proposal, Proposals, Reply, Step
+from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.lint.copies import Leaks
+from autoprompt_assets.engine.optimizers.protocol import Judge, Proposal, Proposals, Reply, Step
 
 _SCORED_ON: tuple[Split, ...] = ("test", "validation")
 

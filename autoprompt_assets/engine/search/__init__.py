@@ -1,0 +1,11 @@
+"""The search: baseline, iterations, the best, the test comparison.
+
+search       the steps of one search
+iteration    one iteration: candidates asked for, looked at, scored
+contest      candidates against the incumbent
+history      what the search has tried
+records      what is stored of it
+bounds       what it can be charged at most
+estimate     what it will likely be charged
+answer_cost  what one answer costs in use
+"""

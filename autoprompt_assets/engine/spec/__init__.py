@@ -1,0 +1,6 @@
+"""The experiment file: what a user may say, and what it means when left out.
+
+experiment   the experiment, composed from the parts' own settings
+file         reading it, overrides included
+yaml_text    YAML without its traps
+"""

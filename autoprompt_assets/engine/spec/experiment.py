@@ -1,0 +1,176 @@
+"""The experiment file: what a user may say, and what it means when left out.
+
+All models are frozen and forbid unknown keys. `spec_file` reads them from YAML; nothing else in
+the project validates what a user wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from autoprompt_assets.engine.budget.settings import BudgetSpec
+from autoprompt_assets.engine.controls import obeyed
+from autoprompt_assets.engine.dataset.settings import DatasetSpec
+from autoprompt_assets.engine.fields import (
+    Frozen,
+    Number,
+    Whole,
+)
+from autoprompt_assets.engine.grading.settings import GraderSpec, ModelGrader
+from autoprompt_assets.engine.keys import shared_keys
+from autoprompt_assets.engine.llm.settings import EndpointSpec, RolesSpec
+from autoprompt_assets.engine.optimizers.settings import (
+    AutoSpec,
+    DemosSpec,
+    GepaSpec,
+    MiproSpec,
+    OproSpec,
+    OptimizerSpec,
+)
+from autoprompt_assets.engine.statistics.settings import HeadroomSpec
+from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
+
+REVIEW_NAMES = frozenset(["response", "answer"])
+"""What the review prompt holds beside the input: the model's answer, and the target."""
+OPTIMIZER_NAMES = frozenset(["prompt_scores_str", "examples"])
+"""What the prompt of `opro` holds: the prompts so far, and train rows."""
+
+
+_UNSUPPORTED_PROMPTS = {
+    "an image as a data URL": r"data:image/[\w.+-]+;base64,",
+    "a list of messages": r"\A\s*\[\s*\{\s*[\"'](?:role|content)[\"']\s*:",
+}
+"""What would be sent as the text that it is written in, without a word."""
+
+
+class ExperimentSpec(Frozen):
+    """One experiment: a dataset, three model roles, a grader, an optimizer, a budget."""
+
+    description: str = ""
+    dataset: DatasetSpec
+    roles: RolesSpec
+    grader: GraderSpec
+    optimizer: OptimizerSpec = AutoSpec()
+    headroom: HeadroomSpec = HeadroomSpec()
+    endpoints: dict[str, EndpointSpec] = Field(default_factory=dict)
+    concurrency: Whole = Field(10, ge=1, le=10_000)
+    budget: BudgetSpec = BudgetSpec()
+    unmeasured: Number = Field(0.02, ge=0, lt=1)
+    """The share of rows without a grade that an evaluation may have."""
+    retry: Whole = Field(0, ge=0)
+    """Raise it to ask rows whose calls failed again, as a search of its own."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = [
+            *self._lacking(),
+            *self._unfilled(),
+            *self._unlimited(),
+            *self._unknown_endpoints(),
+            *shared_keys(self.endpoints, self.endpoints),
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _lacking(self) -> Iterator[str]:
+        roles = self.roles
+        if not roles.target.prompt.strip():
+            yield "roles.target.prompt is empty; write the prompt to be improved"
+        for name, role in roles:
+            for what, sign in _UNSUPPORTED_PROMPTS.items():
+                if role is not None and re.search(sign, role.prompt):
+                    yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
+        if isinstance(self.grader, ModelGrader):
+            if roles.review is None:
+                yield "grader.kind is 'model' and roles.review is missing; add it"
+            elif not fields(roles.review.prompt, ["response"]):
+                yield "roles.review.prompt lacks {response}; say where the answer goes"
+        yield from self._lacking_in_first_prompt()
+        yield from self._lacking_for_strategy()
+
+    def _lacking_in_first_prompt(self) -> Iterator[str]:
+        prompt, optimizer = self.roles.target.prompt, self.optimizer
+        for text in optimizer.keep:
+            if obeyed(text):
+                yield f"optimizer.keep holds {obeyed(text)}; take it out"
+            elif not text.strip():
+                yield "optimizer.keep holds an empty text; take it out"
+            elif text not in prompt:
+                yield f"roles.target.prompt lacks {text!r}, which optimizer.keep asks for; add it"
+        if optimizer.longest is not None and optimizer.longest < len(prompt):
+            yield (
+                f"optimizer.longest = {optimizer.longest} is less than the first prompt has, "
+                f"{len(prompt)} characters; raise it"
+            )
+
+    def _lacking_for_strategy(self) -> Iterator[str]:
+        strategy, writer = self.optimizer, self.roles.optimizer
+        name = strategy.strategy
+        if isinstance(strategy, OproSpec | GepaSpec) and writer is None:
+            yield f"optimizer {name!r} needs roles.optimizer; add it, or use 'demos'"
+        if (
+            isinstance(strategy, OproSpec | AutoSpec)
+            and writer is not None
+            and writer.prompt.strip()
+            and not fields(writer.prompt, ["prompt_scores_str"])
+        ):
+            yield "roles.optimizer.prompt lacks {prompt_scores_str}; add it, or leave it out"
+        needs_rows = {
+            DemosSpec: "takes demos from there",
+            MiproSpec: "takes demos from there",
+            GepaSpec: "learns from there what goes wrong",
+        }.get(type(strategy))
+        if isinstance(strategy, AutoSpec) and writer is None:
+            needs_rows = "takes demos from there where there is no roles.optimizer"
+        if needs_rows and self.dataset.split.train == 0:
+            yield f"dataset.split.train is 0; raise it, optimizer {name!r} {needs_rows}"
+
+    def _unfilled(self) -> Iterator[str]:
+        """Placeholders that nothing fills, and characters that no reader sees: both would be sent
+        without a word.
+        """
+        columns, roles = self.dataset.columns, self.roles
+        prompts = [("roles.target.prompt", roles.target.prompt, NO_NAMES)]
+        if isinstance(self.optimizer, DemosSpec | MiproSpec | AutoSpec):
+            for number, wording in enumerate(self.optimizer.wordings):
+                prompts.append((f"optimizer.wordings.{number}", wording, NO_NAMES))
+        if roles.review is not None:
+            prompts.append(("roles.review.prompt", roles.review.prompt, REVIEW_NAMES))
+        if roles.optimizer is not None:
+            # It may speak of the input's placeholder, which stands in the prompts it asks for.
+            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, OPTIMIZER_NAMES))
+        for field, prompt, others in prompts:
+            found = obeyed(prompt)
+            if found:
+                yield f"{field} holds {found}; take it out"
+            problem = stray_problem(prompt, columns, others)
+            if problem:
+                yield f"{field} {problem}"
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _strategy_may_be_left_out(cls, optimizer: object) -> object:
+        if isinstance(optimizer, dict) and "strategy" not in optimizer:
+            return {"strategy": "auto", **optimizer}
+        return optimizer
+
+    def _unlimited(self) -> Iterator[str]:
+        if self.budget.tokens is None and self.budget.usd is None:
+            return
+        for name, role in self.roles:
+            if role is not None and role.completion_limit is None:
+                yield f"roles.{name}.max_tokens is null; a budget of tokens or usd needs a number"
+
+    def _unknown_endpoints(self) -> Iterator[str]:
+        known = {"openai", "vllm", "local", *self.endpoints}
+        for name, role in self.roles:
+            if role is not None and role.endpoint not in known:
+                yield (
+                    f"roles.{name}.endpoint = {role.endpoint!r} is not known; "
+                    f"use one of {', '.join(sorted(known))}"
+                )

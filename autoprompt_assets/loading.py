@@ -1,0 +1,32 @@
+"""The dataset of an experiment, as its file stands now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from autoprompt_assets.engine.dataset.split import Dataset, build_dataset
+from autoprompt_assets.engine.dataset.table import Table, open_table
+from autoprompt_assets.engine.grading.targets import check_targets
+from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.resources.storage.store import (
+    ExperimentStore,
+)
+
+
+def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:
+    """The dataset as its file stands now; known rows keep the split that `files` remembers.
+
+    Raises:
+        InputError: the file cannot be used, or too many of its targets can never be met.
+    """
+    return place(spec, open_table(spec.dataset, folder), files)
+
+
+def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> Dataset:
+    """See `load_dataset`. Whoever writes what comes out holds `dataset_lock` from before on: two
+    that decide the splits at once would decide them differently.
+    """
+    known = files.read_membership(spec.dataset) if files else None
+    built = build_dataset(table.rows, spec.dataset, known, table.notes)
+    return replace(built, notes=(*built.notes, *check_targets(spec, built.examples)))

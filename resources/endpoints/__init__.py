@@ -1,0 +1,13 @@
+"""Endpoints: where a model is served, and how it is asked over HTTP.
+
+resolve       a role's endpoint, from the spec and the environment
+keys          which key goes to which host
+client        one call, with its retries
+transport     the HTTP session, proxies included
+replies       what a body says; `reply_errors` and `refusals` where it says no
+first_replies ends a run where none of a model's first replies is a completion
+masking       hides a key wherever a text from outside quotes it
+limiter       how many calls at a time; `pacing` after a refusal
+prices        list prices
+embedded      the small model that is served in this process
+"""

@@ -1,0 +1,7 @@
+"""The files of experiments and their searches.
+
+store        the files of every experiment
+files        JSON and Parquet, written whole or not at all
+searches     one search's files
+evaluations  its evaluations, row by row
+"""
