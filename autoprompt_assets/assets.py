@@ -7,13 +7,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from autoprompt_assets import metadata
-from autoprompt_assets.engine.dataset.table import open_table
+from autoprompt_assets.engine.dataset import open_table
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.llm.preview import prompt_text, request_template
-from autoprompt_assets.engine.search.answer_cost import AnswerCosts
-from autoprompt_assets.engine.search.records import Scored, scored_json
-from autoprompt_assets.engine.search.search import require_iterations
-from autoprompt_assets.engine.statistics.headroom import Headroom
+from autoprompt_assets.engine.llm import prompt_text, request_template
+from autoprompt_assets.engine.search import AnswerCosts, Scored, require_iterations, scored_json
+from autoprompt_assets.engine.statistics import Headroom
 from autoprompt_assets.failures import KNOWN_ERRORS, reported
 from autoprompt_assets.loading import place
 from autoprompt_assets.partitions import EXPERIMENTS, GRID
@@ -22,8 +20,7 @@ from autoprompt_assets.report_input import render_report
 from autoprompt_assets.resources.experiments import ExperimentsResource
 from autoprompt_assets.resources.home import dataset_lock, foreign_instance
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.files import plainly
-from autoprompt_assets.resources.storage.store import StoreResource, required
+from autoprompt_assets.resources.storage import StoreResource, plainly, required
 from autoprompt_assets.search_session import Desk, Session, open_session, read_history
 
 CODE_VERSION = "1"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.experiments import SPEC_FILE
-from autoprompt_assets.resources.storage.store import ExperimentStore
+from autoprompt_assets.resources.storage import ExperimentStore
 
 MOST_NAMED = 5
 """Fields that a line names."""

@@ -4,15 +4,15 @@ from itertools import chain
 
 import dagster as dg
 
-from autoprompt_assets.engine.budget.budget import exceeds
+from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.likeness import near
-from autoprompt_assets.engine.report.phrases import wear
+from autoprompt_assets.engine.report import wear
 from autoprompt_assets.failures import reported
 from autoprompt_assets.partitions import EXPERIMENTS
 from autoprompt_assets.report_input import path_spend
 from autoprompt_assets.resources.experiments import ExperimentsResource
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.store import StoreResource, required
+from autoprompt_assets.resources.storage import StoreResource, required
 from autoprompt_assets.search_session import open_session, read_history
 
 

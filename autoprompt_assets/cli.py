@@ -12,7 +12,7 @@ from dotenv import load_dotenv
 
 from autoprompt_assets.engine.controls import for_terminal, json_text
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
-from autoprompt_assets.engine.spec.file import parse_overrides
+from autoprompt_assets.engine.spec import parse_overrides
 from autoprompt_assets.resources.home import experiments_folder, journal_url, prepare_home
 
 DEFAULT_EXPERIMENT = "question-kind"
@@ -46,10 +46,13 @@ def run(
     """Materialize all five assets of EXPERIMENT and print the verdict."""
     from rich.console import Console
 
-    from autoprompt_assets.commands import rerun
-    from autoprompt_assets.commands.check import preflight
-    from autoprompt_assets.commands.run import run_experiment
-    from autoprompt_assets.commands.terminal import TerminalProgress, show_outcome
+    from autoprompt_assets.commands import (
+        TerminalProgress,
+        preflight,
+        rerun,
+        run_experiment,
+        show_outcome,
+    )
     from autoprompt_assets.configuration import Bench
 
     overrides = parse_overrides(settings)
@@ -79,7 +82,7 @@ def run(
 @cli.command(name="list")
 def list_experiments() -> None:
     """The experiments, and what is wrong with those that cannot run."""
-    from autoprompt_assets.commands.check import describe
+    from autoprompt_assets.commands import describe
     from autoprompt_assets.configuration import Bench
 
     for line in describe(Bench.configured({})):
@@ -91,8 +94,7 @@ def list_experiments() -> None:
 @SETTING
 def check(experiment: str, settings: tuple[str, ...]) -> None:
     """Validate spec and data without a call; print sizes, costs and the test's wear."""
-    from autoprompt_assets.commands.check import preflight
-    from autoprompt_assets.commands.wear import wear_lines
+    from autoprompt_assets.commands import preflight, wear_lines
     from autoprompt_assets.configuration import Bench
 
     bench = Bench.configured(parse_overrides(settings))
@@ -112,7 +114,7 @@ def init(
     name: str, data: str, input_column: str, target_column: str, encoding: str, prompt: str | None
 ) -> None:
     """Write a commented experiment file NAME for your own table."""
-    from autoprompt_assets.commands.init import write_experiment
+    from autoprompt_assets.commands import write_experiment
 
     table = {"path": data, "input": input_column, "target": target_column, "encoding": encoding}
     path = write_experiment(experiments_folder(), name, table, prompt)
@@ -126,7 +128,7 @@ def init(
 @click.option("--port", default=3000, type=click.IntRange(0, 65535), show_default=True)
 def dev(host: str, port: int) -> None:
     """Start the Dagster UI and daemon on the same home; no other site's page can use it."""
-    from autoprompt_assets.commands.webserver import serve
+    from autoprompt_assets.commands import serve
 
     # Ctrl-C and SIGTERM are how it ends: no failure.
     with suppress(KeyboardInterrupt):
@@ -140,8 +142,8 @@ def journal(context: click.Context, as_json: bool) -> None:
     """What the journal holds, how often it answered, and what each experiment has paid."""
     from rich.console import Console
 
-    from autoprompt_assets.commands.journal import show_ledger
-    from autoprompt_assets.engine.journal.usage import read_ledger
+    from autoprompt_assets.commands import show_ledger
+    from autoprompt_assets.engine.journal import read_ledger
 
     if context.invoked_subcommand is not None:
         return
@@ -160,7 +162,7 @@ def journal(context: click.Context, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Delete them; else only say what would be deleted.")
 def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
     """Delete answers; results are kept, but whatever asks for them again pays again."""
-    from autoprompt_assets.commands.journal import prune as delete_answers
+    from autoprompt_assets.commands import prune as delete_answers
 
     delete_answers(journal_url(), older_than, experiment, yes, _say)
 
@@ -169,7 +171,7 @@ def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
 @click.option("--forget", metavar="MODEL", help="Have its next requests find out anew.")
 def forms(forget: str | None) -> None:
     """What was learned of the form in which models take requests."""
-    from autoprompt_assets.commands.journal import forms as show_forms
+    from autoprompt_assets.commands import forms as show_forms
 
     show_forms(journal_url(), forget, _say)
 
@@ -192,7 +194,7 @@ def main() -> None:
     except (RunFailed, JournalError, MissingInput) as error:
         _leave(error, 1)
     except OSError as error:
-        from autoprompt_assets.resources.storage.files import plainly
+        from autoprompt_assets.resources.storage import plainly
 
         if _stdout_is_gone():
             reason = error.strerror or type(error).__name__

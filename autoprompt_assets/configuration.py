@@ -13,7 +13,7 @@ from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.resources.experiments import ExperimentsResource
 from autoprompt_assets.resources.home import experiments_folder, journal_url, store_url
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.store import StoreResource
+from autoprompt_assets.resources.storage import StoreResource
 
 
 @dataclass(frozen=True)

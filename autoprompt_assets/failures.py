@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import dagster as dg
 
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, UnmeasuredRows
-from autoprompt_assets.engine.llm.failures import CallError
-from autoprompt_assets.resources.storage.files import plainly
+from autoprompt_assets.engine.llm import CallError
+from autoprompt_assets.resources.storage import plainly
 
 KNOWN_ERRORS = (InputError, MissingInput, UnmeasuredRows, CallError, JournalError, OSError)
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from autoprompt_assets.engine.dataset.split import Dataset, build_dataset
-from autoprompt_assets.engine.dataset.table import Table, open_table
-from autoprompt_assets.engine.grading.targets import check_targets
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
-from autoprompt_assets.resources.storage.store import (
-    ExperimentStore,
-)
+from autoprompt_assets.engine.dataset import Dataset, Table, build_dataset, open_table
+from autoprompt_assets.engine.grading import check_targets
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.resources.storage import ExperimentStore
 
 
 def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:

@@ -10,16 +10,20 @@ from typing import Any
 import dagster as dg
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.result import Summary
+from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.report.diff import unified
-from autoprompt_assets.engine.report.phrases import confidence, optimism, wear
-from autoprompt_assets.engine.search.answer_cost import AnswerCost, AnswerCosts
-from autoprompt_assets.engine.search.records import Best, Iteration, Scored, TestOutcome
+from autoprompt_assets.engine.report import confidence, optimism, unified, wear
+from autoprompt_assets.engine.search import (
+    AnswerCost,
+    AnswerCosts,
+    Best,
+    Iteration,
+    Scored,
+    TestOutcome,
+)
 from autoprompt_assets.engine.spend import CallCounts
-from autoprompt_assets.resources.storage.searches import SearchStore
-from autoprompt_assets.resources.storage.store import DatasetRecord
+from autoprompt_assets.resources.storage import DatasetRecord, SearchStore
 
 FAILURES_SHOWN = 10
 Metadata = dict[str, Any]
@@ -187,7 +191,7 @@ def iteration_tags(
         extract_data_version_from_entry,
     )
 
-    from autoprompt_assets.engine.search.records import iteration_json
+    from autoprompt_assets.engine.search import iteration_json
 
     tags = {
         DATA_VERSION_TAG: content_hash([search, iteration_json(step)], 16),

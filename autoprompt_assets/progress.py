@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 
 from autoprompt_assets.engine.controls import for_terminal
-from autoprompt_assets.engine.evaluation.result import RowResult
+from autoprompt_assets.engine.evaluation import RowResult
 from autoprompt_assets.engine.spend import CallCounts
 
 

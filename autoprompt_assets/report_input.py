@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.report.report import Report, Row, render
-from autoprompt_assets.engine.search.history import History
-from autoprompt_assets.engine.search.records import Best, Scored, TestOutcome
+from autoprompt_assets.engine.report import Report, Row, render
+from autoprompt_assets.engine.search import Best, History, Scored, TestOutcome
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.search_session import Session
 

@@ -11,39 +11,36 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from autoprompt_assets.changes import deciding, since_last
-from autoprompt_assets.engine.budget.budget import refuse_unpriced
+from autoprompt_assets.engine.budget import refuse_unpriced
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, JournalError
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator, Progress
-from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.evaluation import Asker, Evaluator, Progress
 from autoprompt_assets.engine.example import Example, Split, SplitRows
-from autoprompt_assets.engine.grading.registry import make_grader
+from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.forms import settled_form
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.journal.locks import search_turn
-from autoprompt_assets.engine.lint.rules import Lint
-from autoprompt_assets.engine.llm.request import Request, Role
-from autoprompt_assets.engine.llm.roles import Models
-from autoprompt_assets.engine.optimizers.protocol import Judge, Optimizer, Proposal
-from autoprompt_assets.engine.optimizers.registry import make_optimizer
-from autoprompt_assets.engine.optimizers.rescore import Apart, unscored
-from autoprompt_assets.engine.optimizers.settings import RescoreSpec
-from autoprompt_assets.engine.search.bounds import comparison_bound
-from autoprompt_assets.engine.search.history import History
-from autoprompt_assets.engine.search.records import Iteration
-from autoprompt_assets.engine.search.search import Search
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.journal import Calls, Journal, search_turn, settled_form
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.llm import Models, Request, Role
+from autoprompt_assets.engine.optimizers import (
+    Apart,
+    Judge,
+    Optimizer,
+    Proposal,
+    RescoreSpec,
+    make_optimizer,
+    unscored,
+)
+from autoprompt_assets.engine.search import History, Iteration, Search, comparison_bound
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import CallCounts, Spend
 from autoprompt_assets.interrupts import run_interruptible
 from autoprompt_assets.resources.experiments import ExperimentsResource
 from autoprompt_assets.resources.home import home_folder, search_lock
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.searches import SearchStore
-from autoprompt_assets.resources.storage.store import (
+from autoprompt_assets.resources.storage import (
     DatasetRecord,
     ExperimentStore,
+    SearchStore,
     StoreResource,
     required,
 )

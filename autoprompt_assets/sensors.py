@@ -12,13 +12,13 @@ from dagster._core.execution.backfill import PartitionBackfill
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.partitions import ITERATIONS
 from autoprompt_assets.resources.experiments import (
     ExperimentsResource,
 )
-from autoprompt_assets.resources.storage.store import StoreResource
+from autoprompt_assets.resources.storage import StoreResource
 
 SINGLE = ("dataset", "baseline_score", "best_prompt", "test_comparison")
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import shared_keys
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
-from autoprompt_assets.engine.spec.file import load_spec, written_endpoints
+from autoprompt_assets.engine.spec import ExperimentSpec, load_spec, written_endpoints
 
 SPEC_FILE = "experiment.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -19,7 +19,7 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._time import get_current_datetime
 
-from autoprompt_assets.engine.search.records import Iteration
+from autoprompt_assets.engine.search import Iteration
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.resources.home import DAGSTER_YAML
 from autoprompt_assets.search_session import Session, open_session

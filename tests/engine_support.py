@@ -9,22 +9,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from autoprompt_assets.engine.budget.budget import UNLIMITED, Budget
+from autoprompt_assets.engine.budget import UNLIMITED, Budget
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.result import RowResult, Summary
-from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult, Summary
 from autoprompt_assets.engine.example import Example, SplitRows
-from autoprompt_assets.engine.grading.grade import Grader
+from autoprompt_assets.engine.grading import ExactGrader, Grader
 from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ExactGrader
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.failures import CallError
-from autoprompt_assets.engine.llm.request import LLM, Keep, Request, Role
-from autoprompt_assets.engine.llm.roles import Asked, Models
-from autoprompt_assets.engine.llm.settings import RoleSpec
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.llm import (
+    LLM,
+    Asked,
+    CallError,
+    Completion,
+    Keep,
+    Models,
+    Request,
+    Role,
+    RoleSpec,
+)
 from autoprompt_assets.engine.spend import CallCounts
 
 SEARCH = "0123456789ab"

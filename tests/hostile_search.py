@@ -6,15 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.result import RowResult
-from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ExactGrader
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import NoProgress, evaluate
 from tests.hostile_server import ANSWER

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec.file import load_spec, parse_overrides
+from autoprompt_assets.engine.spec import load_spec, parse_overrides
 
 GOOD = {
     "dataset": "{path: rows.csv}",

@@ -12,9 +12,8 @@ from typing import TypeVar
 import pytest
 
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.request import Request
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import Completion, Request
 from tests.engine_support import make_completion
 
 T = TypeVar("T")

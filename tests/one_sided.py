@@ -21,19 +21,17 @@ from upath import UPath
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import UnmeasuredRows
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.llm.failures import CallError
+from autoprompt_assets.engine.grading import make_grader
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.llm import CallError
 from autoprompt_assets.engine.optimizers.protocol import Unjudged
-from autoprompt_assets.engine.search.search import Search
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.searches import SearchStore
+from autoprompt_assets.resources.storage import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
 

@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example, Split
-from autoprompt_assets.engine.grading.settings import ExactGrader
+from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.lint.rules import Lint, alike
-from autoprompt_assets.engine.optimizers.protocol import (
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.lint.rules import alike
+from autoprompt_assets.engine.optimizers import (
     Answer,
     Feedback,
     Judge,
@@ -25,10 +26,9 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Reply,
     Step,
     Trial,
-    incumbent,
 )
-from autoprompt_assets.engine.statistics.paired import Pairs
-from autoprompt_assets.engine.statistics.race import Gate, looks
+from autoprompt_assets.engine.optimizers.protocol import incumbent
+from autoprompt_assets.engine.statistics import Gate, Pairs, looks
 from tests.benchmarks.simulated.forms import write_prompt
 from tests.benchmarks.simulated.landscape import Landscape
 from tests.benchmarks.simulated.proposer import propose

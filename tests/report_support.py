@@ -6,20 +6,13 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.evaluation.result import Summary
-from autoprompt_assets.engine.optimizers.protocol import Proposal, Rejected
-from autoprompt_assets.engine.report.report import Report, Row
-from autoprompt_assets.engine.search.records import (
-    Decision,
-    Iteration,
-    Scored,
-    TestOutcome,
-    select,
-)
+from autoprompt_assets.engine.evaluation import Summary
+from autoprompt_assets.engine.optimizers import Proposal, Rejected
+from autoprompt_assets.engine.report import Report, Row
+from autoprompt_assets.engine.search import Decision, Iteration, Scored, TestOutcome
+from autoprompt_assets.engine.search.records import select
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.headroom import Headroom, measure_headroom
-from autoprompt_assets.engine.statistics.paired import compare
-from autoprompt_assets.engine.statistics.readings import level_of
+from autoprompt_assets.engine.statistics import Headroom, compare, level_of, measure_headroom
 
 SPEND = Spend(150, 30_000, 9_000, 0.0123)
 FIRST = "Name the shape."

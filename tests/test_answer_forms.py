@@ -8,8 +8,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import GraderSpec
 from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import GraderSpec
 
 GRADER: TypeAdapter[GraderSpec] = TypeAdapter(GraderSpec)
 

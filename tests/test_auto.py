@@ -8,10 +8,8 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.optimizers.auto import Auto
-from autoprompt_assets.engine.optimizers.protocol import (
+from autoprompt_assets.engine.optimizers import (
     Answer,
-    Ask,
     Probe,
     Proposal,
     Proposals,
@@ -19,10 +17,11 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Reply,
     Step,
     Trial,
-    Unjudged,
+    make_optimizer,
 )
-from autoprompt_assets.engine.optimizers.registry import make_optimizer
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.optimizers.auto import Auto
+from autoprompt_assets.engine.optimizers.protocol import Ask, Unjudged
+from autoprompt_assets.engine.spec import ExperimentSpec
 
 TRAIN = [Example(f"e{n}", f"i{n}", f"text {n}", "ab"[n % 2], "train") for n in range(12)]
 BASELINE = Step((Trial(Proposal(Candidate("First.")), 0.5, accepted=True),), "", 100)

@@ -13,9 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.split import build_dataset
-from autoprompt_assets.engine.dataset.table import read_table
+from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, read_table
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.example import Row
 

@@ -6,20 +6,19 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from autoprompt_assets.engine.budget.bounds import (
+from autoprompt_assets.engine.budget import (
     TOKENS_PER_MESSAGE,
     UNSAID_MAX_TOKENS,
+    BudgetSpec,
     Extent,
     evaluation_bound,
+    exceeds,
 )
-from autoprompt_assets.engine.budget.budget import exceeds
-from autoprompt_assets.engine.budget.settings import BudgetSpec
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import Judge
-from autoprompt_assets.engine.llm.roles import Asked, Models
-from autoprompt_assets.engine.llm.settings import RoleSpec
-from autoprompt_assets.engine.optimizers.protocol import (
+from autoprompt_assets.engine.llm import Asked, Models, RoleSpec
+from autoprompt_assets.engine.optimizers import (
     Answer,
     Feedback,
     Probe,
@@ -29,12 +28,12 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Reply,
     Step,
     Trial,
+    make_optimizer,
 )
-from autoprompt_assets.engine.optimizers.registry import make_optimizer
-from autoprompt_assets.engine.search.bounds import comparison_bound, run_bound
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.search import comparison_bound, run_bound
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.settings import HeadroomSpec
+from autoprompt_assets.engine.statistics import HeadroomSpec
 
 ROWS = [Example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)]
 COLUMNS = frozenset(["input", "question"])

@@ -18,15 +18,15 @@ from pydantic import TypeAdapter
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table import read_table
+from autoprompt_assets.engine.dataset import DatasetSpec, read_table
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.evaluation.row import read_answer, without_answer
+from autoprompt_assets.engine.evaluation import without_answer
+from autoprompt_assets.engine.evaluation.row import read_answer
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.verdict import read_verdict
-from autoprompt_assets.engine.lint.rules import Lint
+from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import failures
 from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.resources.endpoints.replies import Reply

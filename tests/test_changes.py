@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.spec.file import load_spec
+from autoprompt_assets.engine.spec import load_spec
 from autoprompt_assets.loading import load_dataset
-from autoprompt_assets.resources.storage.store import StoreResource
+from autoprompt_assets.resources.storage import StoreResource
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
 from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project

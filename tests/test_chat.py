@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.roles import Models
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
-from autoprompt_assets.resources.endpoints.resolve import DEFAULT_MODELS
+from autoprompt_assets.engine.llm import Completion, Models, failures
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.resources.endpoints import DEFAULT_MODELS
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
 from tests.loopback import Behaviour, LoopbackServer

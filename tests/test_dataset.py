@@ -13,9 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.split import Dataset, Membership, build_dataset
-from autoprompt_assets.engine.dataset.table import read_table
+from autoprompt_assets.engine.dataset import (
+    Dataset,
+    DatasetSpec,
+    Membership,
+    build_dataset,
+    read_table,
+)
 from autoprompt_assets.engine.example import SPLITS, Row, Split
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.likeness import near

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.request import Request
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.llm import Completion, Request, failures
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
 from tests.loopback import Behaviour, LoopbackServer

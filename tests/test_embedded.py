@@ -10,9 +10,8 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.failures import ContextTooLong
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.llm import Completion, ContextTooLong
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
 

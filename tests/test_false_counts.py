@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.budget.budget import Budget
-from autoprompt_assets.engine.budget.settings import BudgetSpec
+from autoprompt_assets.engine.budget import Budget, BudgetSpec
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.spend import Spend

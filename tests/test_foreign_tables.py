@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pytest
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table import read_table
+from autoprompt_assets.engine.dataset import DatasetSpec, read_table
 from autoprompt_assets.engine.errors import InputError
 
 CSV = b"input,target\na,b\n"

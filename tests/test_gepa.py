@@ -9,23 +9,24 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.optimizers.gepa import ROUNDS, Gepa
-from autoprompt_assets.engine.optimizers.parts.prompt_text import (
-    ANSWER_LIMIT,
-    INPUT_LIMIT,
-    ROW_LIMIT,
-)
-from autoprompt_assets.engine.optimizers.parts.reflection import MOST_CHILDREN
-from autoprompt_assets.engine.optimizers.protocol import (
+from autoprompt_assets.engine.optimizers import (
+    ROUNDS,
     Answer,
     Feedback,
+    GepaSpec,
     Probe,
     Question,
     Reply,
     Step,
     Trial,
 )
-from autoprompt_assets.engine.optimizers.settings import GepaSpec
+from autoprompt_assets.engine.optimizers.gepa import Gepa
+from autoprompt_assets.engine.optimizers.parts.prompt_text import (
+    ANSWER_LIMIT,
+    INPUT_LIMIT,
+    ROW_LIMIT,
+)
+from autoprompt_assets.engine.optimizers.parts.reflection import MOST_CHILDREN
 from tests.benchmarks.simulated.landscape import landscape
 from tests.optimizer_support import (
     BASELINE,

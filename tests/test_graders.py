@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import (
-    ChoiceGrader,
+from autoprompt_assets.engine.grading import (
     ContainsGrader,
     ExactGrader,
     GraderSpec,
     JsonGrader,
-    NumberGrader,
     RegexGrader,
 )
+from autoprompt_assets.engine.grading.rules import Rule
+from autoprompt_assets.engine.grading.settings import ChoiceGrader, NumberGrader
 
 SHAPES = "This path draws a\nOptions:\n(A) circle\n(B) heptagon\n(C) hexagon\n(D) kite\n(I) sector"
 

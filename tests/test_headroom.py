@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from autoprompt_assets.engine.statistics.headroom import (
-    Headroom,
-    least_wins,
-    measure_headroom,
-    smallest_gain,
-)
-from autoprompt_assets.engine.statistics.paired import compare
+from autoprompt_assets.engine.statistics import Headroom, compare, least_wins, measure_headroom
+from autoprompt_assets.engine.statistics.headroom import smallest_gain
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.llm import failures
 from tests import hostile_bodies, hostile_headers
 from tests.hostile_search import PROMPT, Told, search

@@ -19,9 +19,9 @@ import pytest
 import sqlalchemy as sa
 
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
-from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm import Completion
 from autoprompt_assets.engine.spend import Spend
 from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, at_once, question, record, replay, start, use

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.llm import Request
 from autoprompt_assets.engine.llm.failures import AuthenticationFailed, RateLimited
-from autoprompt_assets.engine.llm.request import Request
 from tests.engine_support import Scripted
 from tests.journal_support import question, replay, use
 

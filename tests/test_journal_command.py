@@ -17,11 +17,10 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.commands.journal import prune
+from autoprompt_assets.commands import prune
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.journal.locks import search_turn
-from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.journal import Journal, search_turn
+from autoprompt_assets.engine.llm import Completion
 from tests.engine_support import make_completion
 from tests.journal_support import question
 from tests.loopback import Behaviour, LoopbackServer

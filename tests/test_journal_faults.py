@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.engine.journal import address as journal_address
-from autoprompt_assets.engine.journal.journal import Journal
 from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
-from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm import Completion
 from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, MOVE_AWAY, failing, question, refused, replay, use
 

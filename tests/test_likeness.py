@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.split import build_dataset
+from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset
 from autoprompt_assets.engine.example import SPLITS, Row, Split
 from autoprompt_assets.engine.likeness import near
 

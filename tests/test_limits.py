@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.budget.bounds import Extent, evaluation_bound
+from autoprompt_assets.engine.budget import Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.llm.request import Role
-from autoprompt_assets.engine.llm.roles import Asked, Models
-from autoprompt_assets.engine.llm.settings import RoleSpec
-from autoprompt_assets.engine.optimizers.protocol import Proposal, Proposals, Step, Trial, Unjudged
-from autoprompt_assets.engine.optimizers.registry import make_optimizer
-from autoprompt_assets.engine.search.bounds import run_bound
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec
+from autoprompt_assets.engine.optimizers import Proposal, Proposals, Step, Trial, make_optimizer
+from autoprompt_assets.engine.optimizers.protocol import Unjudged
+from autoprompt_assets.engine.search import run_bound
+from autoprompt_assets.engine.spec import ExperimentSpec
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, Project, toy_project
 

@@ -10,19 +10,18 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.options import read_options
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import (
-    ChoiceGrader,
+from autoprompt_assets.engine.grading import (
     ContainsGrader,
     ExactGrader,
     GraderSpec,
     JsonGrader,
-    NumberGrader,
     RegexGrader,
 )
+from autoprompt_assets.engine.grading.options import read_options
+from autoprompt_assets.engine.grading.rules import Rule
+from autoprompt_assets.engine.grading.settings import ChoiceGrader, NumberGrader
 from autoprompt_assets.engine.grading.verdict import read_verdict
-from autoprompt_assets.engine.lint.rules import Lint
+from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
 from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.engine.template import fields, foreign, stray

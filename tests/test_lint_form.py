@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.grading.settings import (
-    ChoiceGrader,
-    ContainsGrader,
-    GraderSpec,
-    RegexGrader,
-)
+from autoprompt_assets.engine.grading import ContainsGrader, GraderSpec, RegexGrader
+from autoprompt_assets.engine.grading.settings import ChoiceGrader
 from tests.lint_support import CODE, EXACT, JSON, JUDGED, REGEX, SENTIMENT, TAGS, lint, problem
 
 

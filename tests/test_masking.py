@@ -13,10 +13,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm import Completion, failures
+from autoprompt_assets.resources.endpoints import Endpoint
 from autoprompt_assets.resources.endpoints.replies import Reader, Reply
-from autoprompt_assets.resources.endpoints.resolve import Endpoint
 from tests.support import KEY
 from tests.test_chat import REPLY, ask, scripted, spec_of, use
 from tests.test_replies import QUESTION, TARGET

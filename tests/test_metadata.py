@@ -10,13 +10,13 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
+from autoprompt_assets.commands import show_outcome
 from autoprompt_assets.commands.run import Outcome, counted
-from autoprompt_assets.commands.terminal import show_outcome
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.optimizers.protocol import Proposal, Rejected
-from autoprompt_assets.engine.search.answer_cost import AnswerCost, AnswerCosts
+from autoprompt_assets.engine.optimizers import Proposal, Rejected
+from autoprompt_assets.engine.search import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.search.records import select
-from autoprompt_assets.engine.statistics.headroom import Headroom
+from autoprompt_assets.engine.statistics import Headroom
 from autoprompt_assets.metadata import iteration_metadata, outcome_metadata
 from tests.report_support import (
     COUNT,

@@ -10,20 +10,20 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.settings import ExactGrader
+from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.lint.rules import Lint
-from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
-from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
-from autoprompt_assets.engine.optimizers.protocol import (
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.optimizers import (
     Answer,
+    MiproSpec,
     Proposal,
     Proposals,
     Question,
     Step,
     Trial,
 )
-from autoprompt_assets.engine.optimizers.settings import MiproSpec
+from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
 from tests.benchmarks.simulated.landscape import landscape
 from tests.benchmarks.simulated.proposer import propose
 

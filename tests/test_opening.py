@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.llm.failures import (
+from autoprompt_assets.engine.llm import (
     CallError,
     ContentFiltered,
     ContextTooLong,
     RefusedAlike,
     RequestRefused,
-    ServerFailed,
 )
+from autoprompt_assets.engine.llm.failures import ServerFailed
 from tests.engine_support import Scripted, evaluate, evaluator, examples
 
 NO = RequestRefused("no", 400, "bad", "x")

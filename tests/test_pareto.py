@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.optimizers import Trial
 from autoprompt_assets.engine.optimizers.parts.pareto import (
     HALF_LEAD,
     PRIOR_ROWS,
@@ -16,7 +17,6 @@ from autoprompt_assets.engine.optimizers.parts.pareto import (
     front,
     merits,
 )
-from autoprompt_assets.engine.optimizers.protocol import Trial
 from tests.optimizer_support import trial
 
 

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table import open_table, read_table
+from autoprompt_assets.engine.dataset import DatasetSpec, open_table, read_table
 from autoprompt_assets.engine.errors import InputError
 
 NAN = float("nan")

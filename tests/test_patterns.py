@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.grade import Grade
+from autoprompt_assets.engine.grading import Grade, RegexGrader
 from autoprompt_assets.engine.grading.linear import linear
 from autoprompt_assets.engine.grading.pattern_worker import CPU_S
 from autoprompt_assets.engine.grading.regex_search import _WORKER, PatternTooSlow, last_match
 from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import RegexGrader
 from tests.support import Project, csv_of
 
 ATOMS = [

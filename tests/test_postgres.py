@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.errors import JournalError
+from autoprompt_assets.engine.journal import Journal, read_wear
 from autoprompt_assets.engine.journal import address as journal_address
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.journal.readings import read_wear
 from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
 from tests.engine_support import make_completion
 from tests.journal_support import (

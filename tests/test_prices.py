@@ -12,17 +12,19 @@ import pytest
 from genai_prices import Usage, calc_price
 from upath import UPath
 
-from autoprompt_assets.engine.budget.budget import refuse_unpriced
-from autoprompt_assets.engine.budget.settings import BudgetSpec
+from autoprompt_assets.engine.budget import BudgetSpec, refuse_unpriced
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.evaluation.result import charged
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.settings import PriceSpec
+from autoprompt_assets.engine.evaluation import charged
+from autoprompt_assets.engine.llm import Completion, PriceSpec
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.resources.endpoints.prices import price_of
-from autoprompt_assets.resources.endpoints.resolve import DEFAULT_MODELS, DEFAULT_WRITERS, Endpoint
+from autoprompt_assets.resources.endpoints import (
+    DEFAULT_MODELS,
+    DEFAULT_WRITERS,
+    Endpoint,
+    price_of,
+)
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.searches import SearchStore
+from autoprompt_assets.resources.storage import SearchStore
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
 from tests.test_chat import REPLY, ask, scripted, spec_of, use

@@ -15,14 +15,12 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.settings import ChoiceGrader, ModelGrader, NumberGrader
+from autoprompt_assets.engine.grading import ModelGrader
+from autoprompt_assets.engine.grading.settings import ChoiceGrader, NumberGrader
+from autoprompt_assets.engine.journal import Journal, read_wear
 from autoprompt_assets.engine.journal import address as journal_address
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.journal.readings import read_wear
-from autoprompt_assets.engine.llm.request import Role
-from autoprompt_assets.engine.llm.roles import Asked, Models
-from autoprompt_assets.engine.llm.settings import RoleSpec
-from autoprompt_assets.engine.statistics.readings import Reading, RowSet, grader_key, pair_key
+from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec
+from autoprompt_assets.engine.statistics import Reading, RowSet, grader_key, pair_key
 from tests.journal_support import at_once, failing, start, use
 
 FIRST, SECOND = Candidate("Name it."), Candidate("Name the shape.", (Demo("a", "b"),))

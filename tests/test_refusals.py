@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.llm import failures, request
-from autoprompt_assets.engine.llm.failures import Misfit, RequestRefused
+from autoprompt_assets.engine.llm import Misfit, RequestRefused, failures, request
 from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.engine_support import asked
 from tests.test_replies import READER

@@ -8,10 +8,9 @@ from email.utils import formatdate
 
 import pytest
 
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm import Completion, failures
+from autoprompt_assets.resources.endpoints import Endpoint
 from autoprompt_assets.resources.endpoints.replies import Reader, Reply
-from autoprompt_assets.resources.endpoints.resolve import Endpoint
 from tests.engine_support import asked
 from tests.support import KEY
 from tests.test_chat import REPLY, ask, scripted, spec_of

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm import Completion, failures
 from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.support import KEY
 from tests.test_replies import QUESTION, READER, TARGET

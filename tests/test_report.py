@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.optimizers.protocol import Proposal, Rejected
+from autoprompt_assets.engine.optimizers import Proposal, Rejected
+from autoprompt_assets.engine.report import Report, Row, render, wear
 from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, Mark, draw
-from autoprompt_assets.engine.report.phrases import p_value, wear
-from autoprompt_assets.engine.report.report import Report, Row, render
-from autoprompt_assets.engine.search.records import Best, Decision, Iteration, Scored
+from autoprompt_assets.engine.report.phrases import p_value
+from autoprompt_assets.engine.search import Best, Decision, Iteration, Scored
 from autoprompt_assets.engine.spend import Spend
 from tests.report_support import (
     SPEND,

@@ -9,20 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.journal import Calls, Journal, settled_form
 from autoprompt_assets.engine.journal import calls as calls_module
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.forms import ShapeKey, settled_form
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.failures import (
+from autoprompt_assets.engine.journal.forms import ShapeKey
+from autoprompt_assets.engine.llm import (
+    PLAIN,
     CallError,
-    ConnectionFailed,
+    Completion,
+    Keep,
     Misfit,
     ParameterRefused,
+    Request,
+    RequestForm,
     RequestRefused,
 )
-from autoprompt_assets.engine.llm.request import Keep, Request
-from autoprompt_assets.engine.llm.request_form import PLAIN, RequestForm
+from autoprompt_assets.engine.llm.failures import ConnectionFailed
 from tests.engine_support import make_completion
 from tests.journal_support import question, use
 

@@ -9,8 +9,8 @@ import pytest
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.targets import check_targets
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.grading import check_targets
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.loading import load_dataset
 from tests.support import csv_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.grading import make_grader
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, fill, foreign, literal, stray
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import Scripted, evaluator, examples

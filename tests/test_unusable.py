@@ -15,8 +15,9 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.grading.judge import Judge
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.llm.failures import EndpointDown, RequestRefused, ServerFailed
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import RequestRefused
+from autoprompt_assets.engine.llm.failures import EndpointDown, ServerFailed
 from autoprompt_assets.resources.endpoints.first_replies import FIRST_REPLIES
 from autoprompt_assets.resources.endpoints.pacing import START_WINDOW
 from tests.engine_support import Scripted, evaluate, evaluator, examples

@@ -17,26 +17,20 @@ from typing import Any
 from aiohttp import web
 from upath import UPath
 
-from autoprompt_assets.engine.budget.bounds import Extent
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.budget import Extent
+from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.lint.rules import Lint
-from autoprompt_assets.engine.llm.roles import Models
-from autoprompt_assets.engine.optimizers.protocol import Judge, Proposal, Unjudged
-from autoprompt_assets.engine.optimizers.registry import make_optimizer
-from autoprompt_assets.engine.optimizers.settings import RescoreSpec
-from autoprompt_assets.engine.search.bounds import comparison_bound, run_bound
-from autoprompt_assets.engine.search.history import History
-from autoprompt_assets.engine.search.records import Iteration
-from autoprompt_assets.engine.search.search import Search
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.grading import make_grader
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.optimizers import Judge, Proposal, RescoreSpec, make_optimizer
+from autoprompt_assets.engine.optimizers.protocol import Unjudged
+from autoprompt_assets.engine.search import History, Iteration, Search, comparison_bound, run_bound
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.searches import SearchStore
+from autoprompt_assets.resources.storage import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
 

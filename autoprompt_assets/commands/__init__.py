@@ -10,3 +10,7 @@ wear        how often sealed rows were read
 terminal    what a run shows
 webserver   Dagster's pages, guarded by `webguard`; `instance` opens Dagster's home
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

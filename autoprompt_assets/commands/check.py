@@ -8,21 +8,18 @@ from dataclasses import dataclass
 
 from autoprompt_assets.commands.plan import Plan, priced_models, within
 from autoprompt_assets.configuration import Bench
-from autoprompt_assets.engine.budget.bounds import UNSAID_MAX_TOKENS
-from autoprompt_assets.engine.budget.budget import exceeds
+from autoprompt_assets.engine.budget import UNSAID_MAX_TOKENS, exceeds
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset.split import Dataset
+from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.errors import InputError, shown
-from autoprompt_assets.engine.lint.rules import Lint
-from autoprompt_assets.engine.llm.roles import Models
-from autoprompt_assets.engine.optimizers.rescore import Apart, unscored
-from autoprompt_assets.engine.optimizers.settings import AutoSpec, DemosSpec, MiproSpec
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.optimizers import Apart, AutoSpec, DemosSpec, MiproSpec, unscored
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.loading import load_dataset
-from autoprompt_assets.resources.endpoints.keys import key_problems
-from autoprompt_assets.resources.endpoints.resolve import OPENAI_URL, Endpoint
+from autoprompt_assets.resources.endpoints import OPENAI_URL, Endpoint, key_problems
 from autoprompt_assets.resources.home import refuse_unusable_journal
 from autoprompt_assets.search_session import rescored
 

@@ -10,12 +10,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.split import build_dataset
-from autoprompt_assets.engine.dataset.table import read_table
+from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, read_table
 from autoprompt_assets.engine.errors import InputError, shown
-from autoprompt_assets.engine.spec.file import load_spec
-from autoprompt_assets.resources.endpoints.resolve import DEFAULT_MODELS, DEFAULT_WRITERS
+from autoprompt_assets.engine.spec import load_spec
+from autoprompt_assets.resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
 from autoprompt_assets.resources.experiments import NAME, SPEC_FILE
 from autoprompt_assets.resources.whole_file import replacing
 

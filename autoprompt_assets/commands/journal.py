@@ -13,14 +13,15 @@ from rich.text import Text
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.errors import shown as quoted
-from autoprompt_assets.engine.journal.locks import Work, pruning
-from autoprompt_assets.engine.journal.usage import (
+from autoprompt_assets.engine.journal import (
     Account,
     Ledger,
     Selection,
+    Work,
     delete,
     forget_forms,
     hit_rate,
+    pruning,
     read_forms,
     read_ledger,
     read_selection,

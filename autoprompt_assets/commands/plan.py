@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from autoprompt_assets.configuration import Bench
-from autoprompt_assets.engine.budget.bounds import Extent, evaluation_bound
-from autoprompt_assets.engine.budget.budget import refuse_too_small, refuse_unpriced
+from autoprompt_assets.engine.budget import (
+    Extent,
+    evaluation_bound,
+    refuse_too_small,
+    refuse_unpriced,
+)
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset.split import Dataset
+from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.example import SPLITS, Example, Split
-from autoprompt_assets.engine.journal.usage import read_answers
-from autoprompt_assets.engine.llm.request import Role
-from autoprompt_assets.engine.llm.roles import Models
-from autoprompt_assets.engine.search.bounds import comparison_bound, run_bound
-from autoprompt_assets.engine.search.estimate import Estimate, likely
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.journal import read_answers
+from autoprompt_assets.engine.llm import Models, Role
+from autoprompt_assets.engine.search import Estimate, comparison_bound, likely, run_bound
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.resources.storage.store import ExperimentStore
+from autoprompt_assets.resources.storage import ExperimentStore
 from autoprompt_assets.search_session import Session, rescored
 
 

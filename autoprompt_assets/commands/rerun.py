@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from autoprompt_assets.configuration import Bench
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.identity import canonical_json
-from autoprompt_assets.resources.storage.searches import SearchStore
-from autoprompt_assets.resources.storage.store import ExperimentStore
+from autoprompt_assets.resources.storage import ExperimentStore, SearchStore
 from autoprompt_assets.search_session import Session, open_session
 
 

@@ -16,16 +16,21 @@ from autoprompt_assets.commands.instance import open_instance, working_storage
 from autoprompt_assets.configuration import Bench
 from autoprompt_assets.definitions import ASSETS, CHECKS
 from autoprompt_assets.engine.errors import RunFailed
-from autoprompt_assets.engine.report.phrases import optimism, wear
-from autoprompt_assets.engine.search.answer_cost import AnswerCost, AnswerCosts
-from autoprompt_assets.engine.search.records import Best, Iteration, Scored, TestOutcome
+from autoprompt_assets.engine.report import optimism, wear
+from autoprompt_assets.engine.search import (
+    AnswerCost,
+    AnswerCosts,
+    Best,
+    Iteration,
+    Scored,
+    TestOutcome,
+)
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.headroom import Headroom
-from autoprompt_assets.engine.statistics.paired import Comparison
+from autoprompt_assets.engine.statistics import Comparison, Headroom
 from autoprompt_assets.partitions import iteration_range
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.report_input import path_spend
-from autoprompt_assets.resources.storage.store import required
+from autoprompt_assets.resources.storage import required
 from autoprompt_assets.search_session import open_session, read_history
 
 INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from autoprompt_assets.commands.run import Outcome
 from autoprompt_assets.engine.controls import for_terminal
-from autoprompt_assets.engine.evaluation.result import RowResult, Summary
+from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.report import phrases
-from autoprompt_assets.engine.search.answer_cost import AnswerCost
+from autoprompt_assets.engine.search import AnswerCost
 from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.progress import LogProgress, Tally
 

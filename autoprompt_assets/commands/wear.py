@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoprompt_assets.engine.dataset.split import Dataset
-from autoprompt_assets.engine.journal.readings import read_wear
-from autoprompt_assets.engine.report.phrases import wear
-from autoprompt_assets.engine.statistics.headroom import least_wins
-from autoprompt_assets.engine.statistics.readings import level_of
+from autoprompt_assets.engine.dataset import Dataset
+from autoprompt_assets.engine.journal import read_wear
+from autoprompt_assets.engine.report import wear
+from autoprompt_assets.engine.statistics import least_wins, level_of
 
 
 def wear_lines(journal: str, data: Dataset) -> Iterator[str]:

@@ -11,3 +11,7 @@ limiter       how many calls at a time; `pacing` after a refusal
 prices        list prices
 embedded      the small model that is served in this process
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,10 +13,7 @@ from typing import Self
 import aiohttp
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.request import Keep, Request, Role
-from autoprompt_assets.engine.llm.roles import Asked
+from autoprompt_assets.engine.llm import Asked, Completion, Keep, Request, Role, failures
 from autoprompt_assets.resources.endpoints.first_replies import FirstReplies
 from autoprompt_assets.resources.endpoints.keys import key_problems, read_key
 from autoprompt_assets.resources.endpoints.limiter import Limiter

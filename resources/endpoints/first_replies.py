@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.roles import Asked
+from autoprompt_assets.engine.llm import Asked, failures
 
 FIRST_REPLIES = 16
 """A model that fails seven replies of ten, with which no evaluation is completed, begins so in one

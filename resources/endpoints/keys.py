@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
-from autoprompt_assets.engine.llm.request import Role
+from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.resources.endpoints.resolve import Endpoint
 from autoprompt_assets.resources.env_file import read_env
 from autoprompt_assets.resources.home import ENV_FILE

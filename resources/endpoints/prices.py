@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from autoprompt_assets.engine.llm.settings import PriceSpec
+from autoprompt_assets.engine.llm import PriceSpec
 from autoprompt_assets.engine.price import Price, Tiers
 from autoprompt_assets.resources.endpoints.resolve import Endpoint
 

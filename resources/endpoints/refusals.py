@@ -13,8 +13,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from autoprompt_assets.engine.fields import LIMITS
-from autoprompt_assets.engine.llm.failures import Misfit
-from autoprompt_assets.engine.llm.request_form import SYSTEM
+from autoprompt_assets.engine.llm import SYSTEM, Misfit
 
 if TYPE_CHECKING:
     from autoprompt_assets.resources.endpoints.reply_errors import ErrorBody

@@ -15,10 +15,7 @@ from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.json_text import is_shallow
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import Completion, is_message
-from autoprompt_assets.engine.llm.request import Request
-from autoprompt_assets.engine.llm.roles import Asked
+from autoprompt_assets.engine.llm import Asked, Completion, Request, failures, is_message
 from autoprompt_assets.engine.text import size_of
 from autoprompt_assets.resources.endpoints.masking import KeyMask
 from autoprompt_assets.resources.endpoints.refusals import misfit

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.engine.llm.completion import CUT_OFF, FILTERED, TOOL_CALLS
+from autoprompt_assets.engine.llm import CUT_OFF, FILTERED, TOOL_CALLS, failures
 from autoprompt_assets.resources.endpoints.refusals import is_about_system
 
 _WHOLE = frozenset(

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import origin
-from autoprompt_assets.engine.llm.request import Role
-from autoprompt_assets.engine.llm.settings import EndpointSpec, RoleSpec
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.llm import EndpointSpec, Role, RoleSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 
 OPENAI_URL = "https://api.openai.com/v1"
 VLLM_URL = "http://127.0.0.1:8000/v1"

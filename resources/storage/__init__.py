@@ -5,3 +5,7 @@ files        JSON and Parquet, written whole or not at all
 searches     one search's files
 evaluations  its evaluations, row by row
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

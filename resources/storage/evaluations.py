@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from autoprompt_assets.engine.evaluation.result import RowResult, Summary
-from autoprompt_assets.engine.search.records import Sink, summary_json
+from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.search import Sink, summary_json
 from autoprompt_assets.resources.storage.files import (
     ParquetWriter,
     parquet_writer,

@@ -10,11 +10,11 @@ from typing import Any, cast
 from upath import UPath
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.result import Summary
+from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.example import Split
-from autoprompt_assets.engine.grading.grade import Outcome
+from autoprompt_assets.engine.grading import Outcome
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.engine.search.records import (
+from autoprompt_assets.engine.search import (
     Best,
     Iteration,
     Scored,
@@ -28,8 +28,7 @@ from autoprompt_assets.engine.search.records import (
     summary_json,
 )
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.headroom import Headroom
-from autoprompt_assets.engine.statistics.paired import Comparison
+from autoprompt_assets.engine.statistics import Comparison, Headroom
 from autoprompt_assets.resources.storage.evaluations import EvaluationFiles
 from autoprompt_assets.resources.storage.files import read_json, sweep, write_json, write_text
 

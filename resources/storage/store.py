@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from upath import UPath
 
-from autoprompt_assets.engine.budget.bounds import Extent
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.split import Dataset, Membership
+from autoprompt_assets.engine.budget import Extent
+from autoprompt_assets.engine.dataset import Dataset, DatasetSpec, Membership
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.example import SPLITS, Example, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash

@@ -19,19 +19,16 @@ from pathlib import Path
 
 from upath import UPath
 
-from autoprompt_assets.engine.budget.budget import UNLIMITED
+from autoprompt_assets.engine.budget import UNLIMITED
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.result import RowResult, Summary
-from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult, Summary
 from autoprompt_assets.engine.example import Example, SplitRows
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.grading import make_grader
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.store import ExperimentStore
+from autoprompt_assets.resources.storage import ExperimentStore
 from tests.benchmarks.measure import INSTRUCTION, MODEL, Figures, Meter, question, tell
 
 SEARCH = "0123456789ab"

@@ -17,7 +17,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.identity import canonical_json
-from autoprompt_assets.engine.llm.roles import Asked, Models
+from autoprompt_assets.engine.llm import Asked, Models
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.tags import room_for_numbers
 from autoprompt_assets.engine.template import fields

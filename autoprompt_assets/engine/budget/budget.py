@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from autoprompt_assets.engine.budget.settings import BudgetSpec
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm.roles import Models
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 
 

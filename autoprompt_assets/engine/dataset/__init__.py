@@ -4,3 +4,7 @@ settings   what a user says of the dataset and its splits
 split      the rows and their splits
 table/     reading CSV, JSONL, JSON and Parquet
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

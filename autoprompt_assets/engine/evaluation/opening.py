@@ -12,8 +12,7 @@ from collections.abc import Iterator
 
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation.result import RowResult, unmeasured_line, unmeasured_reason
-from autoprompt_assets.engine.llm.failures import RefusedAlike, RequestRefused
-from autoprompt_assets.engine.llm.request import Role
+from autoprompt_assets.engine.llm import RefusedAlike, RequestRefused, Role
 
 FIRST_ROWS = 5
 _SCHEMAS = ("response_format", "json_schema", "guided_json", "structured output")

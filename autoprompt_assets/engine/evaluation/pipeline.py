@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
-from autoprompt_assets.engine.budget.bounds import Extent, evaluation_bound
-from autoprompt_assets.engine.budget.budget import UNLIMITED, Budget, BudgetSpent
+from autoprompt_assets.engine.budget import UNLIMITED, Budget, BudgetSpent, Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, UnmeasuredRows
 from autoprompt_assets.engine.evaluation.opening import Opening
 from autoprompt_assets.engine.evaluation.result import RowResult, Totals
 from autoprompt_assets.engine.evaluation.row import Answered, Asker
 from autoprompt_assets.engine.example import Example, SplitRows
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.llm.roles import Models
+from autoprompt_assets.engine.journal import Calls
+from autoprompt_assets.engine.llm import Models
 from autoprompt_assets.engine.spend import CallCounts, Spend
 
 BATCH = 64

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.grade import Grade, Outcome
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.failures import RequestRefused
-from autoprompt_assets.engine.llm.roles import Models
+from autoprompt_assets.engine.grading import Grade, Outcome
+from autoprompt_assets.engine.llm import Completion, Models, RequestRefused
 from autoprompt_assets.engine.price import Price
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.paired import DECIMALS, score_interval
+from autoprompt_assets.engine.statistics import DECIMALS, score_interval
 
 MOST_REASONS = 100
 

@@ -8,17 +8,17 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.evaluation.result import RowResult
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.grade import Grade, Grader, unparsable
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.failures import (
+from autoprompt_assets.engine.grading import Grade, Grader, unparsable
+from autoprompt_assets.engine.journal import Calls
+from autoprompt_assets.engine.llm import (
     CallError,
+    Completion,
     ContentFiltered,
     ContextTooLong,
+    Models,
+    Request,
     RequestRefused,
 )
-from autoprompt_assets.engine.llm.request import Request
-from autoprompt_assets.engine.llm.roles import Models
 
 
 @dataclass(frozen=True)

@@ -11,3 +11,7 @@ json_answers     JSON in an answer
 patterns         regular expressions; `regex_search`, `pattern_worker`, `linear`
 targets          targets that no answer could match
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,7 @@ from autoprompt_assets.engine.grading.grade import Grader
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.settings import ModelGrader
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 
 
 def make_grader(experiment: ExperimentSpec) -> Grader:

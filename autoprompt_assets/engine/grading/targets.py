@@ -39,7 +39,7 @@ from autoprompt_assets.engine.grading.settings import (
     RegexGrader,
 )
 from autoprompt_assets.engine.json_text import MOST_LEVELS, parse_json
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.text import fold
 
 MOST_LINES = 10

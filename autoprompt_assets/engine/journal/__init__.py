@@ -14,3 +14,7 @@ locks      who is at work on a journal
 spill      answers that could not be written, kept in files until it opens again
 usage      what the journal holds and what it cost; taking old answers out
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

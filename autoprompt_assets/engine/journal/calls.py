@@ -10,9 +10,15 @@ from typing import Any, Self
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal.journal import Journal
 from autoprompt_assets.engine.journal.shapes import LEAD_S, Shape, Shapes
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.failures import CallError, RequestRefused
-from autoprompt_assets.engine.llm.request import LLM, Keep, Request, Role
+from autoprompt_assets.engine.llm import (
+    LLM,
+    CallError,
+    Completion,
+    Keep,
+    Request,
+    RequestRefused,
+    Role,
+)
 from autoprompt_assets.engine.spend import CallCounts
 
 Before = Callable[[], Awaitable[None]]

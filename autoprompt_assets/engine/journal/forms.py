@@ -15,8 +15,7 @@ from autoprompt_assets.engine.journal.address import shown
 from autoprompt_assets.engine.journal.groups import Groups
 from autoprompt_assets.engine.journal.schema import failure, open_database
 from autoprompt_assets.engine.journal.tables import request_forms
-from autoprompt_assets.engine.llm.request import Request
-from autoprompt_assets.engine.llm.request_form import PLAIN, RequestForm, shape_of
+from autoprompt_assets.engine.llm import PLAIN, Request, RequestForm, shape_of
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,8 @@ from autoprompt_assets.engine.journal.readings import register
 from autoprompt_assets.engine.journal.rows import Rows, storable
 from autoprompt_assets.engine.journal.schema import failure, open_database
 from autoprompt_assets.engine.journal.spill import Spill, take_in
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.request import Request
-from autoprompt_assets.engine.statistics.readings import Reading
+from autoprompt_assets.engine.llm import Completion, Request
+from autoprompt_assets.engine.statistics import Reading
 
 
 class Journal:

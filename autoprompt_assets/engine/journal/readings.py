@@ -13,7 +13,7 @@ from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.journal.address import shown
 from autoprompt_assets.engine.journal.schema import exclusive, failure, open_existing
 from autoprompt_assets.engine.journal.tables import readings, row_sets, set_rows
-from autoprompt_assets.engine.statistics.readings import Reading, RowSet, input_number, share_wear
+from autoprompt_assets.engine.statistics import Reading, RowSet, input_number, share_wear
 
 CHUNK = 1000
 """Rows that one statement names."""

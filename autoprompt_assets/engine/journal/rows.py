@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from autoprompt_assets.engine.journal.tables import completions, usage
-from autoprompt_assets.engine.llm.completion import Completion
+from autoprompt_assets.engine.llm import Completion
 
 READ_LIMIT = 500
 

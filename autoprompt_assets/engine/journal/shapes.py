@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.journal.forms import JournalForms, ShapeKey
-from autoprompt_assets.engine.llm.failures import ParameterRefused, RequestRefused
-from autoprompt_assets.engine.llm.request import Request, Role
-from autoprompt_assets.engine.llm.request_form import (
+from autoprompt_assets.engine.llm import (
     PLAIN,
     SYSTEM,
+    ParameterRefused,
+    Request,
     RequestForm,
+    RequestRefused,
+    Role,
     has_system,
     shape_of,
 )

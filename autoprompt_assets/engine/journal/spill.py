@@ -25,8 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from autoprompt_assets.engine.journal.address import database_file, shown
 from autoprompt_assets.engine.journal.rows import Rows, checksum
 from autoprompt_assets.engine.journal.schema import exclusive, failure
-from autoprompt_assets.engine.llm.completion import Completion
-from autoprompt_assets.engine.llm.request import Request, Role, request_key
+from autoprompt_assets.engine.llm import Completion, Request, Role, request_key
 
 FORMAT = "autoprompt unwritten answers 1"
 

@@ -21,7 +21,7 @@ from autoprompt_assets.engine.journal.tables import (
     request_forms,
     usage,
 )
-from autoprompt_assets.engine.llm.request_form import RequestForm
+from autoprompt_assets.engine.llm import RequestForm
 
 _SPACE = {"sqlite": "VACUUM", "postgresql": f"VACUUM {completions.name}"}
 

@@ -4,3 +4,7 @@ rules        what a candidate must have and must not
 answer_form  what the first prompt says about the answer's form
 copies       texts of rows that an instruction must not quote
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autoprompt_assets.engine.grading.settings import (
+from autoprompt_assets.engine.grading import (
     ContainsGrader,
     ExactGrader,
     GraderSpec,

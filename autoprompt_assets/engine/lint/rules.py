@@ -33,7 +33,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.settings import GraderSpec
+from autoprompt_assets.engine.grading import GraderSpec
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint.answer_form import Mark, marks
 from autoprompt_assets.engine.lint.copies import Leaks

@@ -10,3 +10,7 @@ reasoning         thoughts in a completion, told from its answer
 usage             what a server says of its cache
 failures          how a call can fail
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,3 +9,7 @@ resumes it. Its randomness is a hash of (seed, step, purpose).
     opro, gepa, demos, mipro, auto, rescore   the strategies
     parts/     what they share
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.lint.rules import names
+from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.optimizers.parts.merge_pairs import Pair, best_pair, joined
 from autoprompt_assets.engine.optimizers.parts.pareto import drawn, front
 from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules

@@ -19,7 +19,7 @@ from typing import Any
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.lint.rules import names
+from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.optimizers.parts.demo_sampling import balanced, demo_sets
 from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
 from autoprompt_assets.engine.optimizers.parts.space import Point, Space, with_own

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.lint.rules import names
+from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
 from autoprompt_assets.engine.optimizers.parts.writing import Drafts, Task, write

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.grade import Outcome
+from autoprompt_assets.engine.grading import Outcome
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import room_for_numbers
 from autoprompt_assets.engine.text import size_of

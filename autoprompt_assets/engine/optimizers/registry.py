@@ -28,7 +28,7 @@ from autoprompt_assets.engine.optimizers.settings import (
     OproSpec,
     RescoreSpec,
 )
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 
 __all__ = ["longest_question", "make_optimizer"]
 

@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset.split import near_id
+from autoprompt_assets.engine.dataset import near_id
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Example, Split
-from autoprompt_assets.engine.lint.copies import Leaks
+from autoprompt_assets.engine.lint import Leaks
 from autoprompt_assets.engine.optimizers.protocol import Judge, Proposal, Proposals, Reply, Step
 
 _SCORED_ON: tuple[Split, ...] = ("test", "validation")

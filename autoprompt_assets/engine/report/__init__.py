@@ -6,3 +6,7 @@ chart     scores over iterations
 tree      who descends from whom
 diff      what changed between two prompts
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

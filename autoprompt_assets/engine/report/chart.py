@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoprompt_assets.engine.search.records import Decision
+from autoprompt_assets.engine.search import Decision
 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 744, 26, 266

@@ -9,10 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from autoprompt_assets.engine.report.tree import Entry
-from autoprompt_assets.engine.search.records import Best, TestOutcome
+from autoprompt_assets.engine.search import Best, TestOutcome
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.paired import Comparison
-from autoprompt_assets.engine.statistics.readings import level_of
+from autoprompt_assets.engine.statistics import Comparison, level_of
 
 PREVIEW = 90
 MOST_SHOWN = 20_000

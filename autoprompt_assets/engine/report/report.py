@@ -15,15 +15,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from autoprompt_assets.engine.controls import CONTROLS, for_page
-from autoprompt_assets.engine.optimizers.protocol import Rejected
+from autoprompt_assets.engine.optimizers import Rejected
 from autoprompt_assets.engine.report import phrases
 from autoprompt_assets.engine.report.chart import Mark, draw
 from autoprompt_assets.engine.report.tree import Entry, entries, tree
-from autoprompt_assets.engine.search.answer_cost import AnswerCost, AnswerCosts
-from autoprompt_assets.engine.search.records import Best, Iteration, Scored, TestOutcome
+from autoprompt_assets.engine.search import (
+    AnswerCost,
+    AnswerCosts,
+    Best,
+    Iteration,
+    Scored,
+    TestOutcome,
+)
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.headroom import Headroom
-from autoprompt_assets.engine.statistics.race import Gate
+from autoprompt_assets.engine.statistics import Gate, Headroom
 
 __all__ = ["Report", "Row", "render"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoprompt_assets.engine.report.diff import Change, change
-from autoprompt_assets.engine.search.records import Best, Iteration, Scored
+from autoprompt_assets.engine.search import Best, Iteration, Scored
 
 DEEPEST = 12
 """Levels that are indented: what lies deeper stands below its parent at the same level."""

@@ -9,3 +9,7 @@ bounds       what it can be charged at most
 estimate     what it will likely be charged
 answer_cost  what one answer costs in use
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

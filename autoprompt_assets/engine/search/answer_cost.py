@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.result import Summary
+from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.search.records import Scored, TestOutcome
 
 NOTABLE = 1.5

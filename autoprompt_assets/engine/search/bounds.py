@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autoprompt_assets.engine.budget.bounds import (
+from autoprompt_assets.engine.budget import (
     BYTES_PER_TOKEN,
     TOKENS_PER_MESSAGE,
     Extent,
@@ -24,21 +24,22 @@ from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import LIMITS
-from autoprompt_assets.engine.lint.rules import TIMES_FIELDS, longest_instruction
-from autoprompt_assets.engine.llm.roles import Models
-from autoprompt_assets.engine.optimizers.gepa import ROUNDS
-from autoprompt_assets.engine.optimizers.parts.writing import AGAIN, MOST_PROBLEM
-from autoprompt_assets.engine.optimizers.protocol import Sizes
-from autoprompt_assets.engine.optimizers.registry import longest_question
-from autoprompt_assets.engine.optimizers.settings import (
+from autoprompt_assets.engine.lint import TIMES_FIELDS, longest_instruction
+from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.optimizers import (
+    AGAIN,
+    MOST_PROBLEM,
+    ROUNDS,
     AutoSpec,
     DemosSpec,
     GepaSpec,
     MiproSpec,
     OproSpec,
     RescoreSpec,
+    Sizes,
+    longest_question,
 )
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.text import size_of
 

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from autoprompt_assets.engine.budget.budget import Budget
+from autoprompt_assets.engine.budget import Budget
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import UnmeasuredRows
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.result import RowResult, Summary
+from autoprompt_assets.engine.evaluation import Evaluator, RowResult, Summary
 from autoprompt_assets.engine.example import SplitRows
-from autoprompt_assets.engine.optimizers.protocol import Proposal
+from autoprompt_assets.engine.optimizers import Proposal
 from autoprompt_assets.engine.search.records import Records, Scored
-from autoprompt_assets.engine.statistics.paired import Pairs
-from autoprompt_assets.engine.statistics.race import Gate, looks
+from autoprompt_assets.engine.statistics import Gate, Pairs, looks
 
 GATE = Gate()
 

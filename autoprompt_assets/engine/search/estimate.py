@@ -10,20 +10,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from autoprompt_assets.engine.budget.bounds import count_fields
+from autoprompt_assets.engine.budget import count_fields
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.example import Example, Split
-from autoprompt_assets.engine.grading.settings import ExactGrader, JsonGrader
+from autoprompt_assets.engine.grading import ExactGrader, JsonGrader
 from autoprompt_assets.engine.identity import canonical_json
-from autoprompt_assets.engine.lint.rules import longest_instruction
-from autoprompt_assets.engine.llm.request import Role
-from autoprompt_assets.engine.llm.roles import Asked, Models
-from autoprompt_assets.engine.optimizers.protocol import Sizes
-from autoprompt_assets.engine.optimizers.registry import longest_question
-from autoprompt_assets.engine.optimizers.settings import AutoSpec, DemosSpec, GepaSpec, MiproSpec
+from autoprompt_assets.engine.lint import longest_instruction
+from autoprompt_assets.engine.llm import Asked, Models, Role
+from autoprompt_assets.engine.optimizers import (
+    AutoSpec,
+    DemosSpec,
+    GepaSpec,
+    MiproSpec,
+    Sizes,
+    longest_question,
+)
 from autoprompt_assets.engine.search.bounds import candidates_of, conversations_of
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 
 RACED = 0.5

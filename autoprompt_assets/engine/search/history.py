@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.optimizers.protocol import Step, Trial
+from autoprompt_assets.engine.optimizers import Step, Trial
 from autoprompt_assets.engine.search.records import Best, Iteration, Scored, select
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.headroom import Headroom
+from autoprompt_assets.engine.statistics import Headroom
 
 
 @dataclass(frozen=True)

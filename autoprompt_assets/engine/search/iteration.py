@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autoprompt_assets.engine.budget.bounds import Prompts, calls_bound
-from autoprompt_assets.engine.budget.budget import Budget, BudgetSpent
+from autoprompt_assets.engine.budget import Budget, BudgetSpent, Prompts, calls_bound
 from autoprompt_assets.engine.errors import InputError, UnmeasuredRows
-from autoprompt_assets.engine.evaluation.result import RowResult, charged
-from autoprompt_assets.engine.evaluation.row import without_answer
+from autoprompt_assets.engine.evaluation import RowResult, charged, without_answer
 from autoprompt_assets.engine.example import Example, SplitRows
-from autoprompt_assets.engine.lint.rules import names
-from autoprompt_assets.engine.llm.failures import CallError, ContentFiltered, ContextTooLong
-from autoprompt_assets.engine.optimizers.protocol import (
+from autoprompt_assets.engine.lint import names
+from autoprompt_assets.engine.llm import CallError, ContentFiltered, ContextTooLong
+from autoprompt_assets.engine.optimizers import (
     Answer,
     Feedback,
     Judge,

@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.result import RowResult, Summary
+from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.example import Split
-from autoprompt_assets.engine.grading.grade import Outcome
-from autoprompt_assets.engine.optimizers.protocol import Proposal, Rejected, Trial
+from autoprompt_assets.engine.grading import Outcome
+from autoprompt_assets.engine.optimizers import Proposal, Rejected, Trial
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.headroom import Headroom
-from autoprompt_assets.engine.statistics.paired import Comparison
+from autoprompt_assets.engine.statistics import Comparison, Headroom
 
 Status = Literal["scored", "unusable", "stopped"]
 Decision = Literal["baseline", "accepted", "survived", "dropped"]

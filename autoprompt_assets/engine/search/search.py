@@ -7,29 +7,31 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
-from autoprompt_assets.engine.budget.budget import Budget, BudgetSpent, refuse_too_small
+from autoprompt_assets.engine.budget import Budget, BudgetSpent, refuse_too_small
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, MissingInput
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.result import RowResult, Summary
+from autoprompt_assets.engine.evaluation import Evaluator, RowResult, Summary
 from autoprompt_assets.engine.example import Example, SplitRows
-from autoprompt_assets.engine.grading.grade import Outcome
-from autoprompt_assets.engine.optimizers.protocol import Judge, Optimizer, Proposal
+from autoprompt_assets.engine.grading import Outcome
+from autoprompt_assets.engine.optimizers import Judge, Optimizer, Proposal
 from autoprompt_assets.engine.search.contest import Scoring
 from autoprompt_assets.engine.search.history import History
 from autoprompt_assets.engine.search.iteration import Step
 from autoprompt_assets.engine.search.records import Iteration, Records, Scored, TestOutcome
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.headroom import Headroom, measure_headroom
-from autoprompt_assets.engine.statistics.paired import Comparison, compare, same
-from autoprompt_assets.engine.statistics.readings import (
+from autoprompt_assets.engine.statistics import (
+    Comparison,
+    Headroom,
     Reading,
     Readings,
     RowSet,
+    compare,
     grader_key,
     level_of,
+    measure_headroom,
     pair_key,
+    same,
 )
 
 UNREAD = 0.5

@@ -4,3 +4,7 @@ experiment   the experiment, composed from the parts' own settings
 file         reading it, overrides included
 yaml_text    YAML without its traps
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,18 +12,18 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from autoprompt_assets.engine.budget.settings import BudgetSpec
+from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.controls import obeyed
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
+from autoprompt_assets.engine.dataset import DatasetSpec
 from autoprompt_assets.engine.fields import (
     Frozen,
     Number,
     Whole,
 )
-from autoprompt_assets.engine.grading.settings import GraderSpec, ModelGrader
+from autoprompt_assets.engine.grading import GraderSpec, ModelGrader
 from autoprompt_assets.engine.keys import shared_keys
-from autoprompt_assets.engine.llm.settings import EndpointSpec, RolesSpec
-from autoprompt_assets.engine.optimizers.settings import (
+from autoprompt_assets.engine.llm import EndpointSpec, RolesSpec
+from autoprompt_assets.engine.optimizers import (
     AutoSpec,
     DemosSpec,
     GepaSpec,
@@ -31,7 +31,7 @@ from autoprompt_assets.engine.optimizers.settings import (
     OproSpec,
     OptimizerSpec,
 )
-from autoprompt_assets.engine.statistics.settings import HeadroomSpec
+from autoprompt_assets.engine.statistics import HeadroomSpec
 from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
 
 REVIEW_NAMES = frozenset(["response", "answer"])

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import origin
-from autoprompt_assets.engine.llm.settings import EndpointSpec
+from autoprompt_assets.engine.llm import EndpointSpec
 from autoprompt_assets.engine.spec.experiment import ExperimentSpec
 from autoprompt_assets.engine.spec.yaml_text import parse_yaml, read_mapping, shown
 

@@ -6,3 +6,7 @@ race       when a candidate is dropped, as rows come in
 headroom   how much a test can still show
 readings   how often a sealed test has been read, and what that costs
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

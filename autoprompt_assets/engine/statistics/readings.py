@@ -27,9 +27,9 @@ from typing import Any, Protocol
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.settings import GraderSpec, ModelGrader
+from autoprompt_assets.engine.grading import GraderSpec, ModelGrader
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.llm.roles import Asked, Models
+from autoprompt_assets.engine.llm import Asked, Models
 from autoprompt_assets.engine.statistics.paired import LEVEL
 
 SHARED = 10

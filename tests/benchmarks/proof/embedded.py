@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from autoprompt_assets.engine.budget.budget import UNLIMITED
+from autoprompt_assets.engine.budget import UNLIMITED
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.search.search import Search
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.spec import ExperimentSpec
 from tests.benchmarks.measure import ROOT
 from tests.benchmarks.proof.curves import Curve
 from tests.benchmarks.proof.searching import MOST_ITERATIONS, Rows, Subject, example, searched

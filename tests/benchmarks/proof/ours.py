@@ -11,8 +11,8 @@ from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Split
-from autoprompt_assets.engine.search.search import Search
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.spec import ExperimentSpec
 from tests.benchmarks.proof.curves import Curve
 from tests.benchmarks.proof.searching import MOST_ITERATIONS, Rows, Subject, example, searched
 from tests.benchmarks.simulated.landscape import Landscape, landscape

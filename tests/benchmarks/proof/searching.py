@@ -10,23 +10,19 @@ from pathlib import Path
 from upath import UPath
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.evaluation.pipeline import Evaluator
-from autoprompt_assets.engine.evaluation.row import Asker
+from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split, SplitRows
-from autoprompt_assets.engine.grading.registry import make_grader
+from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.journal.calls import Calls
-from autoprompt_assets.engine.journal.journal import Journal
-from autoprompt_assets.engine.lint.rules import Lint
-from autoprompt_assets.engine.optimizers.protocol import Optimizer
-from autoprompt_assets.engine.optimizers.registry import make_optimizer
-from autoprompt_assets.engine.search.history import History
-from autoprompt_assets.engine.search.search import Search
-from autoprompt_assets.engine.spec.experiment import ExperimentSpec
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.optimizers import Optimizer, make_optimizer
+from autoprompt_assets.engine.search import History, Search
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics.readings import Reading
+from autoprompt_assets.engine.statistics import Reading
 from autoprompt_assets.resources.llm import LLMResource
-from autoprompt_assets.resources.storage.store import ExperimentStore
+from autoprompt_assets.resources.storage import ExperimentStore
 from tests.benchmarks.proof.curves import Curve
 from tests.benchmarks.subject import Quiet
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.lint.rules import TIMES_FIELDS, longest_instruction
+from autoprompt_assets.engine.lint import TIMES_FIELDS, longest_instruction
 from autoprompt_assets.engine.tags import tagged
 from autoprompt_assets.engine.template import INPUT, fields
 

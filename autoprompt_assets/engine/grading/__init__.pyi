@@ -1,0 +1,12 @@
+from .grade import Grade as Grade
+from .grade import Grader as Grader
+from .grade import Outcome as Outcome
+from .grade import unparsable as unparsable
+from .registry import make_grader as make_grader
+from .settings import ContainsGrader as ContainsGrader
+from .settings import ExactGrader as ExactGrader
+from .settings import GraderSpec as GraderSpec
+from .settings import JsonGrader as JsonGrader
+from .settings import ModelGrader as ModelGrader
+from .settings import RegexGrader as RegexGrader
+from .targets import check_targets as check_targets
