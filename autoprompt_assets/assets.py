@@ -258,3 +258,13 @@ def require_home(context: dg.AssetExecutionContext) -> None:
         problem = foreign_instance(root)
     if problem:
         raise dg.Failure(description=problem, allow_retries=False)
+
+
+STAGES = (
+    (dataset, baseline_score),
+    (optimizer_iterations,),
+    (best_prompt, test_comparison),
+)
+"""All assets, in the order and the runs in which they are made: assets of different partitions
+cannot stand in one run.
+"""

@@ -122,4 +122,4 @@ def best_is_better(
     )
 
 
-ALL = [test_rows_are_sealed, few_rows_unmeasured, spend_within_budget, best_is_better]
+CHECKS = [test_rows_are_sealed, few_rows_unmeasured, spend_within_budget, best_is_better]

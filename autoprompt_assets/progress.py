@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
@@ -52,6 +52,8 @@ class LogProgress:
     """Progress as log lines: each costs milliseconds, so one in `every_s` seconds at most."""
 
     every_s: float = 5.0
+    totals: CallCounts = field(default_factory=CallCounts)
+    """The calls of every piece of work that was done."""
 
     def notice(self, text: str) -> None:
         """See `engine.evaluate.Progress`."""

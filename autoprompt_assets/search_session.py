@@ -14,7 +14,7 @@ from autoprompt_assets.changes import deciding, since_last
 from autoprompt_assets.engine.budget import refuse_unpriced
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, JournalError
-from autoprompt_assets.engine.evaluation import Asker, Evaluator, Progress
+from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split, SplitRows
 from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.identity import content_hash
@@ -34,6 +34,7 @@ from autoprompt_assets.engine.search import History, Iteration, Search, comparis
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import CallCounts, Spend
 from autoprompt_assets.interrupts import run_interruptible
+from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.resources.experiments import ExperimentsResource
 from autoprompt_assets.resources.home import home_folder, search_lock
 from autoprompt_assets.resources.llm import LLMResource
@@ -139,7 +140,7 @@ class Session:
         return rescored(self.spec, self.files)
 
     @contextmanager
-    def opened(self, progress: Progress) -> Iterator[Desk]:
+    def opened(self, progress: LogProgress) -> Iterator[Desk]:
         """The search, open for work: models connected, every call through the journal."""
         turn = search_turn(self.journal, self.search_id, progress.notice)
         lock = search_lock(self.search_id, self.files.lock_folder, progress.notice)
@@ -147,11 +148,11 @@ class Session:
             self.records.sweep()
             stack = AsyncExitStack()
             try:
-                yield Desk(runner, runner.run(self._open(stack, progress)))
+                yield Desk(runner, runner.run(self._open(stack, progress)), progress.totals)
             finally:
                 runner.run(stack.aclose())
 
-    async def _open(self, stack: AsyncExitStack, progress: Progress) -> Search:
+    async def _open(self, stack: AsyncExitStack, progress: LogProgress) -> Search:
         # Under the lock of the search, so that all of its runs reckon with the first one's prices.
         self.records.write_prices({role.role: role.price for role in self.models.roles})
         models = self.pinned().models
@@ -193,6 +194,8 @@ class Desk:
 
     runner: asyncio.Runner
     search: Search
+    totals: CallCounts
+    """What all work adds to."""
 
     def do(self, work: Coroutine[Any, Any, T]) -> tuple[T, CallCounts]:
         """What `work` returns, and what happened to its calls.
@@ -203,7 +206,9 @@ class Desk:
         counts = self.search.evaluator.calls.counts
         before = replace(counts)
         result = run_interruptible(self.runner, self._finished(work))
-        return result, counts.since(before)
+        done = counts.since(before)
+        self.totals.add(done)
+        return result, done
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
         try:

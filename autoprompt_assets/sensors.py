@@ -14,13 +14,11 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.loading import load_dataset
-from autoprompt_assets.partitions import ITERATIONS
+from autoprompt_assets.partitions import GRID, ITERATIONS
 from autoprompt_assets.resources.experiments import (
     ExperimentsResource,
 )
 from autoprompt_assets.resources.storage import StoreResource
-
-SINGLE = ("dataset", "baseline_score", "best_prompt", "test_comparison")
 
 
 @dg.sensor(minimum_interval_seconds=30)
@@ -80,8 +78,11 @@ def start_backfill(context: dg.SensorEvaluationContext, name: str, backfill: str
     assert context.repository_def is not None
     graph = context.repository_def.asset_graph
     keys = [f"{name}|{iteration}" for iteration in ITERATIONS.get_partition_keys()]
-    wanted = {AssetKeyPartitionKey(AssetKey(asset), name) for asset in SINGLE}
-    wanted |= {AssetKeyPartitionKey(AssetKey("optimizer_iterations"), key) for key in keys}
+    wanted = {
+        AssetKeyPartitionKey(asset, key)
+        for asset in graph.materializable_asset_keys
+        for key in (keys if graph.get(asset).partitions_def == GRID else [name])
+    }
     context.instance.add_backfill(
         PartitionBackfill.from_asset_graph_subset(
             backfill_id=backfill,

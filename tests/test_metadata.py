@@ -16,6 +16,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.optimizers import Proposal, Rejected
 from autoprompt_assets.engine.search import AnswerCost, AnswerCosts
 from autoprompt_assets.engine.search.records import select
+from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.engine.statistics import Headroom
 from autoprompt_assets.metadata import iteration_metadata, outcome_metadata
 from tests.report_support import (
@@ -40,7 +41,7 @@ KNOWN = {first().candidate.id: first().candidate}
 def outcome() -> Outcome:
     best = select(first(), story())
     end = outcome_of(32, 4)
-    counts = {"made": 5, "replayed": 0, "failed": 0}
+    counts = CallCounts(made=5)
     files = ("best_request.json", "r.html")
     return Outcome(
         "toy", SEARCH, first(), best, end, room(), counted(story()), SPEND, *files, calls=counts

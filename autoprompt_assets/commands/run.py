@@ -5,16 +5,18 @@ Three runs, as the UI's backfill makes them: one run cannot mix assets of differ
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
+from autoprompt_assets.assets import STAGES, optimizer_iterations
+from autoprompt_assets.checks import CHECKS
 from autoprompt_assets.commands.begun import Begun
 from autoprompt_assets.commands.instance import open_instance, working_storage
 from autoprompt_assets.configuration import Bench
-from autoprompt_assets.definitions import ASSETS, CHECKS
 from autoprompt_assets.engine.errors import RunFailed
 from autoprompt_assets.engine.report import optimism, wear
 from autoprompt_assets.engine.search import (
@@ -25,7 +27,7 @@ from autoprompt_assets.engine.search import (
     Scored,
     TestOutcome,
 )
-from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.spend import CallCounts, Spend
 from autoprompt_assets.engine.statistics import Comparison, Headroom
 from autoprompt_assets.partitions import iteration_range
 from autoprompt_assets.progress import LogProgress
@@ -35,18 +37,13 @@ from autoprompt_assets.search_session import open_session, read_history
 
 INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-STAGES: tuple[tuple[str, ...], ...] = (
-    ("dataset", "baseline_score"),
-    ("optimizer_iterations",),
-    ("best_prompt", "test_comparison"),
-)
 
 
 @dataclass
 class Outcome:
     """A finished run. `spend` is what its path costs, at list prices.
 
-    `calls`, `usd_paid` and `cached_tokens` (of prompts, from the provider's cache) are this run's.
+    `calls` are this run's.
     """
 
     experiment: str
@@ -64,9 +61,7 @@ class Outcome:
     """Why the search ended before its last iteration; empty where it did not."""
     ended: str = ""
     """How its last iteration ended, where that gave no candidate."""
-    calls: dict[str, int] = field(default_factory=dict)
-    usd_paid: float = 0.0
-    cached_tokens: int = 0
+    calls: CallCounts = field(default_factory=CallCounts)
 
     @property
     def answers(self) -> AnswerCosts:
@@ -119,14 +114,18 @@ class Outcome:
             "headroom": self.headroom.as_json(),
             "candidates": self.candidates,
             "stopped": self.stopped or None,
-            "calls": self.calls,
+            "calls": {
+                "made": self.calls.made,
+                "replayed": self.calls.replayed,
+                "failed": self.calls.failed,
+            },
             "tokens": {
                 "prompt": self.spend.prompt_tokens,
                 "completion": self.spend.completion_tokens,
             },
             "usd": None if unpriced else round(self.spend.usd, 6),
-            "usd_paid": None if unpriced else round(self.usd_paid, 6),
-            "cached_tokens": self.cached_tokens,
+            "usd_paid": None if unpriced else round(self.calls.usd, 6),
+            "cached_tokens": self.calls.cached,
             "best_request": self.request,
             "report": self.report,
         }
@@ -140,13 +139,12 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
             it was not started.
     """
     resources, begun = bench.definitions(progress), Begun.now(name, bench)
-    calls, usd, cached = {"made": 0, "replayed": 0, "failed": 0}, 0.0, 0
     with open_instance() as instance:
         for stage in STAGES:
             begun.refuse_changed(progress)
             with working_storage(instance):
                 result = dg.materialize(
-                    [*ASSETS, *CHECKS],
+                    [*itertools.chain(*STAGES), *CHECKS],
                     selection=dg.AssetSelection.assets(*stage),
                     instance=instance,
                     resources=resources,
@@ -156,10 +154,6 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
                 )
             for event in result.get_asset_materialization_events():
                 data = event.step_materialization_data.materialization.metadata
-                for kind in calls:
-                    calls[kind] += int(_value(data, f"calls {kind}"))
-                usd += _value(data, "usd paid now")
-                cached += int(_value(data, "prompt tokens cached"))
                 begun.search = begun.search or _text(data, "search")
             if not result.success:
                 if _interrupted(result):
@@ -186,9 +180,7 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         session.records.report_path,
         next((step.reason for step in steps if step.status == "stopped"), ""),
         steps[-1].reason if steps and steps[-1].status == "unusable" else "",
-        calls,
-        usd,
-        cached,
+        progress.totals,
     )
 
 
@@ -206,9 +198,9 @@ def counted(steps: Sequence[Iteration]) -> dict[str, int]:
     }
 
 
-def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:
+def _partition(name: str, stage: Sequence[dg.AssetsDefinition]) -> dict[str, Any]:
     tags = {"autoprompt/experiment": name}
-    if stage != ("optimizer_iterations",):
+    if optimizer_iterations not in stage:
         return {"partition_key": name, "tags": tags}
     first, last = iteration_range(name)
     return {
@@ -222,11 +214,6 @@ def _partition(name: str, stage: tuple[str, ...]) -> dict[str, Any]:
 
 def _answer(cost: AnswerCost | None) -> dict[str, Any] | None:
     return cost.as_json() if cost else None
-
-
-def _value(metadata: Mapping[str, Any], name: str) -> float:
-    value = metadata.get(name)
-    return float(value.value) if value is not None else 0.0
 
 
 def _text(metadata: Mapping[str, Any], name: str) -> str:

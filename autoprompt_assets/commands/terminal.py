@@ -159,11 +159,11 @@ def _cost(outcome: Outcome) -> str:
         if spend.unpriced == spend.calls:
             price = "not known (set roles.*.price)"
     else:
-        price += f" at list prices; paid now: ${outcome.usd_paid:.4f}"
-    if outcome.cached_tokens and spend.usd:
-        price += f" ({outcome.cached_tokens:,} prompt tokens came from the provider's cache)"
+        price += f" at list prices; paid now: ${calls.usd:.4f}"
+    if calls.cached and spend.usd:
+        price += f" ({calls.cached:,} prompt tokens came from the provider's cache)"
     return (
-        f"calls: {calls['made']} made, {calls['replayed']} replayed, {calls['failed']} failed; "
+        f"calls: {calls.made} made, {calls.replayed} replayed, {calls.failed} failed; "
         f"tokens: {spend.prompt_tokens} prompt, {spend.completion_tokens} completion; "
         f"cost of the search: {price}"
     )

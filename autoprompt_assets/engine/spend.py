@@ -67,3 +67,11 @@ class CallCounts:
             self.usd - before.usd,
             self.cached - before.cached,
         )
+
+    def add(self, more: CallCounts) -> None:
+        """Count `more` as well."""
+        self.made += more.made
+        self.replayed += more.replayed
+        self.failed += more.failed
+        self.usd += more.usd
+        self.cached += more.cached
