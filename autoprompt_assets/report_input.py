@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.report import Report, Row, render
+from autoprompt_assets.engine.report import ComparedRow, Report, render
 from autoprompt_assets.engine.search import Best, History, Scored, TestOutcome
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.search_session import Session
@@ -48,7 +48,7 @@ def path_spend(history: History, outcome: TestOutcome) -> Spend:
     return spend if same else spend.plus(outcome.best.spend)
 
 
-def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[Row]:
+def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[ComparedRow]:
     """The test rows, one by one: the report keeps those on which the two prompts disagree."""
     choices = session.spec.roles.target.choices
 
@@ -61,7 +61,7 @@ def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[Row]:
         for scored in (baseline, best.scored)
     )
     for first, second in zip(before, after, strict=True):
-        yield Row(
+        yield ComparedRow(
             id=first["id"],
             input=first["input"],
             target=first["target"],

@@ -1,5 +1,4 @@
 from .pipeline import Evaluator as Evaluator
-from .pipeline import Progress as Progress
 from .result import RowResult as RowResult
 from .result import Summary as Summary
 from .result import charged as charged

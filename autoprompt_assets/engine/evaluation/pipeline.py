@@ -39,7 +39,7 @@ class Progress(Protocol):
         """
 
 
-class Race(Protocol):
+class EarlyEnd(Protocol):
     """Decides after complete batches whether an evaluation goes on."""
 
     @property
@@ -94,7 +94,7 @@ class Evaluator:
         label: str,
         budget: Budget,
         keep: Callable[[Sequence[RowResult]], None],
-        race: Race | None = None,
+        race: EarlyEnd | None = None,
     ) -> Totals:
         """Ask about every row and grade the answers; `keep` is handed the rows in their order.
 
@@ -153,11 +153,11 @@ class _Pipeline:
         self._most_open = 2 * evaluator.concurrency + BATCH
         self._moved = asyncio.Event()
         self._totals = Totals(evaluator.models)
-        self._race: Race | None = None
+        self._race: EarlyEnd | None = None
         self._budget = UNLIMITED
         self._beyond = ""
 
-    async def run(self, rows: SplitRows, budget: Budget, race: Race | None) -> Totals:
+    async def run(self, rows: SplitRows, budget: Budget, race: EarlyEnd | None) -> Totals:
         self._race, looks = race, race.looks if race else ()
         self._budget = budget
         seen = 0

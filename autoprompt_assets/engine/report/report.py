@@ -17,7 +17,7 @@ from markupsafe import Markup
 from autoprompt_assets.engine.controls import CONTROLS, for_page
 from autoprompt_assets.engine.optimizers import Rejected
 from autoprompt_assets.engine.report import phrases
-from autoprompt_assets.engine.report.chart import Mark, draw
+from autoprompt_assets.engine.report.chart import ScorePoint, draw
 from autoprompt_assets.engine.report.tree import Entry, entries, tree
 from autoprompt_assets.engine.search import (
     AnswerCost,
@@ -30,11 +30,11 @@ from autoprompt_assets.engine.search import (
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import Gate, Headroom
 
-__all__ = ["Report", "Row", "render"]
+__all__ = ["ComparedRow", "Report", "render"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedRow:
     """One sealed test row: what baseline and best answered, and what that was worth."""
 
     id: str
@@ -65,7 +65,7 @@ class Report:
     iterations: Sequence[Iteration]
     best: Best
     outcome: TestOutcome
-    rows: Iterable[Row]
+    rows: Iterable[ComparedRow]
     spend: Spend
 
 
@@ -73,8 +73,8 @@ class Report:
 class Disagreements:
     """The sealed rows that one of the two prompts had more right than the other."""
 
-    wins: Sequence[Row]
-    losses: Sequence[Row]
+    wins: Sequence[ComparedRow]
+    losses: Sequence[ComparedRow]
 
 
 def render(report: Report) -> str:
@@ -136,7 +136,7 @@ def _visible(value: Any) -> Any:
     return value.replace("\r\n", "\n").replace("\r", "\n").translate(CONTROLS)
 
 
-def _mark(entry: Entry) -> Mark:
+def _mark(entry: Entry) -> ScorePoint:
     """A dropped candidate stands at its estimate; the interval of its own rows says little."""
     scored, proposal = entry.scored, entry.scored.proposal
     low, high = scored.summary.ci95
@@ -150,7 +150,7 @@ def _mark(entry: Entry) -> Mark:
     label += f", {proposal.note}" if proposal.note else ""
     at = scored.estimate if dropped else scored.summary.score
     interval = (at, at) if dropped else (low, high)
-    return Mark(
+    return ScorePoint(
         entry.iteration, at, interval, scored.selectable, entry.chosen, label, scored.decision
     )
 
@@ -173,7 +173,7 @@ def _ended(iterations: Sequence[Iteration]) -> list[tuple[str, str, str, int]]:
     return ended
 
 
-def _disagreements(rows: Iterable[Row]) -> Disagreements:
+def _disagreements(rows: Iterable[ComparedRow]) -> Disagreements:
     """As the scores count them: a row that either prompt left unmeasured is none."""
     wins, losses = [], []
     for row in rows:

@@ -30,7 +30,7 @@ from autoprompt_assets.engine.text import size_of
 
 
 @dataclass
-class Step:
+class IterationRun:
     """Iteration `number` of a search, under way.
 
     `train` are the rows that a candidate may be tried on, by id; `left` is the budget that is left

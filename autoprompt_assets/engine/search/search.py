@@ -16,7 +16,7 @@ from autoprompt_assets.engine.grading import Outcome
 from autoprompt_assets.engine.optimizers import Judge, Optimizer, Proposal
 from autoprompt_assets.engine.search.contest import Scoring
 from autoprompt_assets.engine.search.history import History
-from autoprompt_assets.engine.search.iteration import Step
+from autoprompt_assets.engine.search.iteration import IterationRun
 from autoprompt_assets.engine.search.records import Iteration, Records, Scored, TestOutcome
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
@@ -159,7 +159,7 @@ class Search:
             ended = Iteration(iteration, "stopped", stop)
         else:
             judge, train, left = self.judge, self.train, self.budget
-            step = Step(iteration, history, validation, self.scoring, judge, train, left)
+            step = IterationRun(iteration, history, validation, self.scoring, judge, train, left)
             ended = await step.run(optimizer)
         self.records.write_iteration(ended)
         return ended
