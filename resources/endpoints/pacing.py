@@ -86,8 +86,9 @@ class Pace:
         self._paused_s = self._lost_s = 0.0
         self._refused, self._share = 0, 0.0
         self._backoff_s = 0.0
-        # Those refusals, the least served per second between them where pauses count, and the
-        # end of "lifted": a rate limit that is far below the pace refuses at every pace, too.
+        # Refusals in a row that no slower pace explains, the least served per second between
+        # them where pauses count, and the end of mode "lifted": a rate limit that is far below
+        # the pace refuses at every pace, too.
         self._strikes, self._proved, self._until = 0, math.inf, 0.0
 
     def answered(self, start: Start, latency: float, limit: int, now: float) -> None:

@@ -106,7 +106,7 @@ def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
             conflicting += len(group)
             example = example or identity
         else:
-            # Not the first: which row is kept must not hang on the file's order. The shortest has
+            # Not the first: which row is kept must not depend on the file's order. The shortest has
             # the fewest characters that no one sees.
             usable.append(min(group, key=lambda row: (len(row.input), row.input, row.target)))
             duplicates += len(group) - 1

@@ -191,7 +191,7 @@ class _Pipeline:
         """Wait until the batch's worst case fits beside what is charged and what is under way.
 
         A batch never costs more than its bound, so one that fits beside the bounds of those under
-        way would fit when they have settled, too: who is admitted does not hang on when they do.
+        way would fit when they have settled, too: who is admitted does not depend on when they do.
         """
         if not budget.limited:
             return Spend()
@@ -206,7 +206,7 @@ class _Pipeline:
         return bound
 
     async def _room(self) -> None:
-        """Wait until the endpoint may soon run out of rows to be asked about."""
+        """Block while enough rows are queued for the endpoint."""
         while True:
             while self._batches and self._batches[0].task.done():
                 await self._settle()

@@ -27,7 +27,7 @@ completions = sa.Table(
     sa.Column("experiment", sa.Text, nullable=False),
     sa.Column("endpoint", sa.Text, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
-    # Last, for SQLite walks a long row from its begin and a replay does not want this.
+    # Last column: SQLite reads a row from left to right, and a replay does not want this.
     sa.Column("body", sa.Text, nullable=False),
 )
 usage = sa.Table(

@@ -47,7 +47,7 @@ BYTES_PER_CHARACTER = 4
 REASON_BYTES = 4096
 """A grader's reason, where no review model gives one."""
 FIGURES = 1024
-"""Bytes of a question that hang on what it shows: numbers, marks of cuts, tags with a number."""
+"""Bytes of a question that depend on what it shows: numbers, marks of cuts, numbered tags."""
 
 
 def comparison_bound(

@@ -33,8 +33,8 @@ def suggestions(
     with warnings.catch_warnings():
         # Multivariate sampling was called experimental before Optuna 5.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        # All trials have all coordinates, so there is nothing to group; nothing runs in parallel,
-        # so there is nothing to lie about.
+        # All trials have all coordinates, so there is nothing to group; `constant_liar` matters
+        # for parallel trials only.
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=STARTUP,
             seed=seed,
