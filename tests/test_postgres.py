@@ -21,6 +21,7 @@ from tests.journal_support import (
     record,
     refused,
     replay,
+    replayed,
     start,
     use,
 )
@@ -129,7 +130,7 @@ def test_two_connections_at_most_are_held(server: PostgreSQL) -> None:
     async def work(journal: Journal) -> int:
         for _ in range(5):
             answers = (journal.record(question(str(n)), ANSWER) for n in range(20))
-            reads = (journal.replay([question(str(n))]) for n in range(20))
+            reads = (replayed(journal, [question(str(n))]) for n in range(20))
             await asyncio.gather(*answers, *reads)
         name = url.rsplit("/", 1)[1]
         ((count,),) = server.execute(
@@ -161,7 +162,9 @@ def test_stopped_server_is_said_and_has_every_answer_when_it_is_back(
         writers = [asyncio.create_task(write(journal, n, enough)) for n in range(20)]
         await enough.wait()
         await asyncio.to_thread(server.stop)
-        everyone = asyncio.gather(*writers, journal.replay([question("q")]), return_exceptions=True)
+        everyone = asyncio.gather(
+            *writers, replayed(journal, [question("q")]), return_exceptions=True
+        )
         ended = await asyncio.wait_for(everyone, 20)
         for error in ended:
             assert isinstance(error, JournalError)
@@ -182,7 +185,10 @@ def test_lock_that_lasts_is_said(server: PostgreSQL, monkeypatch: pytest.MonkeyP
     async def work(journal: Journal) -> None:
         with server.connect(url) as other, other.transaction():
             other.execute("LOCK TABLE completions")
-            for attempt in (journal.record(question("q"), ANSWER), journal.replay([question("q")])):
+            for attempt in (
+                journal.record(question("q"), ANSWER),
+                replayed(journal, [question("q")]),
+            ):
                 with pytest.raises(JournalError, match="another program holds it"):
                     await asyncio.wait_for(attempt, 5)
 
@@ -203,7 +209,7 @@ def test_changed_answer_is_asked_again_and_takes_its_place(server: PostgreSQL) -
     server.execute("UPDATE completions SET message = '{}'", url)
 
     async def work(journal: Journal) -> None:
-        assert await journal.replay([question("q")]) == [None]
+        assert await replayed(journal, [question("q")]) == [None]
         assert await journal.record(question("q"), ANSWER) == ANSWER
 
     use(url, work)

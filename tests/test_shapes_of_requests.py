@@ -25,7 +25,7 @@ from autoprompt_assets.engine.llm import (
 )
 from autoprompt_assets.engine.llm.failures import ConnectionFailed
 from tests.engine_support import make_completion
-from tests.journal_support import question, use
+from tests.journal_support import question, replayed, use
 
 BASE = replace(question("q"), parameters={"max_tokens": 5, "temperature": 0.0, "seed": 1})
 NEWER = Misfit("max_tokens", "max_completion_tokens")
@@ -144,7 +144,7 @@ def test_a_process_that_comes_second_takes_over_the_form_of_the_first(url: str) 
             await llm.begun.wait()
             await journal.forms.settle(ShapeKey.of(BASE), other)
             await answer
-            assert await journal.replay([other.apply(BASE)]) == [await answer]
+            assert await replayed(journal, [other.apply(BASE)]) == [await answer]
         return llm
 
     llm = use(url, run)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 from autoprompt_assets.engine.budget import UNLIMITED, Budget, BudgetSpent, Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, UnmeasuredRows
 from autoprompt_assets.engine.evaluation.opening import Opening
 from autoprompt_assets.engine.evaluation.result import RowResult, Totals
-from autoprompt_assets.engine.evaluation.row import Answered, Asker
+from autoprompt_assets.engine.evaluation.row import Asker
 from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.journal import Calls
 from autoprompt_assets.engine.llm import Models
 from autoprompt_assets.engine.spend import CallCounts, Spend
 
 BATCH = 64
-"""Rows that are admitted to the budget, and looked up in the journal, at once."""
+"""Rows that are admitted to the budget at once."""
 ROWS_AHEAD = 8192
 """Rows that may wait, answered, for a slow one before them."""
 
@@ -126,16 +126,22 @@ class Evaluator:
         return Opening(label, rows, self.unmeasured if self.needed else None)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Batch:
-    """Rows under way, and what they can cost at most."""
+    """Rows that were admitted together, what they can cost at most, and how many are open."""
 
-    task: asyncio.Task[list[RowResult]]
+    first: int
+    examples: Sequence[Example]
     bound: Spend
+    rows: list[RowResult | None]
+    open: int
 
 
 class _Pipeline:
-    """Batches under way: admitted and started in order, and settled in the same order."""
+    """Batches under way: admitted and started in order, and settled in the same order.
+
+    Lanes take the rows of admitted batches one after another, each from its question to its grade.
+    """
 
     def __init__(
         self,
@@ -149,8 +155,8 @@ class _Pipeline:
         self._evaluator, self._candidate, self._group = evaluator, candidate, group
         self._told, self._keep, self._opening = told, keep, opening
         self._batches: deque[_Batch] = deque()
-        self._open = 0
-        self._most_open = 2 * evaluator.concurrency + BATCH
+        self._queue: deque[tuple[_Batch, int]] = deque()
+        self._lanes, self._most_lanes = 0, 2 * evaluator.concurrency + BATCH
         self._moved = asyncio.Event()
         self._totals = Totals(evaluator.models)
         self._race: EarlyEnd | None = None
@@ -166,9 +172,7 @@ class _Pipeline:
                 break
             bound = await self._admit(examples, budget)
             await self._room()
-            self._open += len(examples)
-            task = self._group.create_task(self._batch(seen, examples))
-            self._batches.append(_Batch(task, bound))
+            self._start(_Batch(seen, examples, bound, [None] * len(examples), len(examples)))
             seen += len(examples)
             if race and seen in looks:
                 await self._settle_all()
@@ -208,17 +212,44 @@ class _Pipeline:
     async def _room(self) -> None:
         """Block while enough rows are queued for the endpoint."""
         while True:
-            while self._batches and self._batches[0].task.done():
+            while self._batches and not self._batches[0].open:
                 await self._settle()
             ahead = len(self._batches) * BATCH
-            if self._open < self._most_open and ahead < ROWS_AHEAD + self._most_open:
+            if len(self._queue) < BATCH and ahead < ROWS_AHEAD + self._most_lanes:
                 return
-            self._moved.clear()
-            await self._moved.wait()
+            await self._move()
+
+    async def _move(self) -> None:
+        """Wait until a row is done."""
+        self._moved.clear()
+        await self._moved.wait()
+
+    def _start(self, batch: _Batch) -> None:
+        self._batches.append(batch)
+        self._queue.extend((batch, place) for place in range(batch.open))
+        for _ in range(min(self._most_lanes - self._lanes, len(self._queue))):
+            self._lanes += 1
+            self._group.create_task(self._lane())
+
+    async def _lane(self) -> None:
+        asker = self._evaluator.asker
+        while self._queue:
+            batch, place = self._queue.popleft()
+            row = await asker.row(self._candidate, batch.examples[place])
+            batch.rows[place] = row
+            batch.open -= 1
+            self._moved.set()
+            self._told(row)
+            if self._opening:
+                self._opening.settle(batch.first + place, row)
+        self._lanes -= 1
 
     async def _settle(self) -> None:
-        rows = await self._batches[0].task
+        """Take in the first batch, once its rows are done."""
+        while self._batches[0].open:
+            await self._move()
         batch, before = self._batches.popleft(), self._totals.spend
+        rows = [row for row in batch.rows if row is not None]
         self._totals.add(rows)
         # Answers that were paid and are under way are let in first.
         spend = self._totals.spend.minus(before)
@@ -226,49 +257,6 @@ class _Pipeline:
         self._keep(rows)
         if self._race:
             self._race.add(rows)
-
-    async def _batch(self, first: int, examples: Sequence[Example]) -> list[RowResult]:
-        """The results of `examples`, of which the first is row `first` of the split."""
-        asker = self._evaluator.asker
-        built = [asker.request(self._candidate, example) for example in examples]
-        requests = await asker.calls.fit(built)
-        stored = await asker.calls.replay(requests)
-        found: list[RowResult | Answered | None] = [
-            None if completion is None else asker.read(example, completion)
-            for example, completion in zip(examples, stored, strict=True)
-        ]
-        answered = [one for one in found if isinstance(one, Answered)]
-        verdicts = iter(await asker.calls.replay([one.review for one in answered]))
-        work: list[RowResult | asyncio.Task[RowResult]] = []
-        for number, (one, example, request) in enumerate(
-            zip(found, examples, requests, strict=True), first
-        ):
-            if one is None:
-                work.append(self._live(number, asker.ask(example, request)))
-            elif isinstance(one, Answered):
-                verdict = next(verdicts)
-                work.append(
-                    self._live(number, asker.judge(one))
-                    if verdict is None
-                    else self._done(number, asker.judged(one, verdict))
-                )
-            else:
-                work.append(self._done(number, one))
-        return [one if isinstance(one, RowResult) else await one for one in work]
-
-    def _live(self, number: int, row: Coroutine[Any, Any, RowResult]) -> asyncio.Task[RowResult]:
-        async def ended() -> RowResult:
-            return self._done(number, await row)
-
-        return self._group.create_task(ended())
-
-    def _done(self, number: int, row: RowResult) -> RowResult:
-        self._open -= 1
-        self._moved.set()
-        self._told(row)
-        if self._opening:
-            self._opening.settle(number, row)
-        return row
 
 
 def batches(

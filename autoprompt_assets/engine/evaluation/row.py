@@ -8,7 +8,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.evaluation.result import RowResult
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import Grade, Grader, unparsable
+from autoprompt_assets.engine.grading import Grade, Grader, Outcome, unparsable
 from autoprompt_assets.engine.journal import Calls
 from autoprompt_assets.engine.llm import (
     CallError,
@@ -19,16 +19,6 @@ from autoprompt_assets.engine.llm import (
     Request,
     RequestRefused,
 )
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A row whose answer the review model is to judge."""
-
-    example: Example
-    completion: Completion
-    answer: str
-    review: Request
 
 
 @dataclass(frozen=True)
@@ -48,56 +38,45 @@ class Asker:
         messages = candidate.messages(example.input, as_choice=is_choice, columns=columns)
         return target.request(messages, self.replicate, **candidate.parameters)
 
-    async def ask(self, example: Example, request: Request) -> RowResult:
-        """One row that the journal does not know, from its question to its grade."""
+    async def row(self, candidate: Candidate, example: Example) -> RowResult:
+        """One row, from its question to its grade."""
         try:
-            completion = await self.calls.complete(request, looked_up=True)
+            completion = await self.calls.complete(self.request(candidate, example))
         except (ContentFiltered, ContextTooLong) as error:
             return RowResult(example, None, Grade(0.0, "refused", _reason(error)))
         except CallError as error:
-            if error.fatal:
-                raise
-            grade = Grade(None, "error", _reason(error))
-            refused = error if isinstance(error, RequestRefused) else None
-            return RowResult(example, None, grade, transient=error.transient, refused=refused)
-        read = self.read(example, completion)
-        return read if isinstance(read, RowResult) else await self.judge(read)
-
-    def read(self, example: Example, completion: Completion) -> RowResult | Answered:
-        """The row's result, or what the review model is to be asked about it."""
+            return _failed(example, None, "error", error)
         answer, grade = read_answer(completion, self.models.target.spec.choices)
         if grade is not None:
             return RowResult(example, completion, grade)
         messages = self.grader.review(example, answer)
         if messages is None or self.models.review is None:
             return RowResult(example, completion, self.grader.grade(example, answer, None))
-        return Answered(example, completion, answer, self.models.review.request(messages))
-
-    async def judge(self, answered: Answered) -> RowResult:
-        """Ask the review model, and grade by what it says."""
         try:
-            review = await self.calls.complete(answered.review)
+            review = await self.calls.complete(self.models.review.request(messages))
         except CallError as error:
-            if error.fatal:
-                raise
-            grade = Grade(None, "unreviewed", _reason(error))
-            return RowResult(
-                answered.example,
-                answered.completion,
-                grade,
-                transient=error.transient,
-                refused=error if isinstance(error, RequestRefused) else None,
-            )
-        return self.judged(answered, review)
-
-    def judged(self, answered: Answered, review: Completion) -> RowResult:
-        """The row's result under the review model's verdict."""
+            return _failed(example, completion, "unreviewed", error)
         missing = without_answer(review)
         if missing is None:
-            grade = self.grader.grade(answered.example, answered.answer, review.text)
+            grade = self.grader.grade(example, answer, review.text)
         else:
             grade = Grade(None, "unreviewed", f"the review model's answer: {missing.reason}")
-        return RowResult(answered.example, answered.completion, grade, review)
+        return RowResult(example, completion, grade, review)
+
+
+def _failed(
+    example: Example, completion: Completion | None, outcome: Outcome, error: CallError
+) -> RowResult:
+    """The row's result where a call failed.
+
+    Raises:
+        CallError: the same, where it is fatal.
+    """
+    if error.fatal:
+        raise error
+    refused = error if isinstance(error, RequestRefused) else None
+    grade = Grade(None, outcome, _reason(error))
+    return RowResult(example, completion, grade, transient=error.transient, refused=refused)
 
 
 def without_answer(completion: Completion) -> Grade | None:

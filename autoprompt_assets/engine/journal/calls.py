@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -64,35 +64,26 @@ class Calls:
         while tasks := {*self._learning, *self._in_flight.values()}:
             await asyncio.wait(tasks)
 
-    async def fit(self, requests: Sequence[Request]) -> list[Request]:
-        """`requests` as they are sent; as they are where that is not known yet.
-
-        Raises:
-            ParameterRefused: a field that is tuned is one that the endpoint refuses.
-            JournalError: the journal cannot be read.
-        """
-        return await self._shapes.fit(requests)
-
-    async def replay(self, requests: Sequence[Request]) -> list[Completion | None]:
-        """The journal's answers to `requests`, read at once; `None` where it has none."""
-        stored = await self._journal.replay(await self.fit(requests))
-        self.counts.replayed += sum(completion is not None for completion in stored)
-        return stored
-
-    async def complete(self, request: Request, *, looked_up: bool = False) -> Completion:
+    async def complete(self, request: Request) -> Completion:
         """The journal's answer to `request`, or the endpoint's, stored.
-
-        `looked_up`: the journal was asked just now, and had none; that counts for requests alone
-        that `fit` has fitted.
 
         Raises:
             CallError: no answer was to be had; nothing was stored.
-            JournalError: the answer could not be stored.
+            JournalError: the journal cannot be read, or the answer could not be stored.
         """
-        if request.fitted:
-            return await self._once(request, looked_up)
-        (fitted,) = await self.fit((request,))
-        return await (self._once(fitted) if fitted.fitted else self._in_turn(request))
+        fitted = await self._shapes.fit(request)
+        if not fitted.fitted:
+            return await self._in_turn(request)
+        if fitted.key not in self._in_flight:
+            stored = await self._look_up(fitted)
+            if stored is not None:
+                return stored
+        return await self._once(fitted)
+
+    async def _look_up(self, request: Request) -> Completion | None:
+        stored = await self._journal.look_up(request)
+        self.counts.replayed += stored is not None
+        return stored
 
     async def _in_turn(self, request: Request) -> Completion:
         """One whose form is not known: it finds it, or waits for the one before it that does."""
@@ -138,17 +129,15 @@ class Calls:
                 same = self._shapes.applied(shape, request).key == sent.key
                 return completion if same else await self.complete(request)
 
-    async def _once(
-        self, request: Request, looked_up: bool = False, before: Before | None = None
-    ) -> Completion:
+    async def _once(self, request: Request, before: Before | None = None) -> Completion:
         """The answer to a fitted request, made once however many ask for it meanwhile."""
         task = self._in_flight.get(request.key)
         if task is not None:
             self.counts.replayed += 1
             self._journal.shared(request)
         else:
-            make = self._make if looked_up else self._replay_or_make
-            task = asyncio.create_task(make(request, before))
+            # An equal one that was in flight a moment ago may have been answered since.
+            task = asyncio.create_task(self._look_up_or_make(request, before))
             self._in_flight[request.key] = task
             task.add_done_callback(lambda task: self._ended(request.key, task))
         return await asyncio.shield(task)
@@ -158,8 +147,8 @@ class Calls:
         if not task.cancelled():
             task.exception()  # who waited for it may be gone, and then nobody else looks at it
 
-    async def _replay_or_make(self, request: Request, before: Before | None) -> Completion:
-        (stored,) = await self.replay((request,))
+    async def _look_up_or_make(self, request: Request, before: Before | None) -> Completion:
+        stored = await self._look_up(request)
         if stored is None:
             return await self._make(request, before)
         if before is not None:

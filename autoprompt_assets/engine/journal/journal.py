@@ -101,23 +101,18 @@ class Journal:
         if self._failed is not None:
             raise JournalError(str(self._failed))
 
-    async def replay(self, requests: Sequence[Request]) -> list[Completion | None]:
-        """The stored answers to `requests`, in their order; `None` where there is none.
+    async def look_up(self, request: Request) -> Completion | None:
+        """The stored answer to `request`, or `None`. Those of one turn of the loop are read
+        together.
 
         One that is not what was written is none either: it is said, and to be asked again.
 
         Raises:
             JournalError: it cannot be read.
         """
-        if not requests:
-            return []
-        found = await self._reads.submit([request.key for request in requests])
-        roles = [
-            request.role
-            for request, completion in zip(requests, found, strict=True)
-            if completion is not None
-        ]
-        self._count_replayed(roles)
+        found = await self._reads.submit(request.key)
+        if found is not None:
+            self._count_replayed([request.role])
         self._tell_damaged()
         return found
 
@@ -169,11 +164,10 @@ class Journal:
             with self._counting:
                 self._replayed.update(roles)
 
-    def _read_group(self, group: Sequence[list[str]]) -> list[list[Completion | None]]:
-        keys = {key for asked in group for key in asked}
+    def _read_group(self, keys: Sequence[str]) -> list[Completion | None]:
         with self._engine.connect() as connection:
-            found = self._rows.read(connection, list(keys))
-        return [[found.get(key) for key in asked] for asked in group]
+            found = self._rows.read(connection, list(dict.fromkeys(keys)))
+        return [found.get(key) for key in keys]
 
     def _write_group(self, group: Sequence[tuple[Request, Completion]]) -> list[Completion]:
         group = [(request, storable(completion)) for request, completion in group]

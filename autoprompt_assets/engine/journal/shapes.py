@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.journal.forms import JournalForms, ShapeKey
@@ -62,25 +63,23 @@ class Shapes:
     ) -> None:
         self._forms, self._tuned, self._notice = forms, tuned, notice
         self._known: dict[tuple[str, str, str], Shape] = {}
+        self._encoded: dict[tuple[int, bool, bool], tuple[Mapping[str, Any], str]] = {}
 
-    async def fit(self, requests: Sequence[Request]) -> list[Request]:
-        """`requests` in the forms that are settled; those whose form is not, as they are.
+    async def fit(self, request: Request) -> Request:
+        """`request` in the form that is settled; as it is where none is.
 
         Raises:
             JournalError: the journal cannot be read.
             ParameterRefused: a field that is tuned is left out in a settled form.
         """
-        return [
-            request if request.fitted else self._as_settled(await self.of(request), request)
-            for request in requests
-        ]
-
-    def _as_settled(self, shape: Shape, request: Request) -> Request:
+        if request.fitted:
+            return request
+        shape = await self.of(request)
         return self.applied(shape, request) if shape.settled else request
 
     async def of(self, request: Request) -> Shape:
         """The shape of a request that is not fitted, as the journal knew it at first."""
-        place = (request.endpoint, request.model, shape_of(request))
+        place = (request.endpoint, request.model, self._shape_of(request))
         shape = self._known.get(place)
         if shape is None:
             shape = self._known[place] = Shape(ShapeKey.of(request))
@@ -90,6 +89,17 @@ class Shapes:
                 if not shape.recalled:
                     await self.recall(shape, request)
         return shape
+
+    def _shape_of(self, request: Request) -> str:
+        """See `shape_of`. The rows of a candidate share one mapping of parameters; it is encoded
+        once, and found by its identity.
+        """
+        schema = request.response_format is not None
+        place = (id(request.parameters), has_system(request), schema)
+        if place not in self._encoded:
+            # With the mapping itself, so that no other can take its identity.
+            self._encoded[place] = (request.parameters, shape_of(request))
+        return self._encoded[place][1]
 
     async def recall(self, shape: Shape, request: Request) -> None:
         """Take over the form of `request` that another process may have settled meanwhile."""

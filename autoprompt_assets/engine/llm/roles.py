@@ -34,17 +34,12 @@ class Asked:
         self, messages: tuple[Message, ...], replicate: int = 0, **parameters: Any
     ) -> Request:
         """The request that puts `messages` to this role; a parameter of `None` is left out."""
-        settings = dict(self._settings)
-        if not parameters.keys().isdisjoint(LIMITS):
-            settings = {name: one for name, one in settings.items() if name not in LIMITS}
-        settings |= parameters
-        settings = {name: value for name, value in settings.items() if value is not None}
         return Request(
             self.role,
             self.endpoint,
             self.model,
             messages,
-            settings,
+            self._settings_with(parameters),
             self.response_format,
             replicate,
         )
@@ -60,6 +55,21 @@ class Asked:
         if self.role == "review":
             return VERDICT_FORMAT
         return choice_schema(self.spec.choices) if self.spec.choices else None
+
+    def _settings_with(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request fields; one mapping for all rows of a candidate."""
+        key = str(parameters)
+        if key not in self._merged:
+            settings = self._settings
+            if not parameters.keys().isdisjoint(LIMITS):
+                settings = {name: one for name, one in settings.items() if name not in LIMITS}
+            merged = {**settings, **parameters}
+            self._merged[key] = {name: one for name, one in merged.items() if one is not None}
+        return self._merged[key]
+
+    @cached_property
+    def _merged(self) -> dict[str, Mapping[str, Any]]:
+        return {}
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
