@@ -10,7 +10,13 @@ from autoprompt_assets import metadata
 from autoprompt_assets.engine.dataset import open_table
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.llm import prompt_text, request_template
-from autoprompt_assets.engine.search import AnswerCosts, Scored, require_iterations, scored_json
+from autoprompt_assets.engine.search import (
+    AnswerCosts,
+    Scored,
+    leader,
+    require_iterations,
+    scored_json,
+)
 from autoprompt_assets.engine.statistics import Headroom
 from autoprompt_assets.failures import KNOWN_ERRORS, reported
 from autoprompt_assets.loading import place
@@ -157,7 +163,7 @@ def iterate(
             optimizer = session.optimizer(history)
             known = {candidate.id: candidate for candidate in history.tried}
             step, counts = desk.do(desk.search.iterate(number, history, optimizer, rows))
-            history = history.then(step)
+            history, best = history.then(step), leader(step.scored)
             yield dg.AssetMaterialization(
                 asset_key=context.asset_key,
                 partition=f"{name}|{number:03d}",
@@ -165,8 +171,8 @@ def iterate(
                     **metadata.iteration_metadata(step, session.search_id, known),
                     **metadata.counts_metadata(counts),
                     **(
-                        metadata.failures_metadata(records, step.best.candidate, "validation")
-                        if step.best
+                        metadata.failures_metadata(records, best.candidate, "validation")
+                        if best
                         else {}
                     ),
                 },

@@ -21,6 +21,7 @@ from autoprompt_assets.engine.search import (
     Iteration,
     Scored,
     TestOutcome,
+    leader,
 )
 from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.resources.storage import DatasetRecord, SearchStore
@@ -103,7 +104,7 @@ def iteration_metadata(step: Iteration, search: str, known: Mapping[str, Candida
     `known` are the search's candidates by id: where the best one's parent is among them, or in
     this step, what changed is shown.
     """
-    best = step.best or (step.scored[0] if step.scored else None)
+    best = leader(step.scored) or (step.scored[0] if step.scored else None)
     shown: Metadata = {"status": step.status, "search": search}
     if step.strategy:
         shown["strategy"] = step.strategy

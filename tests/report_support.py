@@ -9,8 +9,7 @@ from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.optimizers import Proposal, Rejected
 from autoprompt_assets.engine.report import ComparedRow, Report
-from autoprompt_assets.engine.search import Decision, Iteration, Scored, TestOutcome
-from autoprompt_assets.engine.search.records import select
+from autoprompt_assets.engine.search import Decision, Iteration, Scored, TestOutcome, select
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import Headroom, compare, level_of, measure_headroom
 

@@ -12,8 +12,7 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.report import render
 from autoprompt_assets.engine.report.tree import DEEPEST, Entry, Node, entries, tree
-from autoprompt_assets.engine.search import Iteration, Scored
-from autoprompt_assets.engine.search.records import select
+from autoprompt_assets.engine.search import Iteration, Scored, select
 from tests.report_support import (
     COUNT,
     FINAL,

@@ -14,8 +14,7 @@ from autoprompt_assets.commands import show_outcome
 from autoprompt_assets.commands.run import Outcome, counted
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.optimizers import Proposal, Rejected
-from autoprompt_assets.engine.search import AnswerCost, AnswerCosts
-from autoprompt_assets.engine.search.records import select
+from autoprompt_assets.engine.search import AnswerCost, AnswerCosts, select
 from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.engine.statistics import Headroom
 from autoprompt_assets.metadata import iteration_metadata, outcome_metadata

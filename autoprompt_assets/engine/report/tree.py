@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoprompt_assets.engine.report.diff import Change, change
-from autoprompt_assets.engine.search import Best, Iteration, Scored
+from autoprompt_assets.engine.search import Best, Iteration, Scored, incumbents
 
 DEEPEST = 12
 """Levels that are indented: what lies deeper stands below its parent at the same level."""
@@ -16,7 +16,7 @@ DEEPEST = 12
 class Entry:
     """One evaluated candidate and where it came from (iteration 0 is the baseline).
 
-    `gain` is the difference from the best so far on the rows that both saw, where the candidate
+    `gain` is the difference from the incumbent on the rows that both saw, where the candidate
     was dropped; `rows` is how many it would have seen.
     """
 
@@ -57,17 +57,16 @@ class Node:
 
 def entries(baseline: Scored, iterations: Sequence[Iteration], best: Best) -> list[Entry]:
     """All candidates that were evaluated, in the order of the search, the baseline first."""
-    rows, standing = baseline.summary.rows, baseline
+    rows = baseline.summary.rows
+    tried = [(step, scored) for step in iterations for scored in step.scored]
+    beaten = incumbents(baseline, (scored for _, scored in tried))
     chosen = (best.iteration, best.scored.candidate.id)
     found = [Entry(0, "", baseline, chosen[0] == 0, rows)]
-    for step in iterations:
-        for scored in step.scored:
-            dropped = scored.decision == "dropped"
-            gain = scored.estimate - standing.summary.score if dropped else None
-            picked = (step.iteration, scored.candidate.id) == chosen
-            found.append(Entry(step.iteration, step.strategy, scored, picked, rows, gain))
-            if scored.decision == "accepted":
-                standing = scored
+    for (step, _), (scored, incumbent) in zip(tried, beaten, strict=True):
+        dropped = scored.decision == "dropped"
+        gain = scored.estimate - incumbent.summary.score if dropped else None
+        picked = (step.iteration, scored.candidate.id) == chosen
+        found.append(Entry(step.iteration, step.strategy, scored, picked, rows, gain))
     return found
 
 

@@ -2,6 +2,7 @@
 
 search       the steps of one search
 iteration    one iteration: candidates asked for, looked at, scored
+objectives   what is maximized: incumbent, best, leader
 contest      candidates against the incumbent
 history      what the search has tried
 records      what is stored of it

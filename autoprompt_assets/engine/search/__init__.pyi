@@ -5,6 +5,9 @@ from .bounds import run_bound as run_bound
 from .estimate import Estimate as Estimate
 from .estimate import likely as likely
 from .history import History as History
+from .objectives import incumbents as incumbents
+from .objectives import leader as leader
+from .objectives import select as select
 from .records import Best as Best
 from .records import Decision as Decision
 from .records import Iteration as Iteration

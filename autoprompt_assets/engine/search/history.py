@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.optimizers import Step, Trial
-from autoprompt_assets.engine.search.records import Best, Iteration, Scored, select
+from autoprompt_assets.engine.search.objectives import incumbent_after, select
+from autoprompt_assets.engine.search.records import Best, Iteration, Scored
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import Headroom
 
@@ -36,9 +37,7 @@ class History:
     @property
     def incumbent(self) -> Scored:
         """The candidate that is to be beaten: the one accepted last."""
-        scored = [one for step in self.iterations for one in step.scored]
-        accepted = [one for one in scored if one.decision == "accepted"]
-        return accepted[-1] if accepted else self.baseline
+        return incumbent_after(self.baseline, self.iterations)
 
     @property
     def tried(self) -> list[Candidate]:

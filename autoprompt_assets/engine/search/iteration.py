@@ -24,6 +24,7 @@ from autoprompt_assets.engine.optimizers import (
 )
 from autoprompt_assets.engine.search.contest import Scoring
 from autoprompt_assets.engine.search.history import History
+from autoprompt_assets.engine.search.objectives import is_accepted
 from autoprompt_assets.engine.search.records import Iteration, Scored, Status
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.text import size_of
@@ -95,7 +96,7 @@ class IterationRun:
     async def _compete(self, asked: Proposals) -> None:
         """Each in its turn: one that is accepted is the one to beat for those after it."""
         known = set(names(self.history.tried))
-        best = self.history.incumbent
+        incumbent = self.history.incumbent
         for place, proposal in enumerate(asked.proposals):
             problem = self.judge.problem(proposal.candidate, known)
             if problem:
@@ -106,12 +107,12 @@ class IterationRun:
             if len(asked.proposals) > 1:
                 label += f" {place + 1}/{len(asked.proposals)}"
             scored = await self.scoring.contest(
-                proposal, best, self.validation, label, self._budget()
+                proposal, incumbent, self.validation, label, self._budget()
             )
             self.spend = self.spend.plus(scored.summary.spend)
             self.scored.append(scored)
-            if scored.decision == "accepted":
-                best = scored
+            if is_accepted(scored):
+                incumbent = scored
 
     def _budget(self) -> Budget:
         return self.left(self.history.spend.plus(self.spend))

@@ -71,15 +71,6 @@ class Iteration:
     strategy: str = ""
     rejected: tuple[Rejected, ...] = ()
 
-    @property
-    def best(self) -> Scored | None:
-        """The candidate that the step accepted last, or else the one that came closest."""
-        able = [scored for scored in self.scored if scored.selectable]
-        accepted = [scored for scored in able if scored.decision == "accepted"]
-        if accepted:
-            return accepted[-1]
-        return max(able, key=lambda scored: scored.estimate) if able else None
-
 
 @dataclass(frozen=True)
 class Best:
@@ -226,18 +217,3 @@ def read_iteration(data: Mapping[str, Any]) -> Iteration:
         data["strategy"],
         tuple(Rejected(read_proposal(one), one["reason"]) for one in data["rejected"]),
     )
-
-
-def select(baseline: Scored, iterations: Sequence[Iteration]) -> Best:
-    """The candidate with the highest score on all validation rows; of equals the earliest.
-
-    One that was not accepted may be it: no evidence is needed to be tried on the sealed rows, which
-    alone say whether it is better. (Simulated, it is the better choice of the two.)
-    """
-    best = Best(0, baseline)
-    for step in iterations:
-        for scored in step.scored:
-            whole = scored.selectable and scored.decision != "dropped"
-            if whole and scored.summary.score > best.scored.summary.score:
-                best = Best(step.iteration, scored)
-    return best
