@@ -72,13 +72,13 @@ class Calls:
             JournalError: the journal cannot be read, or the answer could not be stored.
         """
         fitted = await self._shapes.fit(request)
-        if not fitted.fitted:
-            return await self._in_turn(request)
         if fitted.key not in self._in_flight:
+            # Before its form is found, too: a stored answer settles none, for the model may take
+            # another one by now.
             stored = await self._look_up(fitted)
             if stored is not None:
                 return stored
-        return await self._once(fitted)
+        return await (self._once(fitted) if fitted.fitted else self._in_turn(request))
 
     async def _look_up(self, request: Request) -> Completion | None:
         stored = await self._journal.look_up(request)
