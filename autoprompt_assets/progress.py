@@ -56,11 +56,11 @@ class LogProgress:
     """The calls of every piece of work that was done."""
 
     def notice(self, text: str) -> None:
-        """See `engine.evaluate.Progress`."""
+        """See `engine.evaluation.pipeline.Progress`."""
         dg.get_dagster_logger().warning(for_terminal(text))
 
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
-        """See `engine.evaluate.Progress`."""
+        """See `engine.evaluation.pipeline.Progress`."""
         tally, log = Tally(label, rows, counts), dg.get_dagster_logger()
         last = time.monotonic()
 

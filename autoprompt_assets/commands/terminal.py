@@ -36,11 +36,11 @@ class TerminalProgress(LogProgress):
             self._bars.pop().stop()
 
     def notice(self, text: str) -> None:
-        """See `engine.evaluate.Progress`."""
+        """See `engine.evaluation.pipeline.Progress`."""
         console.print(Text(for_terminal(text)), soft_wrap=True)
 
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
-        """See `engine.evaluate.Progress`."""
+        """See `engine.evaluation.pipeline.Progress`."""
         tally = Tally(label, rows, counts)
         if not console.is_terminal:
             return _lines(tally)

@@ -85,7 +85,7 @@ class ChatClient:
         An answer that is not kept yet has its place among the endpoint's calls.
 
         Raises:
-            CallError: see `engine.llm`.
+            CallError: see `engine.llm.failures`.
         """
         role, line = self._roles[request.role], self._lines[self._endpoints[request.role]]
         call = _Call(role)

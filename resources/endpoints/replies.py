@@ -69,7 +69,7 @@ class Reader:
         """The completion that a reply to `request` holds.
 
         Raises:
-            CallError: it holds none; see `engine.llm` for which.
+            CallError: it holds none; see `engine.llm.failures` for which.
         """
         data = _parsed(reply.body)
         if not 200 <= reply.status < 300:

@@ -72,7 +72,7 @@ class EvaluationFiles:
 
 
 class _Sink:
-    """Implements `engine.records.Sink`."""
+    """Implements `engine.search.records.Sink`."""
 
     def __init__(self, rows: ParquetWriter, timings: ParquetWriter, ended: list[Summary]) -> None:
         self._rows, self._timings, self._ended = rows, timings, ended

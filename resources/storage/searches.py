@@ -34,7 +34,7 @@ from autoprompt_assets.resources.storage.files import read_json, sweep, write_js
 
 
 class SearchStore:
-    """The files of one search; implements `engine.records.Records`."""
+    """The files of one search; implements `engine.search.records.Records`."""
 
     def __init__(self, folder: UPath) -> None:
         self.folder = folder

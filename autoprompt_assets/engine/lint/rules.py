@@ -12,7 +12,7 @@
 | placeholder stray | a name stands in braces and nothing fills it: `template` | `{ name }`, JSON |
 | keep | a text of `keep` does not stand in it, letter by letter | |
 | form | what the answer is read by is gone: `lint_format` | a form that was never asked for |
-| copy | one row's text stands in it: `lint_leaks` | demos; what the task or the first prompt says |
+| copy | one row's text stands in it: `copies` | demos; what the task or the first prompt says |
 
 The rules are checked in this order, and the first problem is told. The first prompt itself breaks
 none but `duplicate`. Where a rule may be wrong it lets pass: a poor candidate costs one evaluation,

@@ -40,7 +40,7 @@ class Apart:
 
     Under another split, rows that were train's then are validation's or test's now. `rows` are all
     of this search, in any order; a demo is known by its input, near duplicates included, and an
-    instruction holds a row as `lint_leaks` says. What `first`, the first prompt, holds itself is
+    instruction holds a row as `lint.copies` says. What `first`, the first prompt, holds itself is
     no row.
     """
 

@@ -86,7 +86,7 @@ class Scoring:
     async def contest(
         self, proposal: Proposal, incumbent: Scored, rows: SplitRows, label: str, budget: Budget
     ) -> Scored:
-        """Race a proposal against the incumbent and decide; see `racing.Gate`.
+        """Race a proposal against the incumbent and decide; see `statistics.race.Gate`.
 
         Without `raced` it sees all rows, whatever they show.
         """

@@ -31,7 +31,9 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 
 RACED = 0.5
-"""Share of the validation rows that a candidate is asked which is no better: see `racing.Gate`."""
+"""Share of the validation rows that a candidate is asked which is no better, see
+`statistics.race.Gate`.
+"""
 OF_AUTO = 0.5
 """Share of the steps of `auto` that each half of its strategies gets: those that write prompts, and
 those that show demos."""

@@ -84,7 +84,7 @@ class Best:
 class TestOutcome:
     """Baseline and best on the sealed test rows.
 
-    `reading` says the how manieth verdict on these rows this is, from 1; see `readings`.
+    `reading` says which verdict on these rows this is, from 1; see `readings`.
     """
 
     __test__ = False

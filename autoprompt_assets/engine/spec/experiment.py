@@ -1,6 +1,6 @@
 """The experiment file: what a user may say, and what it means when left out.
 
-All models are frozen and forbid unknown keys. `spec_file` reads them from YAML; nothing else in
+All models are frozen and forbid unknown keys. `file` reads them from YAML; nothing else in
 the project validates what a user wrote.
 """
 

@@ -80,7 +80,7 @@ class Readings(Protocol):
     """Where readings are kept for good."""
 
     async def register(self, reading: Reading) -> int:
-        """The reading's number: the how manieth verdict on its rows it is, from 1.
+        """The reading's number: which verdict on its rows it is, from 1.
 
         It is durable when this returns, and stays what it is: the same reading is never counted
         twice, however often and by whichever process it is asked for.
