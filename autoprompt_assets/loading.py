@@ -26,4 +26,8 @@ def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> 
     """
     known = files.read_membership(spec.dataset) if files else None
     built = build_dataset(table.rows, spec.dataset, known, table.notes)
-    return replace(built, notes=(*built.notes, *check_targets(spec, built.examples)))
+    target = spec.roles.target
+    found = check_targets(
+        spec.grader, built.examples, target.prompt, target.choices, spec.dataset.path
+    )
+    return replace(built, notes=(*built.notes, *found))

@@ -16,7 +16,6 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, JournalError
 from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split, SplitRows
-from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Calls, Journal, search_turn, settled_form
 from autoprompt_assets.engine.lint import Lint
@@ -163,7 +162,7 @@ class Session:
         calls = Calls(client, journal, self._tuned(), progress.notice)
         await stack.enter_async_context(calls)
         evaluator = Evaluator(
-            Asker(calls, models, make_grader(self.spec)),
+            Asker(calls, models, self.spec.make_grader()),
             self.spec.concurrency,
             self.spec.unmeasured,
             progress,

@@ -14,7 +14,6 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult, Summary
 from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.grading import ExactGrader, Grader
-from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.llm import (
     LLM,
@@ -131,7 +130,7 @@ async def evaluator(
             asker=Asker(
                 calls=calls,
                 models=Models(target or asked("target"), asked("review"), None),
-                grader=grader or Rule(ExactGrader(kind="exact")),
+                grader=grader or ExactGrader(kind="exact"),
             ),
             concurrency=concurrency,
             unmeasured=unmeasured,

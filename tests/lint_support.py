@@ -7,13 +7,10 @@ from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import (
-    ExactGrader,
-    GraderSpec,
-    JsonGrader,
-    ModelGrader,
-    RegexGrader,
-)
+from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
+from autoprompt_assets.engine.grading.json_answers import JsonGrader
+from autoprompt_assets.engine.grading.judge import ModelGrader
+from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.lint import Lint
 
 EXACT = ExactGrader(kind="exact")

@@ -23,7 +23,6 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.llm import CallError
 from autoprompt_assets.engine.optimizers.protocol import Unjudged
@@ -169,7 +168,7 @@ async def verdict(seed: int, port: int, folder: Path) -> str:
             llm.connect(spec) as client,
             Calls(client, journal) as calls,
         ):
-            asker = Asker(calls, llm.models(spec), make_grader(spec))
+            asker = Asker(calls, llm.models(spec), spec.make_grader())
             evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, NoProgress())
             search = Search(spec, evaluator, records, Spend(), {}, Unjudged(), journal)
             outcome = await search.test(*SIDES, rows)

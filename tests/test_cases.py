@@ -24,7 +24,6 @@ from autoprompt_assets.engine.evaluation import without_answer
 from autoprompt_assets.engine.evaluation.row import read_answer
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
-from autoprompt_assets.engine.grading.rules import Rule
 from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import failures
@@ -53,7 +52,7 @@ def grade(case: Case, folder: Path) -> object:
     if lacking is not None:
         return lacking.outcome
     example = Example("id", "input", case.get("input", OPTIONS), case["target"], "test")
-    rule = Rule(GRADERS.validate_python(case["grader"]))
+    rule = GRADERS.validate_python(case["grader"]).make()
     return rule.grade(example, answer, None).outcome
 
 

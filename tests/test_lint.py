@@ -7,8 +7,10 @@ import time
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.grading import ContainsGrader, GraderSpec, RegexGrader
-from autoprompt_assets.engine.grading.settings import ChoiceGrader
+from autoprompt_assets.engine.grading import GraderSpec
+from autoprompt_assets.engine.grading.contains import ContainsGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.lint.rules import alike
 from tests.lint_support import (

@@ -15,8 +15,9 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import ModelGrader
-from autoprompt_assets.engine.grading.settings import ChoiceGrader, NumberGrader
+from autoprompt_assets.engine.grading.judge import ModelGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.journal import Journal, read_wear
 from autoprompt_assets.engine.journal import address as journal_address
 from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec

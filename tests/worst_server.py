@@ -20,7 +20,6 @@ from upath import UPath
 from autoprompt_assets.engine.budget import Extent
 from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split
-from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import Models
@@ -155,7 +154,7 @@ async def charge(
         ):
             models = llm.models(spec)
             evaluator = Evaluator(
-                Asker(calls, models, make_grader(spec)), 16, spec.unmeasured, NoProgress()
+                Asker(calls, models, spec.make_grader()), 16, spec.unmeasured, NoProgress()
             )
             books, steps = await _searched(spec, evaluator, rows, folder, earlier, journal)
     finally:

@@ -99,7 +99,7 @@ def resolve_roles(
     writes = spec.optimizer.strategy not in ("demos", "rescore")
     roles: dict[Role, RoleSpec | None] = {
         "target": spec.roles.target,
-        "review": spec.roles.review if spec.grader.kind == "model" else None,
+        "review": spec.roles.review if spec.grader.asks_review else None,
         "optimizer": spec.roles.optimizer if writes else None,
     }
     return {

@@ -23,7 +23,6 @@ from autoprompt_assets.engine.budget import UNLIMITED
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult, Summary
 from autoprompt_assets.engine.example import Example, SplitRows
-from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import CallCounts
@@ -73,7 +72,7 @@ async def evaluate(spec: ExperimentSpec, folder: Path, source: SplitRows) -> Sum
         client = await stack.enter_async_context(llm.connect(spec))
         calls = await stack.enter_async_context(Calls(client, journal))
         subject = Evaluator(
-            Asker(calls, llm.models(spec), make_grader(spec)), spec.concurrency, 1.0, Quiet()
+            Asker(calls, llm.models(spec), spec.make_grader()), spec.concurrency, 1.0, Quiet()
         )
         candidate = Candidate(INSTRUCTION)
         with store.open_evaluation(candidate, "validation") as sink:

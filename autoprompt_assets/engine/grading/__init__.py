@@ -1,15 +1,22 @@
 """When an answer is right: rules, and the review model as a judge.
 
-settings         what a user says of a grader
-registry         the grader that an experiment asks for
-grade            a verdict on one answer, and what is asked of a grader
-rules            the graders that need no judge
-judge            the review model as a grader; `verdict` reads what it says
+registry         the graders that an experiment may name, a line each
+protocol         what is asked of a grader and of its settings
+foreign          graders of installed packages
+grade            a verdict on one answer
+targets          targets that no answer could match
+target_form      forms of a target that were hardly meant
+answer_form      what the first prompt says about the answer's form
+
+A file holds one grader, its settings, and what else differs by kind:
+
+exact            the whole answer is the target
+contains         the target stands in the answer
 multiple_choice  which option an answer settles on; `options`, `markup`
 numbers          which number an answer gives; `figures`, `units`
+regex            a pattern of the user's; `patterns`, `regex_search`, `pattern_worker`, `linear`
 json_answers     JSON in an answer
-patterns         regular expressions; `regex_search`, `pattern_worker`, `linear`
-targets          targets that no answer could match
+judge            the review model judges; `verdict` reads what it says
 """
 
 import lazy_loader

@@ -24,14 +24,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autoprompt_assets.engine.grading import (
-    ContainsGrader,
-    ExactGrader,
-    GraderSpec,
-    JsonGrader,
-    RegexGrader,
-)
-
 ANSWER_TAGS = frozenset(
     [
         "answer",
@@ -65,7 +57,6 @@ _ANSWER_FENCE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _FENCE_WORDS = r"```|\bcode[ -]?(?:block|fence)|\bfenced\b|\bbackticks?\b"
-_LEAD = re.compile(r"(?:\(\?[aimsu]+\)|\\b|\^)*((?:[\w #:=<>/-]|\\[^\w\s])+)(?![?*+{])")
 
 
 @dataclass(frozen=True)
@@ -76,27 +67,39 @@ class Mark:
     kept: re.Pattern[str]
 
 
-def marks(first: str, grader: GraderSpec, targets: Sequence[str]) -> tuple[Mark, ...]:
-    """The marks that `first` holds, each once; `targets` are those of the rows at hand."""
-    pattern = grader.pattern if isinstance(grader, RegexGrader) else ""
-    found: list[Mark] = [*_tags(first, pattern)]
+def common_marks(first: str, pattern: str = "", *, fence: bool = True) -> Iterator[Mark]:
+    """The marks of any grader that `first` holds, of a fence only where `fence` says so.
+
+    `pattern` is the regular expression that answers are read by, where there is one.
+    """
+    yield from _tags(first, pattern)
     if re.search(r"\\boxed\b", first):
-        found.append(_mark(r"\boxed{…}", r"\bboxed\b"))
+        yield mark(r"\boxed{…}", r"\bboxed\b")
     if _HASHES.search(_HEADING.sub("", first)) or ("####" in first and "####" in pattern):
-        found.append(_mark("####", "####"))
-    if isinstance(grader, JsonGrader):
-        found += _json(first, grader.field)
-    elif ("```" in pattern and "```" in first) or _asks_for_fence(first):
-        found.append(_mark("a code fence (```)", _FENCE_WORDS))
-    if pattern:
-        found += _lead(first, pattern)
-    if isinstance(grader, ExactGrader | ContainsGrader):
-        found += _answers(first, targets)
-    return tuple({mark.name.casefold(): mark for mark in found}.values())
+        yield mark("####", "####")
+    if fence and (("```" in pattern and "```" in first) or _asks_for_fence(first)):
+        yield mark("a code fence (```)", _FENCE_WORDS)
 
 
-def _mark(name: str, kept: str, flags: re.RegexFlag = re.IGNORECASE) -> Mark:
+def answer_marks(first: str, targets: Sequence[str]) -> Iterator[Mark]:
+    """The answers of all rows, where they are few and `first` names each."""
+    answers = sorted({target.strip() for target in targets})
+    few = 2 <= len(answers) <= min(MOST_ANSWERS, len(targets) / 2)
+    if not few or any(sum(map(str.isalpha, answer)) < 2 for answer in answers):
+        return
+    found = [mark(f"the answer {answer!r}", as_word(answer)) for answer in answers]
+    if all(mark.kept.search(first) for mark in found):
+        yield from found
+
+
+def mark(name: str, kept: str, flags: re.RegexFlag = re.IGNORECASE) -> Mark:
+    """A mark that the regular expression `kept` finds."""
     return Mark(name, re.compile(kept, flags))
+
+
+def as_word(text: str) -> str:
+    """A regular expression of `text` that is not part of a longer word."""
+    return rf"(?<!\w){re.escape(text)}(?!\w)"
 
 
 def _tags(first: str, pattern: str) -> Iterator[Mark]:
@@ -108,49 +111,10 @@ def _tags(first: str, pattern: str) -> Iterator[Mark]:
         section = end - tag.end() > SECTION
         if name in wanted or (name in ANSWER_TAGS and not section):
             name = re.escape(name)
-            yield _mark(tag[0], rf"</?\s*{name}\s*/?>|\b{name}\W{{0,3}}\s*tags?\b")
+            yield mark(tag[0], rf"</?\s*{name}\s*/?>|\b{name}\W{{0,3}}\s*tags?\b")
 
 
 def _asks_for_fence(first: str) -> bool:
     if "```" not in first:
         return False
     return bool(_INLINE_FENCE.search(first) or _ANSWER_FENCE.search(first))
-
-
-def _json(first: str, field: str | None) -> Iterator[Mark]:
-    asks = r"\bjson\b|\{\s*[\"']"
-    if re.search(asks, first, re.IGNORECASE):
-        yield _mark("JSON", asks)
-    if field is not None:
-        kept = _word(field)
-        if re.search(kept, first):
-            yield _mark(f"the JSON field {field!r}", kept, re.NOFLAG)
-
-
-def _lead(first: str, pattern: str) -> Iterator[Mark]:
-    """The literal text before a pattern's first group: `ANSWER:` of `ANSWER:\\s*(.*)`."""
-    bare = re.sub(r"\\.|\[[^\]]*\]", "", pattern)
-    inner = ""
-    while inner != bare:
-        inner, bare = bare, re.sub(r"\([^()]*\)", "", bare)
-    match = _LEAD.match(pattern)
-    if "|" in bare or match is None:
-        return
-    lead = re.sub(r"\\(\W)", r"\1", match[1]).strip()
-    kept = r"\s*".join(map(re.escape, lead.split()))
-    if len(lead) > 1 and re.search(kept, first, re.IGNORECASE):
-        yield _mark(lead, kept)
-
-
-def _answers(first: str, targets: Sequence[str]) -> Iterator[Mark]:
-    answers = sorted({target.strip() for target in targets})
-    few = 2 <= len(answers) <= min(MOST_ANSWERS, len(targets) / 2)
-    if not few or any(sum(map(str.isalpha, answer)) < 2 for answer in answers):
-        return
-    found = [_mark(f"the answer {answer!r}", _word(answer)) for answer in answers]
-    if all(mark.kept.search(first) for mark in found):
-        yield from found
-
-
-def _word(text: str) -> str:
-    return rf"(?<!\w){re.escape(text)}(?!\w)"

@@ -1,12 +1,9 @@
-"""What a grader says of one answer, and what is asked of a grader."""
+"""What a grader says of one answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.message import Message
+from typing import Literal
 
 Outcome = Literal[
     "correct",
@@ -38,16 +35,11 @@ def unparsable(reason: str) -> Grade:
     return Grade(0.0, "unparsable", reason)
 
 
-class Grader(Protocol):
-    """Grades one answer of the target model."""
-
-    def review(self, example: Example, answer: str) -> tuple[Message, ...] | None:
-        """The messages the review model must be asked, or `None` when no judge is needed."""
-
-    def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
-        """The grade of `answer`; `verdict` is the review model's text."""
-
-
 def right_or_wrong(right: bool) -> Grade:
     """The grade of an answer that is one or the other."""
     return CORRECT if right else WRONG
+
+
+def reason_alone(grade: Grade) -> str:
+    """Why a grader could not use a target, without the target that it quotes first."""
+    return grade.reason.partition("' ")[2] or grade.reason.partition('" ')[2]

@@ -11,7 +11,7 @@
 | placeholder often | it holds the input's more than twice as often as the first | |
 | placeholder stray | a name stands in braces and nothing fills it: `template` | `{ name }`, JSON |
 | keep | a text of `keep` does not stand in it, letter by letter | |
-| form | what the answer is read by is gone: `lint_format` | a form that was never asked for |
+| form | what the answer is read by is gone: `answer_form` | a form that was never asked for |
 | copy | one row's text stands in it: `copies` | demos; what the task or the first prompt says |
 
 The rules are checked in this order, and the first problem is told. The first prompt itself breaks
@@ -33,9 +33,8 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import GraderSpec
+from autoprompt_assets.engine.grading import GraderSettings, Mark
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.lint.answer_form import Mark, marks
 from autoprompt_assets.engine.lint.copies import Leaks
 from autoprompt_assets.engine.template import INPUT, fields, literal, stray
 from autoprompt_assets.engine.text import visible
@@ -64,7 +63,7 @@ class Lint:
 
     first: str
     rows: Sequence[Example] = field(repr=False)
-    grader: GraderSpec
+    grader: GraderSettings
     choices: tuple[str, ...] = ()
     longest: int | None = None
     keep: tuple[str, ...] = ()
@@ -152,7 +151,8 @@ class Lint:
     def _marks(self) -> tuple[Mark, ...]:
         if self.choices:
             return ()
-        return marks(self.first, self.grader, [row.target for row in self.rows])
+        found = self.grader.marks(self.first, [row.target for row in self.rows])
+        return tuple({mark.name.casefold(): mark for mark in found}.values())
 
     @cached_property
     def _leaks(self) -> Leaks:

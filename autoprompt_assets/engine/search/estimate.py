@@ -14,7 +14,6 @@ from autoprompt_assets.engine.budget import count_fields
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.example import Example, Split
-from autoprompt_assets.engine.grading import ExactGrader, JsonGrader
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.lint import longest_instruction
 from autoprompt_assets.engine.llm import Asked, Models, Role
@@ -183,7 +182,7 @@ class _Likely:
         choices = self._spec.roles.target.choices
         if choices:
             taken = max(tokens_of(choice_json(choice)) for choice in choices)
-        elif isinstance(self._spec.grader, ExactGrader | JsonGrader):
+        elif self._spec.grader.compares_whole:
             taken = max(LEAST, 1.5 * fmean(self._targets or [0.0]))
         else:
             taken = FREE

@@ -20,7 +20,7 @@ from autoprompt_assets.engine.fields import (
     Number,
     Whole,
 )
-from autoprompt_assets.engine.grading import GraderSpec, ModelGrader
+from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, RolesSpec
 from autoprompt_assets.engine.optimizers import (
@@ -64,6 +64,11 @@ class ExperimentSpec(Frozen):
     retry: Whole = Field(0, ge=0)
     """Raise it to ask rows whose calls failed again, as a search of its own."""
 
+    def make_grader(self) -> Grader:
+        """What grades the answers to its rows."""
+        review = self.roles.review
+        return make_grader(self.grader, review.prompt if review else "", self.dataset.columns)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         problems = [
@@ -85,9 +90,9 @@ class ExperimentSpec(Frozen):
             for what, sign in _UNSUPPORTED_PROMPTS.items():
                 if role is not None and re.search(sign, role.prompt):
                     yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
-        if isinstance(self.grader, ModelGrader):
+        if self.grader.asks_review:
             if roles.review is None:
-                yield "grader.kind is 'model' and roles.review is missing; add it"
+                yield f"grader.kind is {self.grader.kind!r} and roles.review is missing; add it"
             elif not fields(roles.review.prompt, ["response"]):
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
         yield from self._lacking_in_first_prompt()

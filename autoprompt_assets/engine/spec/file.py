@@ -13,7 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.grading import GRADERS
 from autoprompt_assets.engine.keys import origin
+from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.llm import EndpointSpec
 from autoprompt_assets.engine.spec.experiment import ExperimentSpec
 from autoprompt_assets.engine.spec.yaml_text import parse_yaml, read_mapping, shown
@@ -49,8 +51,7 @@ MENDS = {
 _SECRET_PLACES = re.compile(
     r"^endpoints$|^hosted_model_uri$|key|secret|passw|credential|authoriz|header", re.IGNORECASE
 )
-TAGS = {"exact", "choice", "contains", "number", "regex", "json", "model"}
-TAGS |= {"opro", "gepa", "mipro", "demos", "auto", "rescore"}
+TAGS = ("opro", "gepa", "mipro", "demos", "auto", "rescore")
 
 
 def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> ExperimentSpec:
@@ -163,7 +164,8 @@ def _moved(path: Path, name: str, spec: ExperimentSpec, overrides: Mapping[str, 
 def _lines(path: Path, detail: ErrorDetails, overrides: Mapping[str, str]) -> list[str]:
     places = [str(part) for part in detail["loc"] if part != "[key]"]
     kind = ""
-    if len(places) > 1 and places[0] in ("grader", "optimizer") and places[1] in TAGS:
+    tags = {"grader": GRADERS.words, "optimizer": TAGS}.get(places[0] if places else "", ())
+    if len(places) > 1 and places[1] in tags:
         kind = places.pop(1)
     if "extra" in places:  # what pydantic adds below it are its own names of types
         del places[places.index("extra") + 2 :]
@@ -186,9 +188,9 @@ def _source(path: Path, line: str, overrides: Mapping[str, str]) -> str:
 def _said(field: str, places: list[str], detail: ErrorDetails, tag: str) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        if tag and places[-1] in _fields_at(ExperimentSpec, places[:-1]):
+        if tag and places[-1] in _fields_at(ExperimentSpec, places[:-1], tag):
             return f"{field}: {places[0]} {tag!r} does not take it; take it out"
-        return f"{field}: no such field{_suggestion(places)}"
+        return f"{field}: no such field{_suggestion(places, tag)}"
     if kind == "missing":
         return f"{field}: {MENDS[kind]}"
     mend = MENDS.get(kind)
@@ -216,21 +218,26 @@ def _plain(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else value
 
 
-def _suggestion(places: list[str]) -> str:
-    known = sorted(_fields_at(ExperimentSpec, places[:-1]))
+def _suggestion(places: list[str], tag: str) -> str:
+    known = sorted(_fields_at(ExperimentSpec, places[:-1], tag))
     close = difflib.get_close_matches(places[-1], known, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; use {', '.join(known)}" if known else "; remove it"
 
 
-def _fields_at(model: object, places: list[str]) -> set[str]:
+def _fields_at(model: object, places: list[str], tag: str) -> set[str]:
+    """The fields at `places`; of kinds, those of the kind `tag` or of all that are told apart."""
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        found: set[str] = set()
-        for part in get_args(model):
-            found |= _fields_at(part, places)
-        return found
+        return _fields_of(get_args(model), places, tag)
     if not places:
         return set(model.model_fields)
     info = model.model_fields.get(places[0])
-    return _fields_at(info.annotation, places[1:]) if info else set()
+    if info is None:
+        return set()
+    kinds = next((one for one in info.metadata if isinstance(one, Kinds)), None)
+    return _fields_of(kinds.models(tag) if kinds else (info.annotation,), places[1:], tag)
+
+
+def _fields_of(models: Iterable[object], places: list[str], tag: str) -> set[str]:
+    return {name for model in models for name in _fields_at(model, places, tag)}

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import GraderSpec, ModelGrader
+from autoprompt_assets.engine.grading import GraderSettings
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.llm import Asked, Models
 from autoprompt_assets.engine.statistics.paired import LEVEL
@@ -105,11 +105,11 @@ def pair_key(target: Asked, first: Candidate, second: Candidate) -> str:
     return content_hash([_role(target), sorted([first.id, second.id])])
 
 
-def grader_key(grader: GraderSpec, models: Models) -> str:
+def grader_key(grader: GraderSettings, models: Models) -> str:
     """Of the settings that decide which answer is right; where a model judges, of how it does."""
-    review = models.review if isinstance(grader, ModelGrader) else None
+    review = models.review if grader.asks_review else None
     judge = [_role(review), review.spec.prompt] if review else None
-    return content_hash([grader.model_dump(mode="json"), judge])
+    return content_hash([grader.identity(), judge])
 
 
 def input_number(identity: str) -> int:

@@ -12,7 +12,6 @@ from upath import UPath
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split, SplitRows
-from autoprompt_assets.engine.grading import make_grader
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.lint import Lint
@@ -114,7 +113,7 @@ async def _connected(subject: Subject, folder: Path) -> AsyncIterator[Search]:
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(llm.connect(spec))
         calls = await stack.enter_async_context(Calls(client, journal))
-        asker = Asker(calls, llm.models(spec), make_grader(spec))
+        asker = Asker(calls, llm.models(spec), spec.make_grader())
         evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, Quiet())
         train = {one.id: one for one in subject.rows["train"]}
         yield Search(spec, evaluator, records, Spend(), train, subject.lint, Unworn())
