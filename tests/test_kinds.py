@@ -1,0 +1,67 @@
+"""What differs by kind stands in the kind's own file: nobody else asks which kind it is."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoprompt_assets.engine.grading import GRADERS
+from tests.support import ROOT
+
+FILES = sorted(
+    path for room in ("autoprompt_assets", "resources") for path in (ROOT / room).rglob("*.py")
+)
+KINDS: list[type] = [*GRADERS.own]
+
+
+def asked(tree: ast.AST) -> Iterator[str]:
+    """The classes that a module asks about: isinstance, issubclass, `type(x) is`, `case`."""
+    for node in ast.walk(tree):
+        found: list[ast.AST] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found = node.args[1:] if node.func.id in ("isinstance", "issubclass") else []
+        elif isinstance(node, ast.Compare):
+            found = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchClass):
+            found = [node.cls]
+        elif isinstance(node, ast.Dict):
+            found = [key for key in node.keys if isinstance(key, ast.Name)]
+        for part in found:
+            for inner in ast.walk(part):
+                if isinstance(inner, ast.Name | ast.Attribute):
+                    yield inner.id if isinstance(inner, ast.Name) else inner.attr
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_nobody_asks_for_a_kind_outside_its_file(kind: type) -> None:
+    own = Path(inspect.getfile(kind)).resolve()
+    asking = [
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if path.resolve() != own
+        and kind.__name__ in path.read_text(encoding="utf-8")
+        and kind.__name__ in asked(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert asking == []
+
+
+def test_what_asks_for_a_kind_is_seen() -> None:
+    code = """
+isinstance(x, A | m.B), issubclass(t, (C,)), type(x) is D, {E: 1}
+match x:
+    case F():
+        pass
+"""
+    assert {"A", "B", "C", "D", "E", "F"} <= {*asked(ast.parse(code))}
+
+
+@pytest.mark.parametrize("kind", GRADERS.own, ids=lambda kind: kind.__name__)
+def test_each_grader_has_a_file_and_a_line_of_its_own(kind: type) -> None:
+    others = [one for one in GRADERS.own if one is not kind]
+    assert inspect.getfile(kind) not in [inspect.getfile(one) for one in others]
+    naming = {path.name for path in FILES if f"{kind.__name__}" in path.read_text("utf-8")}
+    assert naming == {Path(inspect.getfile(kind)).name, "registry.py"}
