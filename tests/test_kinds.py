@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from autoprompt_assets.engine.grading import GRADERS
+from autoprompt_assets.resources.endpoints import KINDS as ENDPOINTS
 from tests.support import ROOT
 
 FILES = sorted(
@@ -21,7 +22,7 @@ KINDS: list[type] = [*GRADERS.own]
 def asked(tree: ast.AST) -> Iterator[str]:
     """The classes that a module asks about: isinstance, issubclass, `type(x) is`, `case`."""
     for node in ast.walk(tree):
-        found: list[ast.AST] = []
+        found: Sequence[ast.AST] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             found = node.args[1:] if node.func.id in ("isinstance", "issubclass") else []
         elif isinstance(node, ast.Compare):
@@ -65,3 +66,22 @@ def test_each_grader_has_a_file_and_a_line_of_its_own(kind: type) -> None:
     assert inspect.getfile(kind) not in [inspect.getfile(one) for one in others]
     naming = {path.name for path in FILES if f"{kind.__name__}" in path.read_text("utf-8")}
     assert naming == {Path(inspect.getfile(kind)).name, "registry.py"}
+
+
+def compared(tree: ast.AST) -> Iterator[object]:
+    """The literals that a module compares something with."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            yield from (one.value for one in ast.walk(node) if isinstance(one, ast.Constant))
+
+
+def test_nobody_asks_for_an_endpoint_s_word_outside_its_file() -> None:
+    own = {Path(inspect.getfile(type(kind))).resolve() for kind in ENDPOINTS.values()}
+    asking = [
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if path.resolve() not in own
+        and not ENDPOINTS.keys().isdisjoint(compared(ast.parse(path.read_text("utf-8"))))
+    ]
+    assert asking == []
+    assert len(own) == len(ENDPOINTS)

@@ -19,7 +19,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.loading import load_dataset
-from autoprompt_assets.resources.endpoints import OPENAI_URL, Endpoint, key_problems
+from autoprompt_assets.resources.endpoints import Endpoint, key_problems, place_of
 from autoprompt_assets.resources.home import refuse_unusable_journal
 from autoprompt_assets.search_session import rescored
 
@@ -62,7 +62,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
     notes += (*_unlimited(plan.models), *_unscored(plan))
     lines += [f"  note: {note}" for note in notes]
-    lines += [f"  {role}: {end.model} at {_place(end)}" for role, end in endpoints.items()]
+    lines += [f"  {role}: {end.model} at {place_of(end)}" for role, end in endpoints.items()]
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
     lines.append(f"the whole search, at most: {_said(bound)}")
     if not keys:
@@ -73,12 +73,6 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     if over:
         lines.append(f"  the budget ends the search before that: it could take {over}")
     return Preflight(tuple(lines), notes, data)
-
-
-def _place(endpoint: Endpoint) -> str:
-    """Its name, and where that leads if it is not to the provider's own address."""
-    known = endpoint.base_url in (None, OPENAI_URL)
-    return endpoint.name if known else f"{endpoint.name} ({endpoint.base_url})"
 
 
 def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:

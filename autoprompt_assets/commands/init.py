@@ -13,7 +13,12 @@ from pydantic import ValidationError
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, read_table
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.spec import load_spec
-from autoprompt_assets.resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
+from autoprompt_assets.resources.endpoints import (
+    DEFAULT_MODELS,
+    DEFAULT_WRITERS,
+    ENDPOINT_KEYS,
+    HINTS,
+)
 from autoprompt_assets.resources.experiments import NAME, SPEC_FILE
 from autoprompt_assets.resources.whole_file import replacing
 
@@ -39,7 +44,7 @@ dataset:
 
 roles:
   target:
-    # openai needs OPENAI_API_KEY; vllm reads VLLM_BASE_URL; local is the embedded model.
+    # {endpoints}.
     endpoint: openai
     model: {model}
     # The prompt to be improved. Sent as the system message, or, where it holds the placeholder
@@ -134,6 +139,7 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
         raise InputError(lines) from None
     targets = sorted({example.target.strip() for example in built.examples})
     text = TEMPLATE.format(
+        endpoints=HINTS,
         model=DEFAULT_MODELS["openai"],
         writer=DEFAULT_WRITERS["openai"],
         path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),
@@ -152,7 +158,7 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
             f"{path}: cannot be written ({error.strerror}); set AUTOPROMPT_EXPERIMENTS to a folder "
             "of yours"
         ) from None
-    load_spec(path)
+    load_spec(path, ENDPOINT_KEYS)
     return path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticKnownError
 
 from autoprompt_assets.engine.keys import holds_credentials, origin, owner
@@ -69,14 +69,14 @@ _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _LIKE_A_KEY = re.compile(r"(?=[A-Z]*[0-9])[A-Z0-9]{16}")
 
 
-def _variable_name(value: Any) -> Any:
+def _variable_name(value: Any, info: ValidationInfo) -> Any:
     # A key written here by mistake is not repeated either; many would do as a variable's name.
     if isinstance(value, str) and (not _NAME.fullmatch(value) or _LIKE_A_KEY.search(value)):
         raise ValueError(
             "is no name of an environment variable in capital letters; name one, such as MY_KEY, "
             "and never write the key itself"
         )
-    what = owner(value) if isinstance(value, str) else None
+    what = owner(value, info.context or {}) if isinstance(value, str) else None
     if what is not None:
         raise ValueError(f"names {value}, {what}; give this endpoint a variable of its own")
     return value

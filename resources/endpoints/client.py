@@ -14,11 +14,12 @@ import aiohttp
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Asked, Completion, Keep, Request, Role, failures
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.first_replies import FirstReplies
 from autoprompt_assets.resources.endpoints.keys import key_problems, read_key
 from autoprompt_assets.resources.endpoints.limiter import Limiter
+from autoprompt_assets.resources.endpoints.registry import base_url
 from autoprompt_assets.resources.endpoints.replies import Reader, Reply
-from autoprompt_assets.resources.endpoints.resolve import Endpoint
 from autoprompt_assets.resources.endpoints.transport import (
     BodyTooLong,
     allow_connections,
@@ -285,24 +286,20 @@ class _Line:
 
 
 def _line(endpoint: Endpoint, concurrency: int) -> _Line:
-    base_url = endpoint.base_url
-    if base_url is None:
-        from autoprompt_assets.resources.endpoints.embedded import embedded_base_url
-
-        base_url = embedded_base_url()
+    url = base_url(endpoint)
     key = read_key(endpoint.key_env, os.environ)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
-    limiter = _LIMITERS.setdefault(base_url, Limiter(concurrency))
+    limiter = _LIMITERS.setdefault(url, Limiter(concurrency))
     limiter.most = concurrency
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # each attempt has its own
         headers=headers,
-        proxy=find_proxy(base_url),
+        proxy=find_proxy(url),
     )
-    url = f"{base_url}/chat/completions"
+    url = f"{url}/chat/completions"
     reader, first_replies = Reader(endpoint, key), FirstReplies(url)
     return _Line(endpoint, url, session, limiter, reader, first_replies)

@@ -6,11 +6,12 @@ import unicodedata
 from collections.abc import Mapping
 
 from autoprompt_assets.engine.llm import Role
-from autoprompt_assets.resources.endpoints.resolve import Endpoint
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint
+from autoprompt_assets.resources.endpoints.registry import OWN
 from autoprompt_assets.resources.env_file import read_env
 from autoprompt_assets.resources.home import ENV_FILE
 
-ADDRESSES = {"OPENAI_API_KEY": "OPENAI_BASE_URL", "VLLM_API_KEY": "VLLM_BASE_URL"}
+ADDRESSES = {kind.keys[0]: kind.address for kind in OWN if kind.address and kind.keys}
 
 
 _BLANKS = " \t\u00a0"

@@ -17,6 +17,7 @@ from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.json_text import is_shallow
 from autoprompt_assets.engine.llm import Asked, Completion, Request, failures, is_message
 from autoprompt_assets.engine.text import size_of
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.masking import KeyMask
 from autoprompt_assets.resources.endpoints.refusals import misfit
 from autoprompt_assets.resources.endpoints.reply_errors import (
@@ -27,7 +28,6 @@ from autoprompt_assets.resources.endpoints.reply_errors import (
     page_title,
     read_error,
 )
-from autoprompt_assets.resources.endpoints.resolve import Endpoint
 
 _STARRED = re.compile(r"\S*\*{3,}\S*")
 """A key as servers quote it, with its middle starred out."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.controls import obeyed
@@ -21,7 +21,7 @@ from autoprompt_assets.engine.fields import (
     Whole,
 )
 from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
-from autoprompt_assets.engine.keys import shared_keys
+from autoprompt_assets.engine.keys import EndpointKeys, shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, RolesSpec
 from autoprompt_assets.engine.optimizers import (
     AutoSpec,
@@ -70,12 +70,12 @@ class ExperimentSpec(Frozen):
         return make_grader(self.grader, review.prompt if review else "", self.dataset.columns)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _fits_together(self, info: ValidationInfo) -> Self:
         problems = [
             *self._lacking(),
             *self._unfilled(),
             *self._unlimited(),
-            *self._unknown_endpoints(),
+            *self._unknown_endpoints(info.context),
             *shared_keys(self.endpoints, self.endpoints),
         ]
         if problems:
@@ -171,8 +171,11 @@ class ExperimentSpec(Frozen):
             if role is not None and role.completion_limit is None:
                 yield f"roles.{name}.max_tokens is null; a budget of tokens or usd needs a number"
 
-    def _unknown_endpoints(self) -> Iterator[str]:
-        known = {"openai", "vllm", "local", *self.endpoints}
+    def _unknown_endpoints(self, words: EndpointKeys | None) -> Iterator[str]:
+        """Only who reads a file knows the words; see `load_spec`."""
+        if words is None:
+            return
+        known = {*words, *self.endpoints}
         for name, role in self.roles:
             if role is not None and role.endpoint not in known:
                 yield (

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.grading import GRADERS
-from autoprompt_assets.engine.keys import origin
+from autoprompt_assets.engine.keys import EndpointKeys, origin
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.llm import EndpointSpec
 from autoprompt_assets.engine.spec.experiment import ExperimentSpec
@@ -54,8 +54,12 @@ _SECRET_PLACES = re.compile(
 TAGS = ("opro", "gepa", "mipro", "demos", "auto", "rescore")
 
 
-def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> ExperimentSpec:
+def load_spec(
+    path: Path, endpoints: EndpointKeys, overrides: Mapping[str, str] | None = None
+) -> ExperimentSpec:
     """The experiment that `path` describes, with `overrides` (key.path -> YAML value) applied.
+
+    `endpoints` are the words that a role may name beside the file's own.
 
     Raises:
         InputError: one line per problem.
@@ -72,7 +76,7 @@ def load_spec(path: Path, overrides: Mapping[str, str] | None = None) -> Experim
     if problems:
         raise InputError(problems)
     try:
-        spec = ExperimentSpec.model_validate(data)
+        spec = ExperimentSpec.model_validate(data, context=endpoints)
     except ValidationError as error:
         details = error.errors(include_url=False)
         lines = [line for detail in details for line in _lines(path, detail, overrides)]
