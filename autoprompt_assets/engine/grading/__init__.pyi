@@ -1,4 +1,4 @@
-from .answer_form import Mark as Mark
+from .answer_form import AnswerMark as AnswerMark
 from .exact import ExactGrader as ExactGrader
 from .grade import Grade as Grade
 from .grade import Outcome as Outcome

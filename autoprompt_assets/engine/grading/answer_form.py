@@ -11,7 +11,8 @@
 | lead | the grader is `regex`; its pattern begins with a literal text | that text |
 | answers | the grader is `exact` or `contains`; all the rows' answers are named | each, as a word |
 
-Each is wanted of a candidate only where it is found in the first prompt. `pattern` is the grader
+Each is wanted of a candidate only where it is found in the first prompt. The first four are here,
+for any grader; what one kind adds or does without, its `marks` say. `pattern` is the grader
 `regex`'s. Answers are 2 to 20, of two letters or more. The grader `json` does without a fence.
 There is no rule for the grader `choice`: the options stand in the rows, and it reads a letter
 however it is wrapped. Under `choices` no mark counts at all: the response format holds the model
@@ -60,14 +61,14 @@ _FENCE_WORDS = r"```|\bcode[ -]?(?:block|fence)|\bfenced\b|\bbackticks?\b"
 
 
 @dataclass(frozen=True)
-class Mark:
+class AnswerMark:
     """One thing that the answer is read by. `kept` is found in a prompt that still asks for it."""
 
     name: str
     kept: re.Pattern[str]
 
 
-def common_marks(first: str, pattern: str = "", *, fence: bool = True) -> Iterator[Mark]:
+def common_marks(first: str, pattern: str = "", *, fence: bool = True) -> Iterator[AnswerMark]:
     """The marks of any grader that `first` holds, of a fence only where `fence` says so.
 
     `pattern` is the regular expression that answers are read by, where there is one.
@@ -81,7 +82,7 @@ def common_marks(first: str, pattern: str = "", *, fence: bool = True) -> Iterat
         yield mark("a code fence (```)", _FENCE_WORDS)
 
 
-def answer_marks(first: str, targets: Sequence[str]) -> Iterator[Mark]:
+def answer_marks(first: str, targets: Sequence[str]) -> Iterator[AnswerMark]:
     """The answers of all rows, where they are few and `first` names each."""
     answers = sorted({target.strip() for target in targets})
     few = 2 <= len(answers) <= min(MOST_ANSWERS, len(targets) / 2)
@@ -92,9 +93,9 @@ def answer_marks(first: str, targets: Sequence[str]) -> Iterator[Mark]:
         yield from found
 
 
-def mark(name: str, kept: str, flags: re.RegexFlag = re.IGNORECASE) -> Mark:
+def mark(name: str, kept: str, flags: re.RegexFlag = re.IGNORECASE) -> AnswerMark:
     """A mark that the regular expression `kept` finds."""
-    return Mark(name, re.compile(kept, flags))
+    return AnswerMark(name, re.compile(kept, flags))
 
 
 def as_word(text: str) -> str:
@@ -102,7 +103,7 @@ def as_word(text: str) -> str:
     return rf"(?<!\w){re.escape(text)}(?!\w)"
 
 
-def _tags(first: str, pattern: str) -> Iterator[Mark]:
+def _tags(first: str, pattern: str) -> Iterator[AnswerMark]:
     wanted = {name.casefold() for name in _PATTERN_TAG.findall(pattern)}
     folded = first.casefold()
     for tag in _TAG.finditer(first):

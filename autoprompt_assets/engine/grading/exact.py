@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.answer_form import Mark, answer_marks, common_marks
+from autoprompt_assets.engine.grading.answer_form import AnswerMark, answer_marks, common_marks
 from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong
 from autoprompt_assets.engine.grading.protocol import Rule
 from autoprompt_assets.engine.text import fold
@@ -26,7 +26,7 @@ class ExactGrader(Rule):
             fold(answer, self.ignore_case) == fold(example.target, self.ignore_case)
         )
 
-    def marks(self, first: str, targets: Sequence[str]) -> Iterator[Mark]:
+    def marks(self, first: str, targets: Sequence[str]) -> Iterator[AnswerMark]:
         """The answers, too, where the first prompt names them all."""
         yield from common_marks(first)
         yield from answer_marks(first, targets)

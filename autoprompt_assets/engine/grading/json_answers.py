@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.answer_form import Mark, as_word, common_marks, mark
+from autoprompt_assets.engine.grading.answer_form import AnswerMark, as_word, common_marks, mark
 from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong, unparsable
 from autoprompt_assets.engine.grading.protocol import Rule
 from autoprompt_assets.engine.grading.target_form import missing_problem, structure
@@ -42,7 +42,7 @@ class JsonGrader(Rule):
             return problem
         return f"is no JSON of at most {MOST_LEVELS} levels; write it as JSON, or set grader.field"
 
-    def marks(self, first: str, targets: Sequence[str]) -> Iterator[Mark]:
+    def marks(self, first: str, targets: Sequence[str]) -> Iterator[AnswerMark]:
         """The word JSON and the field, too, but no fence, which it does without."""
         yield from common_marks(first, fence=False)
         asks = r"\bjson\b|\{\s*[\"']"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Frozen
-from autoprompt_assets.engine.grading.answer_form import Mark, common_marks
+from autoprompt_assets.engine.grading.answer_form import AnswerMark, common_marks
 from autoprompt_assets.engine.grading.grade import Grade
 from autoprompt_assets.engine.grading.target_form import unmeant_form
 from autoprompt_assets.engine.message import Message
@@ -57,7 +57,7 @@ class GraderSettings(Frozen):
         """
         return ""
 
-    def marks(self, first: str, targets: Sequence[str]) -> Iterator[Mark]:
+    def marks(self, first: str, targets: Sequence[str]) -> Iterator[AnswerMark]:
         """What `first`, the first prompt, asks of an answer's form; see `answer_form`.
 
         `targets` are those of the rows at hand.

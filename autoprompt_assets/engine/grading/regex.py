@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.answer_form import Mark, common_marks, mark
+from autoprompt_assets.engine.grading.answer_form import AnswerMark, common_marks, mark
 from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong, unparsable
 from autoprompt_assets.engine.grading.pattern_worker import CPU_S
 from autoprompt_assets.engine.grading.patterns import first_group
@@ -64,7 +64,7 @@ class RegexGrader(Rule):
             return problem
         return "can never be what grader.pattern matches; mend the rows or the pattern"
 
-    def marks(self, first: str, targets: Sequence[str]) -> Iterator[Mark]:
+    def marks(self, first: str, targets: Sequence[str]) -> Iterator[AnswerMark]:
         """What the pattern reads, too: tags, ####, a fence, its literal lead."""
         yield from common_marks(first, self.pattern)
         yield from _lead(first, self.pattern)
@@ -80,7 +80,7 @@ class RegexGrader(Rule):
             return True
 
 
-def _lead(first: str, pattern: str) -> Iterator[Mark]:
+def _lead(first: str, pattern: str) -> Iterator[AnswerMark]:
     """The literal text before a pattern's first group: `ANSWER:` of `ANSWER:\\s*(.*)`."""
     bare = re.sub(r"\\.|\[[^\]]*\]", "", pattern)
     inner = ""

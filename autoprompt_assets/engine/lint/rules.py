@@ -33,7 +33,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import GraderSettings, Mark
+from autoprompt_assets.engine.grading import AnswerMark, GraderSettings
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.lint.copies import Leaks
 from autoprompt_assets.engine.template import INPUT, fields, literal, stray
@@ -148,7 +148,7 @@ class Lint:
         return fields(self.first, self.columns)
 
     @cached_property
-    def _marks(self) -> tuple[Mark, ...]:
+    def _marks(self) -> tuple[AnswerMark, ...]:
         if self.choices:
             return ()
         found = self.grader.marks(self.first, [row.target for row in self.rows])
