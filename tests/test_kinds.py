@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from autoprompt_assets.engine.grading import GRADERS
 from autoprompt_assets.resources.endpoints import KINDS as ENDPOINTS
-from tests.support import ROOT
+from tests.support import ROOT, ended, toy_project
 
 FILES = sorted(
     path for room in ("autoprompt_assets", "resources") for path in (ROOT / room).rglob("*.py")
@@ -85,3 +87,62 @@ def test_nobody_asks_for_an_endpoint_s_word_outside_its_file() -> None:
     ]
     assert asking == []
     assert len(own) == len(ENDPOINTS)
+
+
+STARTS = """
+from typing import Literal
+
+from autoprompt_assets.engine.grading.grade import right_or_wrong
+from autoprompt_assets.engine.grading.protocol import Rule
+
+
+class StartsGrader(Rule):
+    kind: Literal["starts"]
+
+    def grade(self, example, answer, verdict=None):
+        return right_or_wrong(answer.startswith(example.target))
+"""
+ACME = """
+from autoprompt_assets.resources.endpoints.kind import HostedKind
+
+
+class Acme(HostedKind):
+    word = "acme"
+    hint = "needs ACME_API_KEY"
+    model = "acme-1"
+    keys = ("ACME_API_KEY",)
+    address = "ACME_BASE_URL"
+    url = "https://api.acme.example/v1"
+    key_required = True
+"""
+
+
+def test_a_grader_and_an_endpoint_are_added_as_a_file_and_a_line_each(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    ignored = shutil.ignore_patterns("__pycache__", "*.parquet", "*.csv")
+    shutil.copytree(ROOT / "autoprompt_assets", code / "autoprompt_assets", ignore=ignored)
+    for room, module, text, line in (
+        ("engine/grading", "starts", STARTS, "StartsGrader"),
+        ("resources/endpoints", "acme", ACME, "Acme"),
+    ):
+        folder = code / "autoprompt_assets" / room
+        (folder / f"{module}.py").write_text(text, encoding="utf-8")
+        registry = (folder / "registry.py").read_text(encoding="utf-8")
+        place = f"autoprompt_assets.{room.replace('/', '.')}.{module}"
+        future = "from __future__ import annotations\n"
+        registry = registry.replace(future, f"{future}from {place} import {line}\n")
+        entry = line if module == "starts" else f"{line}()"
+        registry, count = re.subn(r"(?m)^(OWN: .* = \()$", rf"\1\n    {entry},", registry)
+        assert count == 1
+        (folder / "registry.py").write_text(registry, encoding="utf-8")
+    project = toy_project(tmp_path / "project", PYTHONPATH=str(code))
+    settings = ["grader={kind: starts}", "roles.target.endpoint=acme", "roles.target.model=null"]
+    settings += ["endpoints.mine={base_url: http://a/v1, api_key_env: ACME_API_KEY}"]
+    flags = [flag for one in settings for flag in ("--set", one)]
+    result = ended(project.start_afresh("check", "toy", *flags[:-2]), 60)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "target: acme-1 at acme (https://api.acme.example/v1)" in result.stdout
+    refused = ended(project.start_afresh("run", "toy", *flags[:-2]), 60).stderr
+    assert refused.startswith("ACME_API_KEY is not set; roles target need it")
+    owned = ended(project.start_afresh("check", "toy", *flags), 60).stderr
+    assert "names ACME_API_KEY, the key of the endpoint 'acme'" in owned

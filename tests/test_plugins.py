@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
 from tests.plugin_support import install, release
-from tests.support import ANSWERS, Project, csv_of, ended, toy_project
+from tests.support import ANSWERS, ROOT, Project, csv_of, ended, toy_project
 
 GROUP = "autoprompt.graders"
 ENDS = '''
@@ -116,6 +117,7 @@ def test_what_is_wrong_with_a_package_is_one_line_that_names_it(tmp_path: Path) 
         unready="{kind: unready}",
         own="{kind: exact}",
         twice="{kind: twice}",
+        renamed="{kind: renamed}",
         number="{kind: number}",
     )
     for name, point, text in (
@@ -123,6 +125,7 @@ def test_what_is_wrong_with_a_package_is_one_line_that_names_it(tmp_path: Path) 
         ("toy-strange", "strange = toy_strange:Strange", "class Strange: pass\n"),
         ("toy-unready", "unready = toy_fails:Unready", FAILS),
         ("toy-own", "exact = toy_ends:EndsGrader", ""),
+        ("toy-renamed", "renamed = toy_ends:EndsGrader", ""),
         ("toy-one", "twice = toy_one:A", ""),
         ("toy-two", "twice = toy_two:A", ""),
     ):
@@ -152,12 +155,26 @@ def test_what_is_wrong_with_a_package_is_one_line_that_names_it(tmp_path: Path) 
         "unready": f"the entry point unready = toy_fails:Unready of toy-unready 1.0 {stray}",
         "own": "the entry point exact = toy_ends:EndsGrader of toy-own 1.0 has a name in "
         "autoprompt.graders that is taken by autoprompt's own; rename it, or uninstall the package",
+        "renamed": "the entry point renamed = toy_ends:EndsGrader of toy-renamed 1.0 is of "
+        "another kind, 'ends'; give both one name",
         "twice": "the entry point twice = toy_one:A of toy-one 1.0 and the entry point twice = "
         "toy_two:A of toy-two 1.0 have one name in autoprompt.graders; uninstall one",
     }
     assert {name: lines[name] for name in expected} == {
         name: f"BROKEN: {line}" for name, line in expected.items()
     }
+
+
+def test_the_grader_of_the_readme_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(class EndsGrader.*?)```", text, re.DOTALL)
+    said = "from autoprompt_assets.engine.grading import Rule, right_or_wrong"
+    assert said in code
+    project = project_of(tmp_path, theirs="{kind: ends}")
+    module = tmp_path / "packages" / "toy_ends.py"
+    module.write_text(f"from typing import Literal\n{said}\n{code}", encoding="utf-8")
+    status, _, errors = run(project, "check", "theirs")
+    assert (status, errors) == (0, "")
 
 
 def test_a_fault_of_its_grade_is_no_grade(tmp_path: Path, server: LoopbackServer) -> None:

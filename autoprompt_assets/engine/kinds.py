@@ -9,8 +9,9 @@ from typing import Any, Generic, NoReturn, TypeVar, get_args
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.fields import Frozen
-from autoprompt_assets.engine.plugins import load, plugins, taken
+from autoprompt_assets.engine.plugins import described, load, plugins, taken
 
 T = TypeVar("T", bound=Frozen)
 
@@ -41,7 +42,7 @@ class Kinds(Generic[T]):
             InputError: the package's cannot be loaded.
         """
         foreign = word in plugins(self.group) and word not in self._own()
-        return (load(self.group, word, self.base),) if foreign else self.own
+        return (self._foreign(word),) if foreign else self.own
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -60,7 +61,17 @@ class Kinds(Generic[T]):
         return {word: model for (word,), model in zip(words, self.own, strict=True)}
 
     def _validate(self, word: str, value: Any) -> T:
-        return load(self.group, word, self.base).model_validate(value)
+        return self._foreign(word).model_validate(value)
+
+    def _foreign(self, word: str) -> type[T]:
+        model = load(self.group, word, self.base)
+        words = get_args(model.model_fields[self.discriminator].annotation)
+        if words and word not in words:
+            raise InputError(
+                f"{described(plugins(self.group)[word])} is of another {self.discriminator}, "
+                f"{', '.join(map(repr, words))}; give both one name"
+            )
+        return model
 
     def _refuse(self, word: str, value: Any) -> NoReturn:
         raise taken(self.group, word)

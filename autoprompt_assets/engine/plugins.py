@@ -22,7 +22,7 @@ T = TypeVar("T")
 @cache
 def plugins(group: str) -> Mapping[str, EntryPoint]:
     """The entry points of a group by name, as they are installed when this is first asked."""
-    return {point.name: point for point in sorted(entry_points(group=group), key=_described)}
+    return {point.name: point for point in sorted(entry_points(group=group), key=described)}
 
 
 def load(group: str, name: str, base: type[T]) -> type[T]:
@@ -34,22 +34,22 @@ def load(group: str, name: str, base: type[T]) -> type[T]:
     """
     point, *others = [one for one in entry_points(group=group) if one.name == name]
     if others:
-        both = " and ".join(sorted(map(_described, [point, *others])))
+        both = " and ".join(sorted(map(described, [point, *others])))
         raise InputError(f"{both} have one name in {group}; uninstall one")
     try:
         found = point.load()
     except (Exception, SystemExit) as error:  # whatever somebody else's module does
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"{_described(point)} cannot be loaded ({said}); mend it") from error
+        raise InputError(f"{described(point)} cannot be loaded ({said}); mend it") from error
     if not (isinstance(found, type) and issubclass(found, base)) or inspect.isabstract(found):
-        raise InputError(f"{_described(point)} is no complete {base.__name__}; mend it")
+        raise InputError(f"{described(point)} is no complete {base.__name__}; mend it")
     return found
 
 
 def taken(group: str, name: str) -> InputError:
     """The error of an entry point whose name this project uses itself."""
     return InputError(
-        f"{_described(plugins(group)[name])} has a name in {group} that is taken by autoprompt's "
+        f"{described(plugins(group)[name])} has a name in {group} that is taken by autoprompt's "
         "own; rename it, or uninstall the package"
     )
 
@@ -59,5 +59,6 @@ def package_of(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
 
 
-def _described(point: EntryPoint) -> str:
+def described(point: EntryPoint) -> str:
+    """An entry point and its package, as an error names them."""
     return f"the entry point {point.name} = {point.value} of {package_of(point)}"
