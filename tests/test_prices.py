@@ -163,9 +163,9 @@ def test_a_budget_in_dollars_is_refused_where_a_price_is_not_known() -> None:
     limited = spec.model_copy(update={"budget": BudgetSpec(usd=1.0)})
     models = LLMResource().models(limited)
     with pytest.raises(InputError, match=r"price of roles\.target's model 'no-such-model' is not"):
-        refuse_unpriced(limited, models)
-    refuse_unpriced(spec, models)
-    refuse_unpriced(limited, models.priced({"target": TIERED}))
+        refuse_unpriced(limited.budget, models)
+    refuse_unpriced(spec.budget, models)
+    refuse_unpriced(limited.budget, models.priced({"target": TIERED}))
 
 
 def test_default_models_have_a_price() -> None:

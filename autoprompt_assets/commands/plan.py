@@ -35,7 +35,7 @@ def priced_models(name: str, bench: Bench, spec: ExperimentSpec, data: Dataset) 
     if record is not None and record.version == data.version:
         session = Session(name, spec, files, record, models, bench.llm, bench.store.journal)
         models = session.pinned().models
-    refuse_unpriced(spec, models)
+    refuse_unpriced(spec.budget, models)
     return models
 
 

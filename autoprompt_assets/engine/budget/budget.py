@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from autoprompt_assets.engine.budget.settings import BudgetSpec
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Models
-from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 
 
@@ -90,17 +89,17 @@ def refuse_too_small(limits: BudgetSpec, baseline_calls: int, reserve: Spend) ->
         )
 
 
-def refuse_unpriced(spec: ExperimentSpec, models: Models) -> None:
+def refuse_unpriced(limits: BudgetSpec, models: Models) -> None:
     """A budget in dollars holds only where every price is known.
 
     Raises:
         InputError: one line per role whose price is not.
     """
     unpriced = [role for role in models.roles if role.price is None]
-    if spec.budget.usd is not None and unpriced:
+    if limits.usd is not None and unpriced:
         raise InputError(
             [
-                f"budget.usd = {spec.budget.usd:g}: the price of roles.{role.role}'s model "
+                f"budget.usd = {limits.usd:g}: the price of roles.{role.role}'s model "
                 f"{role.model!r} is not known; set roles.{role.role}.price, or budget.usd to null "
                 "(budget.calls and budget.tokens hold without a price)"
                 for role in unpriced
