@@ -22,14 +22,18 @@ from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import Models, Request, Role
 from autoprompt_assets.engine.optimizers import (
     Apart,
-    Judge,
+    CandidateCheck,
     Optimizer,
     Proposal,
-    RescoreSpec,
-    make_optimizer,
     unscored,
 )
-from autoprompt_assets.engine.search import History, Iteration, Search, comparison_bound
+from autoprompt_assets.engine.search import (
+    History,
+    Iteration,
+    Search,
+    comparison_bound,
+    make_optimizer,
+)
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import CallCounts, Spend
 from autoprompt_assets.interrupts import run_interruptible
@@ -109,9 +113,9 @@ class Session:
         )
 
     @cached_property
-    def judge(self) -> Judge:
+    def check(self) -> CandidateCheck:
         """The lint, or what an earlier search's candidates are looked at for in its place."""
-        if not isinstance(self.spec.optimizer, RescoreSpec):
+        if not self.spec.optimizer.repeats:
             return self.lint
         rows = (*self.rows("validation").read(), *self.rows("test").read())
         return Apart(self.spec.roles.target.prompt, rows)
@@ -122,7 +126,7 @@ class Session:
         Raises:
             InputError: each of them holds rows that it would be scored on.
         """
-        unscored(self._rescored(), self.judge)
+        unscored(self._rescored(), self.check)
 
     def optimizer(self, history: History) -> Optimizer:
         """The strategy, told everything so far."""
@@ -169,7 +173,7 @@ class Session:
         )
         self.records.write_spec(self.effective_spec())
         train = {example.id: example for example in self.train}
-        parts = (self.spec, evaluator, self.records, self._reserve(models), train, self.judge)
+        parts = (self.spec, evaluator, self.records, self._reserve(models), train, self.check)
         return Search(*parts, journal)
 
     def fit(self, request: Request) -> Request:
@@ -179,7 +183,7 @@ class Session:
     def _tuned(self) -> dict[Role, frozenset[str]]:
         """The request fields that make a candidate: they are sent as they are, or the run ends."""
         earlier = (one.candidate.parameters for step in self._rescored() for one in step)
-        return {"target": self.spec.optimizer.tuned.union(*earlier)}
+        return {"target": frozenset(self.spec.optimizer.tuned).union(*earlier)}
 
     def _reserve(self, models: Models) -> Spend:
         extent = self.dataset.extents["test"]
@@ -223,14 +227,13 @@ def rescored(spec: ExperimentSpec, files: ExperimentStore) -> list[list[Proposal
     Raises:
         InputError: there is no such search.
     """
-    if not isinstance(spec.optimizer, RescoreSpec):
+    search = spec.optimizer.repeats
+    if not search:
         return []
-    steps = files.search(spec.optimizer.search).read_iterations()
+    steps = files.search(search).read_iterations()
     if not steps:
         known = ", ".join(files.search_ids()) or "none"
-        raise InputError(
-            f"optimizer.search = {spec.optimizer.search!r}: no such search; there are {known}"
-        )
+        raise InputError(f"optimizer.search = {search!r}: no such search; there are {known}")
     return [[scored.proposal for scored in step.scored] for step in steps]
 
 
@@ -249,7 +252,7 @@ def open_session(
     why = "" if found else since_last(name, files, deciding(spec))
     dataset = required(found, "dataset", name, why)
     session = Session(name, spec, files, dataset, llm.models(spec), llm, store.journal).pinned()
-    refuse_unpriced(spec, session.models)
+    refuse_unpriced(spec.budget, session.models)
     return session
 
 

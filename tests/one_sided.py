@@ -25,7 +25,7 @@ from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.llm import CallError
-from autoprompt_assets.engine.optimizers.protocol import Unjudged
+from autoprompt_assets.engine.optimizers import AcceptAll
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
@@ -170,7 +170,7 @@ async def verdict(seed: int, port: int, folder: Path) -> str:
         ):
             asker = Asker(calls, llm.models(spec), spec.make_grader())
             evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, NoProgress())
-            search = Search(spec, evaluator, records, Spend(), {}, Unjudged(), journal)
+            search = Search(spec, evaluator, records, Spend(), {}, AcceptAll(), journal)
             outcome = await search.test(*SIDES, rows)
     except (CallError, UnmeasuredRows) as error:
         return type(error).__name__

@@ -16,8 +16,8 @@ from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.lint.rules import alike
 from autoprompt_assets.engine.optimizers import (
     Answer,
+    CandidateCheck,
     Feedback,
-    Judge,
     Optimizer,
     Probe,
     Proposal,
@@ -214,7 +214,7 @@ def scores(world: World, history: Sequence[Step]) -> list[float]:
     return found
 
 
-def judge_of(world: World) -> Judge:
+def judge_of(world: World) -> CandidateCheck:
     """The judge of a search on `world`."""
     grader = ExactGrader(kind="exact")
     return Lint(world.landscape.first_prompt, world.train, grader)

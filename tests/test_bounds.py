@@ -28,9 +28,8 @@ from autoprompt_assets.engine.optimizers import (
     Reply,
     Step,
     Trial,
-    make_optimizer,
 )
-from autoprompt_assets.engine.search import comparison_bound, run_bound
+from autoprompt_assets.engine.search import comparison_bound, make_optimizer, run_bound
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import HeadroomSpec

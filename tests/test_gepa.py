@@ -10,7 +10,6 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.optimizers import (
-    ROUNDS,
     Answer,
     Feedback,
     GepaSpec,
@@ -20,7 +19,7 @@ from autoprompt_assets.engine.optimizers import (
     Step,
     Trial,
 )
-from autoprompt_assets.engine.optimizers.gepa import Gepa
+from autoprompt_assets.engine.optimizers.gepa import ROUNDS, Gepa
 from autoprompt_assets.engine.optimizers.parts.prompt_text import (
     ANSWER_LIMIT,
     INPUT_LIMIT,

@@ -23,9 +23,19 @@ from autoprompt_assets.engine.example import Example, Split
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import Models
-from autoprompt_assets.engine.optimizers import Judge, Proposal, RescoreSpec, make_optimizer
-from autoprompt_assets.engine.optimizers.protocol import Unjudged
-from autoprompt_assets.engine.search import History, Iteration, Search, comparison_bound, run_bound
+from autoprompt_assets.engine.optimizers import (
+    AcceptAll,
+    CandidateCheck,
+    Proposal,
+)
+from autoprompt_assets.engine.search import (
+    History,
+    Iteration,
+    Search,
+    comparison_bound,
+    make_optimizer,
+    run_bound,
+)
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.resources.llm import LLMResource
@@ -178,7 +188,7 @@ async def _searched(
     journal: Journal,
 ) -> tuple[Spend, tuple[Iteration, ...]]:
     target, optimizer = spec.roles.target, spec.optimizer
-    judge: Judge = Lint(
+    judge: CandidateCheck = Lint(
         target.prompt,
         rows["train"],
         spec.grader,
@@ -187,8 +197,8 @@ async def _searched(
         optimizer.keep,
         spec.dataset.columns,
     )
-    if isinstance(optimizer, RescoreSpec):
-        judge = Unjudged()
+    if optimizer.repeats:
+        judge = AcceptAll()
     records = SearchStore(UPath(folder / f"search-{optimizer.strategy}"))
     train = {row.id: row for row in rows["train"]}
     reserve = comparison_bound(spec, evaluator.models, rows["train"], Extent.of(rows["test"]))

@@ -14,7 +14,7 @@ from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import Models
-from autoprompt_assets.engine.optimizers import Apart, AutoSpec, DemosSpec, MiproSpec, unscored
+from autoprompt_assets.engine.optimizers import Apart, unscored
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.template import fields, foreign
@@ -94,15 +94,15 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
 def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     """Wordings that no strategy will try, for they are judged as every instruction is."""
     optimizer, target = spec.optimizer, spec.roles.target
-    if not isinstance(optimizer, DemosSpec | MiproSpec | AutoSpec) or not optimizer.wordings:
+    if not optimizer.given:
         return
     train = [example for example in data.examples if example.split == "train"]
     own = (optimizer.longest, optimizer.keep, spec.dataset.columns)
     lint = Lint(target.prompt, train, spec.grader, target.choices, *own)
-    for number, wording in enumerate(optimizer.wordings):
+    for place, wording in optimizer.given.items():
         problem = lint.problem(Candidate(wording), ())
         if problem:
-            yield f"optimizer.wordings.{number} will not be tried: {problem}"
+            yield f"optimizer.{place} will not be tried: {problem}"
 
 
 def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
@@ -116,8 +116,8 @@ def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
 
 def _unscored(plan: Plan) -> Iterator[str]:
     """Candidates of an earlier search that hold rows of this one's validation or test split."""
-    judge = Apart(plan.spec.roles.target.prompt, plan.data.examples)
-    said = unscored(rescored(plan.spec, plan.files), judge)
+    check = Apart(plan.spec.roles.target.prompt, plan.data.examples)
+    said = unscored(rescored(plan.spec, plan.files), check)
     if said:
         yield said
 

@@ -41,11 +41,10 @@ def resolve_roles(
     spec: ExperimentSpec, environ: Mapping[str, str], override: str = ""
 ) -> dict[Role, Endpoint]:
     """The endpoint of every role that the experiment uses."""
-    writes = spec.optimizer.strategy not in ("demos", "rescore")
     roles: dict[Role, RoleSpec | None] = {
         "target": spec.roles.target,
         "review": spec.roles.review if spec.grader.asks_review else None,
-        "optimizer": spec.roles.optimizer if writes else None,
+        "optimizer": spec.roles.optimizer if spec.optimizer.asks else None,
     }
     return {
         name: resolve(role, spec.endpoints, environ, override)

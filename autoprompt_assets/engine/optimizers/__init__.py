@@ -4,9 +4,9 @@ A strategy's state is what it was told, so telling it the stored iterations agai
 resumes it. Its randomness is a hash of (seed, step, purpose).
 
     protocol   what is asked of a strategy, and what it is told
-    settings   what a user may tell each
-    registry   the strategy that an experiment names
-    opro, gepa, demos, mipro, auto, rescore   the strategies
+    settings   what a user may tell every strategy, and what each says of itself
+    opro, gepa, demos, mipro, auto, rescore   the strategies: settings, costs at most, ask and tell
+    registry   the strategy that a word names: ours, and other packages'
     parts/     what they share
 """
 

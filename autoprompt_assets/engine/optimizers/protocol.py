@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import Outcome
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import room_for_numbers
+from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
 
 
@@ -144,7 +145,7 @@ class Sizes:
         return "\U0001f600" * -(-size // 4)
 
 
-class Judge(Protocol):
+class CandidateCheck(Protocol):
     """Looks at a candidate before any call is spent on it."""
 
     def problem(self, candidate: Candidate, known: Collection[str]) -> str:
@@ -154,12 +155,47 @@ class Judge(Protocol):
         """
 
 
-class Unjudged:
-    """The judge of a search whose candidates were judged before."""
+class AcceptAll:
+    """The check of a search whose candidates were looked at before."""
 
     def problem(self, candidate: Candidate, known: Collection[str]) -> str:
         """None."""
         return ""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a strategy has a search do beside the evaluation of its candidates, over all iterations.
+
+    `conversations` with the optimizer model have up to `attempts` questions each. `probes` are
+    candidates tried on `probe_rows` train rows each. A candidate shows up to `demos` demos. An
+    estimate takes `share` of all that, where strategies take turns.
+    """
+
+    conversations: int = 0
+    attempts: int = 1
+    probes: int = 0
+    probe_rows: int = 0
+    demos: int = 0
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a strategy is made from, beside its settings.
+
+    `columns` are the names that a prompt may have for the row's input. `writer` is the prompt of
+    the role `optimizer`, `None` without an optimizer model. `own` are the request fields of the
+    role `target`. `earlier` are the proposals, step by step, of the search that it repeats.
+    """
+
+    first: str
+    train: Sequence[Example]
+    check: CandidateCheck = field(default_factory=AcceptAll)
+    columns: Collection[str] = INPUT
+    writer: str | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Sequence[Sequence[Proposal]] = ()
 
 
 class Optimizer(Protocol):

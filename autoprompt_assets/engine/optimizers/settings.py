@@ -1,37 +1,39 @@
-"""The strategies of an experiment file, and what each may be told."""
+"""What a user may tell every strategy, and what every strategy tells of itself.
+
+A strategy is one file: its settings, a subclass of `StrategySettings` that says here what it needs
+and costs at most, and what it makes, which is asked and told. One line in `registry` names it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+import inspect
+import sys
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue
 
-from autoprompt_assets.engine.fields import (
-    LIMITS,
-    RESERVED_EXTRA,
-    UNSUPPORTED_EXTRA,
-    Frozen,
-    Whole,
-)
+from autoprompt_assets.engine.fields import Frozen, Whole
+from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.lint import longest_instruction
+from autoprompt_assets.engine.optimizers.protocol import Context, Optimizer, Sizes, Work
+from autoprompt_assets.engine.plugins import package_of, plugins
+from autoprompt_assets.engine.text import size_of
 
-
-def _is_temperature(value: JsonValue) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (number and 0 <= float(str(value)) <= 2)
-
-
-def _is_count(value: JsonValue) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+GROUP = "autoprompt.optimizers"
+"""The entry points by which packages add strategies."""
+BYTES_PER_CHARACTER = 4
 
 
-_TUNABLE: dict[str, tuple[Callable[[JsonValue], bool], str]] = {
-    "temperature": (_is_temperature, "from 0 to 2"),
-    **dict.fromkeys(LIMITS, (_is_count, "a whole number above 0")),
-}
+class StrategySettings(Frozen):
+    """The base of every strategy's settings; a subclass names itself: `strategy: Literal["word"]`.
 
+    What follows the fields is for a strategy to say otherwise; `make` is all that it must.
+    """
 
-class _Strategy(Frozen):
+    if TYPE_CHECKING:
+        strategy: str
     # From 100 upstream partitions on, Dagster no longer tells what is stale downstream of them.
     iterations: Whole = Field(3, ge=1, le=99)
     candidates: Whole = Field(1, ge=1, le=50)
@@ -44,108 +46,115 @@ class _Strategy(Frozen):
     keep: tuple[str, ...] = ()
     """Texts that every instruction must hold, such as the name of a field to answer in."""
 
+    asks: ClassVar[bool] = False
+    """It asks the optimizer model where there is one; else no such model is looked for."""
+    invents: ClassVar[bool] = True
+    """It makes instructions other than the file's and those that the optimizer model writes."""
+    prompt_names: ClassVar[frozenset[str]] = frozenset(["prompt_scores_str", "examples"])
+    """What a prompt of the optimizer model may hold; as in `opro`, so that a file whose strategy
+    changes may keep its prompt."""
+
     @property
-    def tuned(self) -> frozenset[str]:
-        """The request fields that the strategy tunes."""
-        return frozenset()
+    def total(self) -> int:
+        """The candidates of a whole search, at most."""
+        return self.iterations * self.candidates
+
+    @property
+    def given(self) -> Mapping[str, str]:
+        """Instructions of the file that it may try, by the field below `optimizer`."""
+        return {}
+
+    @property
+    def tuned(self) -> Mapping[str, tuple[JsonValue, ...]]:
+        """The request fields that its candidates may set, and the values."""
+        return {}
+
+    @property
+    def repeats(self) -> str:
+        """The id of the search whose candidates it proposes again, and no others; or empty."""
+        return ""
+
+    def problems(self, writer: str | None, train: float) -> Iterator[str]:
+        """What an experiment lacks for it, a line each.
+
+        `writer` is the prompt of the role `optimizer`, `None` without the role; `train` is the
+        split's share, or count, of train rows.
+        """
+        yield from ()
+
+    def most(self, writes: bool) -> Work:
+        """What it does at most beside its candidates; `writes`: there is an optimizer model."""
+        return Work()
+
+    def usual(self, writes: bool) -> Work:
+        """What it will likely do, for an estimate."""
+        return self.most(writes)
+
+    def instruction_bytes(self, first: str, answer: int | None) -> int:
+        """UTF-8 bytes of the longest instruction that it may propose.
+
+        `first` is the first prompt. `answer` is what an answer of the optimizer model may have,
+        `None` where none is asked. No instruction has more than what the check lets pass.
+        """
+        limit = BYTES_PER_CHARACTER * longest_instruction(first, self.longest)
+        own = limit if self.invents else 0
+        return max(own, min(limit, answer or 0), *map(size_of, (first, *self.given.values())))
+
+    def longest_question(self, context: Context, sizes: Sizes) -> int:
+        """UTF-8 bytes of the first question of a conversation, at most; the rest is reckoned."""
+        return 0
+
+    @abstractmethod
+    def make(self, context: Context) -> Optimizer:
+        """The strategy, told nothing yet."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides a search's path, as JSON: the settings, and a package's version and code.
+
+        So a search goes on under the code that it was begun with only.
+        """
+        point = plugins(GROUP).get(self.strategy)
+        settings = self.model_dump(mode="json")
+        if point is None:
+            return settings
+        try:
+            code = content_hash(inspect.getsource(sys.modules[type(self).__module__]), 12)
+        except OSError:  # it was installed without its source
+            code = ""
+        return {**settings, "package": package_of(point), "code": code}
+
+    def needs_writer(self, writer: str | None) -> Iterator[str]:
+        """The problem of an experiment without the role `optimizer`, for `problems`."""
+        if writer is None:
+            yield f"optimizer {self.strategy!r} needs roles.optimizer; add it, or use 'demos'"
+
+    def needs_rows(self, train: float, why: str) -> Iterator[str]:
+        """The problem of an experiment without train rows, for `problems`."""
+        if train == 0:
+            yield f"dataset.split.train is 0; raise it, optimizer {self.strategy!r} {why}"
 
 
-class _Writes(_Strategy):
+class Writes(StrategySettings):
+    """Has the optimizer model write instructions, in conversations of `parts.writing`."""
+
+    asks: ClassVar[bool] = True
+    invents: ClassVar[bool] = False
+
     attempts: Whole = Field(3, ge=1, le=10)
     """Questions to the optimizer model for one candidate before it is given up."""
 
 
-class _Shows(_Strategy):
+class Shows(StrategySettings):
+    """Shows demos from train rows, and tries wordings of the file."""
+
+    invents: ClassVar[bool] = False
+
     demos: Whole = Field(8, ge=1, le=64)
     """The most demos that a candidate may show."""
     wordings: tuple[str, ...] = ()
     """Instructions to try beside the first prompt."""
 
-
-class _Reflects(_Writes):
-    minibatch: Whole = Field(5, ge=1, le=100)
-    """Train rows that a prompt is tried on before the optimizer model rewrites it."""
-
-
-class _History(_Writes):
-    history: Whole = Field(20, ge=1, le=1000)
-    """Prompts that the optimizer model is shown, the best ones."""
-    exemplars: Whole = Field(3, ge=0, le=50)
-    """Train rows that it is shown where its prompt holds {examples}."""
-
-
-class _Joint(_Shows):
-    attempts: Whole = Field(3, ge=1, le=10)
-    """Questions to the optimizer model for one instruction before it is given up."""
-    instructions: Whole = Field(4, ge=0, le=50)
-    """Instructions that the optimizer model writes, where there is one."""
-    demo_sets: Whole = Field(8, ge=1, le=100)
-    """Sets of demos that are drawn from train rows."""
-    parameters: dict[str, tuple[JsonValue, ...]] = Field(default_factory=dict)
-    """Request fields to tune and the values to try: `temperature: [0, 0.7]`."""
-
     @property
-    def tuned(self) -> frozenset[str]:
-        """See `_Strategy`."""
-        return frozenset(self.parameters)
-
-    @field_validator("parameters")
-    @classmethod
-    def _tunable(
-        cls, parameters: dict[str, tuple[JsonValue, ...]]
-    ) -> dict[str, tuple[JsonValue, ...]]:
-        if set(LIMITS) <= parameters.keys():
-            raise ValueError(f"{' and '.join(LIMITS)} are one limit; tune one of them")
-        for key, values in parameters.items():
-            if key in (*RESERVED_EXTRA, *UNSUPPORTED_EXTRA) and key not in _TUNABLE:
-                raise ValueError(f"{key!r} cannot be tuned; take it out")
-            if not values:
-                raise ValueError(f"{key!r} has no values; give some, or take it out")
-            usable, wanted = _TUNABLE.get(key, (lambda value: True, ""))
-            if not all(map(usable, values)):
-                raise ValueError(f"{key!r} has a value that is not {wanted}; mend it")
-        return parameters
-
-
-class OproSpec(_History):
-    """The optimizer model sees the prompts tried with their scores and writes a new one."""
-
-    strategy: Literal["opro"]
-
-
-class GepaSpec(_Reflects):
-    """The optimizer model sees what went wrong on train rows and rewrites a prompt."""
-
-    strategy: Literal["gepa"]
-
-
-class DemosSpec(_Shows):
-    """Few-shot demos from train rows, and wordings from a list; asks no model."""
-
-    strategy: Literal["demos"]
-
-
-class MiproSpec(_Joint):
-    """Instructions, sets of demos and request parameters, searched together."""
-
-    strategy: Literal["mipro"]
-
-
-class AutoSpec(_History, _Reflects, _Joint):
-    """Gives each step to the strategy that has gained most, of those that the roles allow."""
-
-    strategy: Literal["auto"] = "auto"
-    iterations: Whole = Field(12, ge=1, le=99)
-
-
-class RescoreSpec(_Strategy):
-    """The candidates of an earlier search again, under this file's grader."""
-
-    strategy: Literal["rescore"]
-    search: str = Field(pattern=r"^[0-9a-f]{12}$")
-
-
-OptimizerSpec = Annotated[
-    OproSpec | GepaSpec | MiproSpec | DemosSpec | AutoSpec | RescoreSpec,
-    Field(discriminator="strategy"),
-]
+    def given(self) -> Mapping[str, str]:
+        """See `StrategySettings`."""
+        return {f"wordings.{number}": text for number, text in enumerate(self.wordings)}

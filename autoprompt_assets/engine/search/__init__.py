@@ -4,6 +4,7 @@ search       the steps of one search
 iteration    one iteration: candidates asked for, looked at, scored
 objectives   what is maximized: incumbent, best, leader
 contest      candidates against the incumbent
+strategy     the strategy that proposes candidates
 history      what the search has tried
 records      what is stored of it
 bounds       what it can be charged at most

@@ -22,3 +22,4 @@ from .records import scored_json as scored_json
 from .records import summary_json as summary_json
 from .search import Search as Search
 from .search import require_iterations as require_iterations
+from .strategy import make_optimizer as make_optimizer

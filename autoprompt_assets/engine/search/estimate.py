@@ -17,15 +17,8 @@ from autoprompt_assets.engine.example import Example, Split
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.lint import longest_instruction
 from autoprompt_assets.engine.llm import Asked, Models, Role
-from autoprompt_assets.engine.optimizers import (
-    AutoSpec,
-    DemosSpec,
-    GepaSpec,
-    MiproSpec,
-    Sizes,
-    longest_question,
-)
-from autoprompt_assets.engine.search.bounds import candidates_of, conversations_of
+from autoprompt_assets.engine.optimizers import Sizes
+from autoprompt_assets.engine.search.strategy import longest_question
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 
@@ -33,9 +26,6 @@ RACED = 0.5
 """Share of the validation rows that a candidate is asked which is no better, see
 `statistics.race.Gate`.
 """
-OF_AUTO = 0.5
-"""Share of the steps of `auto` that each half of its strategies gets: those that write prompts, and
-those that show demos."""
 WRITTEN = 800
 """Characters of a prompt that a model writes, where the first is shorter."""
 THOUGHT = 150
@@ -97,6 +87,7 @@ class _Likely:
         self._train = [tokens_of(row.input) + tokens_of(row.target) for row in rows["train"]]
         first = spec.roles.target.prompt
         self._first = tokens_of(first)
+        self._work = spec.optimizer.usual(models.optimizer is not None)
         limit = min(WRITTEN, longest_instruction(first, spec.optimizer.longest))
         # A prompt has no more tokens than the answer that it stood in.
         written = min(limit / 4, said.get("optimizer", limit))
@@ -110,7 +101,7 @@ class _Likely:
         validation, test = self._inputs["validation"], self._inputs["test"]
         repeated = validation[: spec.headroom.rows]
         share = RACED if spec.optimizer.race else 1.0
-        sizes = [_size(one) for one in earlier] or [self._candidate()] * candidates_of(spec)
+        sizes = [_size(one) for one in earlier] or [self._candidate()] * spec.optimizer.total
         spend = Spend()
         for size, inputs in (
             (self._first, validation),
@@ -145,38 +136,34 @@ class _Likely:
 
     def _candidate(self) -> float:
         """Tokens of a candidate: its instruction, and demos where the strategy shows some."""
-        strategy = self._spec.optimizer
-        if not isinstance(strategy, DemosSpec | MiproSpec | AutoSpec) or not self._train:
+        work = self._work
+        if not work.demos or not self._train:
             return self._written
-        share = OF_AUTO if isinstance(strategy, AutoSpec) and self._models.optimizer else 1.0
         each = fmean(self._train) + 2 * PER_CALL
-        instruction = self._first if share == 1.0 else self._written
-        return instruction + share * 0.75 * min(strategy.demos, len(self._train)) * each
+        instruction = self._first if work.share == 1.0 else self._written
+        return instruction + work.share * 0.75 * min(work.demos, len(self._train)) * each
 
     def _questions(self) -> Spend:
         writer = self._models.optimizer
         if writer is None:
             return Spend()
-        count = conversations_of(self._spec, self._models) * self._share()
+        count = self._work.conversations * self._work.share
         if not count:
             return Spend()
         written, answer, reason = (
             round(4 * tokens) for tokens in (self._written, self._answer(), REVIEW)
         )
-        sizes = Sizes(written, answer, reason, (candidates_of(self._spec) + 1) // 2)
+        sizes = Sizes(written, answer, reason, (self._spec.optimizer.total + 1) // 2)
         asked = longest_question(self._spec, self._usual, sizes) / 4
         said = self._tokens("optimizer", self._written + THOUGHT)
         return _spend(writer, count, count * asked, said)
 
     def _probes(self) -> Spend:
-        strategy = self._spec.optimizer
-        if self._models.optimizer is None or not isinstance(strategy, GepaSpec | AutoSpec):
+        work = self._work
+        if not work.probes:
             return Spend()
-        rows = self._inputs["train"][: strategy.minibatch]
-        return self._rows(self._candidate(), rows, candidates_of(self._spec) * self._share())
-
-    def _share(self) -> float:
-        return OF_AUTO if isinstance(self._spec.optimizer, AutoSpec) else 1.0
+        rows = self._inputs["train"][: work.probe_rows]
+        return self._rows(self._candidate(), rows, work.probes * work.share)
 
     def _answer(self) -> float:
         choices = self._spec.roles.target.choices

@@ -1,4 +1,4 @@
-"""One iteration: what a strategy asks for is asked, what it proposes is judged and raced."""
+"""One iteration: what a strategy asks for is asked, what it proposes is checked and raced."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.llm import CallError, ContentFiltered, ContextTooLong
 from autoprompt_assets.engine.optimizers import (
     Answer,
+    CandidateCheck,
     Feedback,
-    Judge,
     Optimizer,
     Probe,
     Proposals,
@@ -31,7 +31,7 @@ from autoprompt_assets.engine.text import size_of
 
 
 @dataclass
-class IterationRun:
+class OpenIteration:
     """Iteration `number` of a search, under way.
 
     `train` are the rows that a candidate may be tried on, by id; `left` is the budget that is left
@@ -42,7 +42,7 @@ class IterationRun:
     history: History
     validation: SplitRows
     scoring: Scoring
-    judge: Judge
+    check: CandidateCheck
     train: Mapping[str, Example]
     left: Callable[[Spend], Budget]
     replies: list[Reply] = field(default_factory=list)
@@ -98,7 +98,7 @@ class IterationRun:
         known = set(names(self.history.tried))
         incumbent = self.history.incumbent
         for place, proposal in enumerate(asked.proposals):
-            problem = self.judge.problem(proposal.candidate, known)
+            problem = self.check.problem(proposal.candidate, known)
             if problem:
                 self.rejected.append(Rejected(proposal, problem))
                 continue
@@ -119,7 +119,11 @@ class IterationRun:
 
     async def _answer(self, question: Question) -> Answer:
         role = self.scoring.evaluator.models.optimizer
-        assert role is not None
+        if role is None:
+            raise InputError(
+                "the strategy asks an optimizer model and there is none; add roles.optimizer, and "
+                "have its settings say that it asks"
+            )
         size = sum(size_of(message["content"]) for message in question.messages)
         budget, bound = self._budget(), calls_bound(role, 1, Prompts(size, size))
         over = budget.refusal(bound)

@@ -13,10 +13,10 @@ from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.evaluation import Evaluator, RowResult, Summary
 from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.grading import Outcome
-from autoprompt_assets.engine.optimizers import Judge, Optimizer, Proposal
+from autoprompt_assets.engine.optimizers import CandidateCheck, Optimizer, Proposal
 from autoprompt_assets.engine.search.contest import Scoring
 from autoprompt_assets.engine.search.history import History
-from autoprompt_assets.engine.search.iteration import IterationRun
+from autoprompt_assets.engine.search.iteration import OpenIteration
 from autoprompt_assets.engine.search.records import Iteration, Records, Scored, TestOutcome
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
@@ -67,7 +67,7 @@ class Search:
     records: Records
     reserve: Spend
     train: Mapping[str, Example]
-    judge: Judge
+    check: CandidateCheck
     readings: Readings
 
     @cached_property
@@ -158,8 +158,8 @@ class Search:
         if stop:
             ended = Iteration(iteration, "stopped", stop)
         else:
-            judge, train, left = self.judge, self.train, self.budget
-            step = IterationRun(iteration, history, validation, self.scoring, judge, train, left)
+            check, train, left = self.check, self.train, self.budget
+            step = OpenIteration(iteration, history, validation, self.scoring, check, train, left)
             ended = await step.run(optimizer)
         self.records.write_iteration(ended)
         return ended

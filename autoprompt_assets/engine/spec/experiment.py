@@ -23,21 +23,12 @@ from autoprompt_assets.engine.fields import (
 from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
 from autoprompt_assets.engine.keys import EndpointKeys, shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, RolesSpec
-from autoprompt_assets.engine.optimizers import (
-    AutoSpec,
-    DemosSpec,
-    GepaSpec,
-    MiproSpec,
-    OproSpec,
-    OptimizerSpec,
-)
+from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
 from autoprompt_assets.engine.statistics import HeadroomSpec
 from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
 
 REVIEW_NAMES = frozenset(["response", "answer"])
 """What the review prompt holds beside the input: the model's answer, and the target."""
-OPTIMIZER_NAMES = frozenset(["prompt_scores_str", "examples"])
-"""What the prompt of `opro` holds: the prompts so far, and train rows."""
 
 
 _UNSUPPORTED_PROMPTS = {
@@ -96,7 +87,8 @@ class ExperimentSpec(Frozen):
             elif not fields(roles.review.prompt, ["response"]):
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
         yield from self._lacking_in_first_prompt()
-        yield from self._lacking_for_strategy()
+        writer = None if roles.optimizer is None else roles.optimizer.prompt
+        yield from self.optimizer.problems(writer, self.dataset.split.train)
 
     def _lacking_in_first_prompt(self) -> Iterator[str]:
         prompt, optimizer = self.roles.target.prompt, self.optimizer
@@ -113,42 +105,20 @@ class ExperimentSpec(Frozen):
                 f"{len(prompt)} characters; raise it"
             )
 
-    def _lacking_for_strategy(self) -> Iterator[str]:
-        strategy, writer = self.optimizer, self.roles.optimizer
-        name = strategy.strategy
-        if isinstance(strategy, OproSpec | GepaSpec) and writer is None:
-            yield f"optimizer {name!r} needs roles.optimizer; add it, or use 'demos'"
-        if (
-            isinstance(strategy, OproSpec | AutoSpec)
-            and writer is not None
-            and writer.prompt.strip()
-            and not fields(writer.prompt, ["prompt_scores_str"])
-        ):
-            yield "roles.optimizer.prompt lacks {prompt_scores_str}; add it, or leave it out"
-        needs_rows = {
-            DemosSpec: "takes demos from there",
-            MiproSpec: "takes demos from there",
-            GepaSpec: "learns from there what goes wrong",
-        }.get(type(strategy))
-        if isinstance(strategy, AutoSpec) and writer is None:
-            needs_rows = "takes demos from there where there is no roles.optimizer"
-        if needs_rows and self.dataset.split.train == 0:
-            yield f"dataset.split.train is 0; raise it, optimizer {name!r} {needs_rows}"
-
     def _unfilled(self) -> Iterator[str]:
         """Placeholders that nothing fills, and characters that no reader sees: both would be sent
         without a word.
         """
         columns, roles = self.dataset.columns, self.roles
         prompts = [("roles.target.prompt", roles.target.prompt, NO_NAMES)]
-        if isinstance(self.optimizer, DemosSpec | MiproSpec | AutoSpec):
-            for number, wording in enumerate(self.optimizer.wordings):
-                prompts.append((f"optimizer.wordings.{number}", wording, NO_NAMES))
+        for place, text in self.optimizer.given.items():
+            prompts.append((f"optimizer.{place}", text, NO_NAMES))
         if roles.review is not None:
             prompts.append(("roles.review.prompt", roles.review.prompt, REVIEW_NAMES))
         if roles.optimizer is not None:
             # It may speak of the input's placeholder, which stands in the prompts it asks for.
-            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, OPTIMIZER_NAMES))
+            names = self.optimizer.prompt_names
+            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, names))
         for field, prompt, others in prompts:
             found = obeyed(prompt)
             if found:

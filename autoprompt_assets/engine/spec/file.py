@@ -17,6 +17,7 @@ from autoprompt_assets.engine.grading import GRADERS
 from autoprompt_assets.engine.keys import EndpointKeys, origin
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.llm import EndpointSpec
+from autoprompt_assets.engine.optimizers import STRATEGIES
 from autoprompt_assets.engine.spec.experiment import ExperimentSpec
 from autoprompt_assets.engine.spec.yaml_text import parse_yaml, read_mapping, shown
 
@@ -51,7 +52,6 @@ MENDS = {
 _SECRET_PLACES = re.compile(
     r"^endpoints$|^hosted_model_uri$|key|secret|passw|credential|authoriz|header", re.IGNORECASE
 )
-TAGS = ("opro", "gepa", "mipro", "demos", "auto", "rescore")
 
 
 def load_spec(
@@ -168,7 +168,8 @@ def _moved(path: Path, name: str, spec: ExperimentSpec, overrides: Mapping[str, 
 def _lines(path: Path, detail: ErrorDetails, overrides: Mapping[str, str]) -> list[str]:
     places = [str(part) for part in detail["loc"] if part != "[key]"]
     kind = ""
-    tags = {"grader": GRADERS.words, "optimizer": TAGS}.get(places[0] if places else "", ())
+    known = {"grader": GRADERS.words, "optimizer": STRATEGIES.words}
+    tags = known.get(places[0] if places else "", ())
     if len(places) > 1 and places[1] in tags:
         kind = places.pop(1)
     if "extra" in places:  # what pydantic adds below it are its own names of types

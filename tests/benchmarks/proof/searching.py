@@ -15,8 +15,8 @@ from autoprompt_assets.engine.example import Example, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers import Optimizer, make_optimizer
-from autoprompt_assets.engine.search import History, Search
+from autoprompt_assets.engine.optimizers import Optimizer
+from autoprompt_assets.engine.search import History, Search, make_optimizer
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import Reading

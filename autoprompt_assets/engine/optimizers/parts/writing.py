@@ -14,7 +14,7 @@ from autoprompt_assets.engine.optimizers.parts.instruction import read_instructi
 from autoprompt_assets.engine.optimizers.parts.prompt_text import cut
 from autoprompt_assets.engine.optimizers.protocol import (
     Answer,
-    Judge,
+    CandidateCheck,
     Proposal,
     Proposals,
     Question,
@@ -22,12 +22,15 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Reply,
 )
 from autoprompt_assets.engine.template import fill
+from autoprompt_assets.engine.text import size_of
 
 AGAIN = (
     "That cannot be used: {problem}. Write one new prompt inside [[ and ]], and nothing after it."
 )
 MOST_PROBLEM = 600
 """Characters that it tells of what is wrong."""
+AGAIN_BYTES = size_of(AGAIN) + 4 * MOST_PROBLEM
+"""What it has in UTF-8 at most."""
 NO_ANSWER = "(no answer)"
 """Stands for an empty answer in a conversation: servers refuse a turn without text."""
 UNPAIRED = "it holds no prompt in [[...]] whose brackets pair, so where it ends is not clear"
@@ -37,7 +40,7 @@ UNPAIRED = "it holds no prompt in [[...]] whose brackets pair, so where it ends 
 class Task:
     """One instruction to be written.
 
-    `make` turns the instruction into the proposal that is judged. `known` are the names of the
+    `make` turns the instruction into the proposal that is checked. `known` are the names of the
     candidates proposed before, as `lint.names` gives them. `replicate` tells apart tasks that are
     put in the same words.
     """
@@ -50,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Written:
-    """What came of a task: a proposal that the judge lets pass, or none and the last `problem`.
+    """What came of a task: a proposal that the check lets pass, or none and the last `problem`.
 
     `rejected` are the instructions that were refused on the way. `used` counts replies.
     """
@@ -61,11 +64,13 @@ class Written:
     problem: str = ""
 
 
-def write(task: Task, judge: Judge, attempts: int, replies: Sequence[Reply]) -> Question | Written:
+def write(
+    task: Task, check: CandidateCheck, attempts: int, replies: Sequence[Reply]
+) -> Question | Written:
     """The conversation as far as `replies` go: the next question, or what came of it.
 
     `replies` are those to this task, the first ones, and may go on with replies to later ones. A
-    pure function of its arguments, as far as `make` and `judge` are.
+    pure function of its arguments, as far as `make` and `check` are.
     """
     messages, problem = list(task.messages), "it was not asked for"
     rejected: list[Rejected] = []
@@ -77,7 +82,7 @@ def write(task: Task, judge: Judge, attempts: int, replies: Sequence[Reply]) -> 
         instruction, problem = _read(reply)
         if not problem:
             proposal = task.make(instruction)
-            problem = judge.problem(proposal.candidate, task.known)
+            problem = check.problem(proposal.candidate, task.known)
             if not problem:
                 return Written(proposal, tuple(rejected), attempt + 1)
             rejected.append(Rejected(proposal, problem))
