@@ -16,8 +16,8 @@ from autoprompt_assets.engine.errors import shown as quoted
 from autoprompt_assets.engine.journal import (
     Account,
     Ledger,
+    SearchAtWork,
     Selection,
-    Work,
     delete,
     forget_forms,
     hit_rate,
@@ -131,7 +131,7 @@ def _seconds(age: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]]
 
 
-def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[Work]) -> None:
+def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[SearchAtWork]) -> None:
     searches = searches_of(url)
     others = {
         search

@@ -64,7 +64,7 @@ class ChatClient:
         self._endpoints, self._roles = endpoints, roles
         self._concurrency, self._notice = concurrency, notice
         self._noticed = -NOTICE_EVERY_S
-        self._lines: dict[Endpoint, _Line] = {}
+        self._lines: dict[Endpoint, EndpointConnection] = {}
 
     async def __aenter__(self) -> Self:
         problems = key_problems(self._endpoints, os.environ)
@@ -73,7 +73,7 @@ class ChatClient:
         allow_connections(self._concurrency)
         for endpoint in self._endpoints.values():
             if endpoint not in self._lines:
-                self._lines[endpoint] = _line(endpoint, self._concurrency)
+                self._lines[endpoint] = _connection(endpoint, self._concurrency)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -107,7 +107,7 @@ class ChatClient:
             self._tell(error, wait, call)
             await asyncio.sleep(wait)
 
-    def _tell_uncounted(self, line: _Line) -> None:
+    def _tell_uncounted(self, line: EndpointConnection) -> None:
         if line.reader.uncounted and line.url not in _UNCOUNTED:
             _UNCOUNTED.add(line.url)
             self._notice(
@@ -181,7 +181,7 @@ class _Call:
 
 
 @dataclass
-class _Line:
+class EndpointConnection:
     """The way to one endpoint."""
 
     endpoint: Endpoint
@@ -285,7 +285,7 @@ class _Line:
             )
 
 
-def _line(endpoint: Endpoint, concurrency: int) -> _Line:
+def _connection(endpoint: Endpoint, concurrency: int) -> EndpointConnection:
     url = base_url(endpoint)
     key = read_key(endpoint.key_env, os.environ)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -302,4 +302,4 @@ def _line(endpoint: Endpoint, concurrency: int) -> _Line:
     )
     url = f"{url}/chat/completions"
     reader, first_replies = Reader(endpoint, key), FirstReplies(url)
-    return _Line(endpoint, url, session, limiter, reader, first_replies)
+    return EndpointConnection(endpoint, url, session, limiter, reader, first_replies)

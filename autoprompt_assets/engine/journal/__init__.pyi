@@ -1,7 +1,7 @@
 from .calls import Calls as Calls
 from .forms import settled_form as settled_form
 from .journal import Journal as Journal
-from .locks import Work as Work
+from .locks import SearchAtWork as SearchAtWork
 from .locks import pruning as pruning
 from .locks import search_turn as search_turn
 from .readings import read_wear as read_wear

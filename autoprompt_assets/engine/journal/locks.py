@@ -34,7 +34,7 @@ _NAMESPACE = 0x4150 << 48  # the upper bits of our advisory locks; a search's id
 
 
 @dataclass(frozen=True)
-class Work:
+class SearchAtWork:
     """A search that a process is at work on, and who that is, in words."""
 
     search: str
@@ -50,7 +50,7 @@ class _Locks(Protocol):
     def release(self, name: str) -> None:
         """Let go of it."""
 
-    def held(self) -> list[Work]:
+    def held(self) -> list[SearchAtWork]:
         """What other processes hold."""
 
 
@@ -83,7 +83,7 @@ def search_turn(url: str, search: str, waiting: Callable[[str], None]) -> Iterat
 
 
 @contextmanager
-def pruning(url: str) -> Iterator[list[Work]]:
+def pruning(url: str) -> Iterator[list[SearchAtWork]]:
     """The searches at work on the journal at `url`; none begins until the block ends.
 
     Raises:
@@ -178,10 +178,10 @@ class _Files:
                 return None
         return lock
 
-    def held(self) -> list[Work]:
+    def held(self) -> list[SearchAtWork]:
         paths = sorted(self._folder.glob(f"{glob.escape(self._prefix)}*.lock"))
         names = [path.stem.removeprefix(self._prefix) for path in paths]
-        return [Work(name, self._holder(name)) for name in names if self._is_held(name)]
+        return [SearchAtWork(name, self._holder(name)) for name in names if self._is_held(name)]
 
     def _is_held(self, name: str) -> bool:
         if name in self._held:
@@ -242,11 +242,13 @@ class _Session:
         with suppress(sa.exc.SQLAlchemyError):  # a connection that broke holds nothing any more
             self._connection.execute(sa.select(sa.func.pg_advisory_unlock(_number(name))))
 
-    def held(self) -> list[Work]:
+    def held(self) -> list[SearchAtWork]:
         with _lockable(self._address):
             rows = self._connection.execute(_HELD, {"namespace": _NAMESPACE >> 48}).all()
         return [
-            Work(_PRUNING if number == _number(_PRUNING) else f"{number & (1 << 48) - 1:012x}", who)
+            SearchAtWork(
+                _PRUNING if number == _number(_PRUNING) else f"{number & (1 << 48) - 1:012x}", who
+            )
             for number, who in ((row[0], _server_words(row[1], row[2])) for row in rows)
         ]
 

@@ -55,7 +55,7 @@ Spilled = tuple[SpilledRequest, Completion]
 
 
 @dataclass(frozen=True)
-class _Line:
+class _SpilledAnswer:
     """One answer as it stands in a file."""
 
     key: str
@@ -72,7 +72,7 @@ class _Line:
         return fits and same and self.checksum == checksum(self.key, self.completion)
 
 
-_LINE = TypeAdapter(_Line)
+_LINE = TypeAdapter(_SpilledAnswer)
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def _line(paid: tuple[Request, Completion]) -> str:
     names = SpilledRequest.__dataclass_fields__
     sent = SpilledRequest(**{name: getattr(request, name) for name in names})
     mark = checksum(request.key, completion)
-    return json.dumps(asdict(_Line(request.key, mark, sent, completion)))
+    return json.dumps(asdict(_SpilledAnswer(request.key, mark, sent, completion)))
 
 
 def _read(path: Path) -> tuple[tuple[str, str], float, list[Spilled], bool]:

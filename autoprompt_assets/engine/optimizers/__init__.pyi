@@ -25,5 +25,4 @@ from .registry import OptimizerSpec as OptimizerSpec
 from .registry import make_strategy as make_strategy
 from .rescore import Apart as Apart
 from .rescore import unscored as unscored
-from .settings import BYTES_PER_CHARACTER as BYTES_PER_CHARACTER
 from .settings import StrategySettings as StrategySettings
