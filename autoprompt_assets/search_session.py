@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -135,9 +135,17 @@ class Session:
             optimizer.tell(step)
         return optimizer
 
-    def _values(self, candidate: Candidate) -> dict[str, float]:
-        rows = self.records.read_values(candidate, "validation")
-        return {key: value for key, value in islice(rows, MOST_VALUES) if value is not None}
+    def _values(self, candidate: Candidate) -> Mapping[str, float]:
+        """Its grades by example id, read once: a strategy is told all iterations before each."""
+        known = self._read_values
+        if candidate.id not in known:
+            rows = islice(self.records.read_values(candidate, "validation"), MOST_VALUES)
+            known[candidate.id] = {key: value for key, value in rows if value is not None}
+        return known[candidate.id]
+
+    @cached_property
+    def _read_values(self) -> dict[str, dict[str, float]]:
+        return {}
 
     def _rescored(self) -> list[list[Proposal]]:
         return rescored(self.spec, self.files)
