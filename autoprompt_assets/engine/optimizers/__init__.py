@@ -7,6 +7,7 @@ resumes it. Its randomness is a hash of (seed, step, purpose).
     settings   what a user may tell every strategy, and what each says of itself
     opro, gepa, demos, mipro, auto, rescore   the strategies: settings, costs at most, ask and tell
     registry   the strategy that a word names: ours, and other packages'
+    foreign    what a package's strategy does wrong
     parts/     what they share
 """
 
