@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+import autoprompt_assets
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.keys import is_ambiguous
 from autoprompt_assets.resources.env_file import (
@@ -30,7 +31,7 @@ from autoprompt_assets.resources.env_file import (
 )
 from autoprompt_assets.resources.whole_file import replacing
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(autoprompt_assets.__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
 _PREPARED: list[Path] = []
 """The home of this process, where a command of ours has prepared one."""

@@ -147,7 +147,7 @@ class World:
         return Step((self._trial(Proposal(first), None),))
 
     def compete(self, proposals: Sequence[Proposal], trials: Sequence[Trial]) -> tuple[Trial, ...]:
-        """As `engine.step` has them scored."""
+        """As `engine.search.iteration` has them scored."""
         best, made = incumbent(trials), list[Trial]()
         for proposal in proposals:
             made.append(self._trial(proposal, best))

@@ -19,6 +19,7 @@ from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.llm import Asked, Models, RoleSpec
 from autoprompt_assets.engine.optimizers import (
+    STRATEGIES,
     Answer,
     Feedback,
     Probe,
@@ -173,6 +174,10 @@ MOST: dict[str, dict[str, object]] = {
     "mipro": {"attempts": 3, "demos": 4, "parameters": {"max_tokens": [10, 200]}},
     "auto": {"attempts": 3, "demos": 4, "minibatch": 4, "parameters": {"max_tokens": [10, 200]}},
 }
+
+
+def test_every_strategy_s_bound_is_held_against_what_it_asks() -> None:
+    assert {*MOST, "rescore"} == {*STRATEGIES.words}
 
 
 @pytest.mark.parametrize("prompt", ["Solve." * 50, "Solve {input} or {{question}}."])

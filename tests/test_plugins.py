@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.grading import GRADERS
 from tests.loopback import Behaviour, LoopbackServer
 from tests.plugin_support import install, release
 from tests.support import ANSWERS, ROOT, Project, csv_of, ended, toy_project
@@ -137,7 +138,7 @@ def test_what_is_wrong_with_a_package_is_one_line_that_names_it(tmp_path: Path) 
     lines = dict(line.split(": ", 1) for line in said.splitlines())
     place, stray = project.experiments, "is no complete GraderSettings; mend it"
     assert "BROKEN" not in lines["works"] + lines["number"] + lines["toy"]
-    words = "exact, choice, contains, number, regex, json, model, ends, "
+    words = ", ".join([*GRADERS.words, "ends, "])
     assert lines["unknown"].startswith(
         f'BROKEN: {place}/unknown/experiment.yaml: grader.kind = "end": is not known; use one of '
         + words

@@ -42,7 +42,7 @@ def questions(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def test_the_classes_are_those_of_the_strategies() -> None:
-    assert len(CLASSES) == len(STRATEGIES.words) == 6
+    assert len(CLASSES) == len(STRATEGIES.words)
     assert len(SOURCES) > 100
 
 

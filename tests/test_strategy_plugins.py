@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.optimizers import STRATEGIES
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, TOY, Project, csv_of, toy_project, without_calls
 
@@ -185,8 +186,8 @@ BROKEN = {
     ),
     "unknown": (
         spec_of("ending"),
-        'optimizer.strategy = "ending": is not known; use one of opro, gepa, mipro, demos, auto, '
-        "rescore, absent, endings, nameless",
+        'optimizer.strategy = "ending": is not known; use one of '
+        f"{', '.join(STRATEGIES.words)}, absent, endings, nameless",
     ),
     "lacking": (spec_of("endings"), "optimizer.endings: is missing; add it"),
     "misspelt": (

@@ -16,11 +16,19 @@ Outcome = Literal[
     "unreviewed",
     "error",
 ]
+"""`partial` is between right and wrong. `unparsable`, `truncated`, `empty` and `refused` are
+answers that hold none to grade, worth 0. `unreviewed` (no verdict: the review model gave none, or
+the target cannot be compared with) and `error` (the call failed) are unmeasured.
+"""
 
 
 @dataclass(frozen=True)
 class Grade:
-    """A verdict on one completion: `value` is from 0 to 1, or `None` where it is unmeasured."""
+    """A verdict on one completion: `value` is from 0 to 1, or `None` where it is unmeasured.
+
+    A value between the two is `partial`. A target that cannot be compared with is `unreviewed`,
+    with the reason: the row counts for neither side.
+    """
 
     value: float | None
     outcome: Outcome

@@ -53,7 +53,9 @@ class GraderSettings(Frozen):
     def target_problem(self, example: Example, prompt: str) -> str:
         """Why hardly any answer can meet the row's target, "trouble; mend", or an empty text.
 
-        `prompt` is the first one. "the target '…'" is put before it.
+        `prompt` is the first one. "the target '…'" is put before it. `targets.check_targets` asks
+        it of every row before anything is paid: more than SHARE of them end the run, fewer are
+        noted. Not asked where the role has `choices`: its targets must be among them.
         """
         return ""
 
@@ -87,7 +89,10 @@ class Rule(GraderSettings):
         """Compare `answer` with the example's target; `verdict` is always `None`."""
 
     def target_problem(self, example: Example, prompt: str) -> str:
-        """The form that the target is written in, or that it is no right answer to itself."""
+        """The form that the target is written in, or that it is no right answer to itself.
+
+        Whoever overrides this calls it, or goes without these two.
+        """
         problem = unmeant_form(example.target, prompt)
         if problem or self.grade(example, example.target).outcome == "correct":
             return problem

@@ -32,7 +32,6 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Sizes,
     Step,
     Trial,
-    Work,
     asked_bytes,
     incumbent,
 )
@@ -90,10 +89,6 @@ class OproSpec(OproFields):
         """See `StrategySettings`."""
         yield from self.needs_writer(writer)
         yield from self.needs_history(writer)
-
-    def most(self, writes: bool) -> Work:
-        """See `StrategySettings`: a conversation for each candidate."""
-        return Work(self.total, self.attempts) if writes else Work()
 
     def longest_question(self, context: Context, sizes: Sizes) -> int:
         """See `StrategySettings`: the history at its longest, with the longest rows."""

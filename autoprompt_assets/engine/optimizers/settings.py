@@ -143,6 +143,14 @@ class Writes(StrategySettings):
     attempts: Whole = Field(3, ge=1, le=10)
     """Questions to the optimizer model for one candidate before it is given up."""
 
+    def most(self, writes: bool) -> Work:
+        """See `StrategySettings`: a conversation for each candidate."""
+        return Work(self.total, self.attempts) if writes else Work()
+
+    @abstractmethod
+    def longest_question(self, context: Context, sizes: Sizes) -> int:
+        """See `StrategySettings`; 0 would say that no question has a byte."""
+
 
 class Shows(StrategySettings):
     """Shows demos from train rows, and tries wordings of the file."""

@@ -1,9 +1,8 @@
 """What a reflective strategy asks the optimizer model: to rewrite a prompt, or to merge two.
 
 A rewrite shows one prompt, `MOST_CHILDREN` more at most, and at most as many rows as a minibatch
-has (`MOST_RIGHT`, if that is more), each of `texts.ROW_LIMIT` characters at most; a merge shows two
-prompts and no row. Rules and
-frame take about 2,000 characters, and the texts of `keep`.
+has (`MOST_RIGHT`, if that is more), each of `prompt_text.ROW_LIMIT` characters at most; a merge
+shows two prompts and no row. Rules and frame take about 2,000 characters, and the texts of `keep`.
 """
 
 from __future__ import annotations
