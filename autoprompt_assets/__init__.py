@@ -1,1 +1,23 @@
-"""Improve the prompt of a language model, and prove it, as a Dagster asset graph."""
+"""Improve the prompt of a language model, and prove it, as a Dagster asset graph.
+
+    cli             `autoprompt`: reads arguments, writes what comes out
+    commands/       what it does, a file for each command
+    definitions     the Dagster definitions: what `dg` and `dagster` load
+    assets, checks  dataset, baseline_score, optimizer_iterations, best_prompt, test_comparison;
+                    what is checked of them
+    sensors         re-runs an experiment whose dataset has changed
+    partitions      experiments and their iterations
+    search_session  one experiment's spec, dataset, files and models, bound into its search
+    loading         its dataset, as the file stands now
+    configuration   the resources of a run, as environment and command line say
+    metadata, report_input, progress
+                    what people see: on an asset's page, in the report, while a run goes on
+    failures, interrupts
+                    what a user can mend, in plain words; Ctrl-C and SIGTERM
+    engine/         the search itself; its page says what is where
+    resources/      the outside: files and endpoints (the folder stands beside this package in
+                    the repository; a link here leads to it)
+    experiments/    the shipped experiments
+
+What a grader or a strategy of your own imports: `engine.grading` and `engine.optimizers`.
+"""

@@ -7,30 +7,27 @@ from collections.abc import Iterator
 import dagster as dg
 
 from autoprompt_assets import metadata
-from autoprompt_assets.automation import EXPERIMENTS, GRID
-from autoprompt_assets.engine.answer_cost import AnswerCosts
-from autoprompt_assets.engine.headroom import Headroom
+from autoprompt_assets.engine.dataset import open_table
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.records import Scored, scored_json
-from autoprompt_assets.engine.request_template import prompt_text, request_template
-from autoprompt_assets.engine.search import require_iterations
-from autoprompt_assets.engine.table import open_table
-from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.reporting import render_report
-from autoprompt_assets.session import (
-    KNOWN_ERRORS,
-    Desk,
-    Session,
-    open_session,
-    place,
-    read_history,
-    reported,
+from autoprompt_assets.engine.llm import prompt_text, request_template
+from autoprompt_assets.engine.search import (
+    AnswerCosts,
+    Scored,
+    leader,
+    require_iterations,
+    scored_json,
 )
-from resources.experiments import ExperimentsResource
-from resources.files import plainly
-from resources.home import dataset_lock, foreign_instance
-from resources.llm import LLMResource
-from resources.store import StoreResource, required
+from autoprompt_assets.engine.statistics import Headroom
+from autoprompt_assets.failures import KNOWN_ERRORS, reported
+from autoprompt_assets.loading import place
+from autoprompt_assets.partitions import EXPERIMENTS, GRID
+from autoprompt_assets.progress import LogProgress
+from autoprompt_assets.report_input import render_report
+from autoprompt_assets.resources.experiments import ExperimentsResource
+from autoprompt_assets.resources.home import dataset_lock, foreign_instance
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage import StoreResource, plainly, required
+from autoprompt_assets.search_session import Desk, Session, open_session, read_history
 
 CODE_VERSION = "1"
 
@@ -166,7 +163,7 @@ def iterate(
             optimizer = session.optimizer(history)
             known = {candidate.id: candidate for candidate in history.tried}
             step, counts = desk.do(desk.search.iterate(number, history, optimizer, rows))
-            history = history.then(step)
+            history, best = history.then(step), leader(step.scored)
             yield dg.AssetMaterialization(
                 asset_key=context.asset_key,
                 partition=f"{name}|{number:03d}",
@@ -174,8 +171,8 @@ def iterate(
                     **metadata.iteration_metadata(step, session.search_id, known),
                     **metadata.counts_metadata(counts),
                     **(
-                        metadata.failures_metadata(records, step.best.candidate, "validation")
-                        if step.best
+                        metadata.failures_metadata(records, best.candidate, "validation")
+                        if best
                         else {}
                     ),
                 },
@@ -267,3 +264,13 @@ def require_home(context: dg.AssetExecutionContext) -> None:
         problem = foreign_instance(root)
     if problem:
         raise dg.Failure(description=problem, allow_retries=False)
+
+
+STAGES = (
+    (dataset, baseline_score),
+    (optimizer_iterations,),
+    (best_prompt, test_comparison),
+)
+"""All assets, in the order and the runs in which they are made: assets of different partitions
+cannot stand in one run.
+"""

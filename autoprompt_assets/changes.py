@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.experiments import SPEC_FILE
-from resources.store import ExperimentStore
+from autoprompt_assets.resources.experiments import SPEC_FILE
+from autoprompt_assets.resources.storage import ExperimentStore
 
 MOST_NAMED = 5
 """Fields that a line names."""
@@ -23,6 +23,7 @@ def deciding(spec: ExperimentSpec) -> dict[str, Any]:
     for role in data["roles"].values():
         if role is not None:
             del role["timeout"], role["deadline"], role["max_reply_bytes"]
+    data["grader"], data["optimizer"] = spec.grader.identity(), spec.optimizer.identity()
     return data
 
 

@@ -4,15 +4,16 @@ from itertools import chain
 
 import dagster as dg
 
-from autoprompt_assets.automation import EXPERIMENTS
 from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.likeness import near
-from autoprompt_assets.engine.report.words import wear
-from autoprompt_assets.reporting import path_spend
-from autoprompt_assets.session import open_session, read_history, reported
-from resources.experiments import ExperimentsResource
-from resources.llm import LLMResource
-from resources.store import StoreResource, required
+from autoprompt_assets.engine.report import wear
+from autoprompt_assets.failures import reported
+from autoprompt_assets.partitions import EXPERIMENTS
+from autoprompt_assets.report_input import path_spend
+from autoprompt_assets.resources.experiments import ExperimentsResource
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage import StoreResource, required
+from autoprompt_assets.search_session import open_session, read_history
 
 
 @dg.asset_check(asset="dataset", partitions_def=EXPERIMENTS)
@@ -121,4 +122,4 @@ def best_is_better(
     )
 
 
-ALL = [test_rows_are_sealed, few_rows_unmeasured, spend_within_budget, best_is_better]
+CHECKS = [test_rows_are_sealed, few_rows_unmeasured, spend_within_budget, best_is_better]

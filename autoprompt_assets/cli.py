@@ -12,8 +12,8 @@ from dotenv import load_dotenv
 
 from autoprompt_assets.engine.controls import for_terminal, json_text
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
-from autoprompt_assets.engine.spec_file import parse_overrides
-from resources.home import experiments_folder, journal_url, prepare_home
+from autoprompt_assets.engine.spec import parse_overrides
+from autoprompt_assets.resources.home import experiments_folder, journal_url, prepare_home
 
 DEFAULT_EXPERIMENT = "question-kind"
 SETTING = click.option(
@@ -46,21 +46,24 @@ def run(
     """Materialize all five assets of EXPERIMENT and print the verdict."""
     from rich.console import Console
 
-    from autoprompt_assets import again
-    from autoprompt_assets.bench import Bench
-    from autoprompt_assets.preflight import preflight
-    from autoprompt_assets.runner import run_experiment
-    from autoprompt_assets.terminal import TerminalProgress, show_outcome
+    from autoprompt_assets.commands import (
+        TerminalProgress,
+        preflight,
+        rerun,
+        run_experiment,
+        show_outcome,
+    )
+    from autoprompt_assets.configuration import Bench
 
     overrides = parse_overrides(settings)
     progress = TerminalProgress()
     if rescore is not None:
         bench = Bench.configured(overrides)
-        overrides = {**overrides, **again.rescore_overrides(experiment, bench, rescore)}
+        overrides = {**overrides, **rerun.rescore_overrides(experiment, bench, rescore)}
     for note in preflight(experiment, Bench.configured(overrides), keys=True).notes:
         progress.notice(f"note: {note}")
     if retry_failed:
-        retry = again.retry_failed(experiment, overrides)
+        retry = rerun.retry_failed(experiment, overrides)
         overrides = {**overrides, **retry.overrides}
         progress.notice(
             f"{retry.failed} rows of search {retry.search} have failed: they are asked again, on "
@@ -79,8 +82,8 @@ def run(
 @cli.command(name="list")
 def list_experiments() -> None:
     """The experiments, and what is wrong with those that cannot run."""
-    from autoprompt_assets.bench import Bench
-    from autoprompt_assets.preflight import describe
+    from autoprompt_assets.commands import describe
+    from autoprompt_assets.configuration import Bench
 
     for line in describe(Bench.configured({})):
         _say(line)
@@ -91,9 +94,8 @@ def list_experiments() -> None:
 @SETTING
 def check(experiment: str, settings: tuple[str, ...]) -> None:
     """Validate spec and data without a call; print sizes, costs and the test's wear."""
-    from autoprompt_assets.bench import Bench
-    from autoprompt_assets.preflight import preflight
-    from autoprompt_assets.wear import wear_lines
+    from autoprompt_assets.commands import preflight, wear_lines
+    from autoprompt_assets.configuration import Bench
 
     bench = Bench.configured(parse_overrides(settings))
     found = preflight(experiment, bench, keys=False)
@@ -112,7 +114,7 @@ def init(
     name: str, data: str, input_column: str, target_column: str, encoding: str, prompt: str | None
 ) -> None:
     """Write a commented experiment file NAME for your own table."""
-    from autoprompt_assets.scaffold import write_experiment
+    from autoprompt_assets.commands import write_experiment
 
     table = {"path": data, "input": input_column, "target": target_column, "encoding": encoding}
     path = write_experiment(experiments_folder(), name, table, prompt)
@@ -126,7 +128,7 @@ def init(
 @click.option("--port", default=3000, type=click.IntRange(0, 65535), show_default=True)
 def dev(host: str, port: int) -> None:
     """Start the Dagster UI and daemon on the same home; no other site's page can use it."""
-    from autoprompt_assets.webserver import serve
+    from autoprompt_assets.commands import serve
 
     # Ctrl-C and SIGTERM are how it ends: no failure.
     with suppress(KeyboardInterrupt):
@@ -140,8 +142,8 @@ def journal(context: click.Context, as_json: bool) -> None:
     """What the journal holds, how often it answered, and what each experiment has paid."""
     from rich.console import Console
 
-    from autoprompt_assets.ledger import read_ledger
-    from autoprompt_assets.ledger_command import show_ledger
+    from autoprompt_assets.commands import show_ledger
+    from autoprompt_assets.engine.journal import read_ledger
 
     if context.invoked_subcommand is not None:
         return
@@ -160,7 +162,7 @@ def journal(context: click.Context, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Delete them; else only say what would be deleted.")
 def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
     """Delete answers; results are kept, but whatever asks for them again pays again."""
-    from autoprompt_assets.ledger_command import prune as delete_answers
+    from autoprompt_assets.commands import prune as delete_answers
 
     delete_answers(journal_url(), older_than, experiment, yes, _say)
 
@@ -169,7 +171,7 @@ def prune(older_than: str | None, experiment: str | None, yes: bool) -> None:
 @click.option("--forget", metavar="MODEL", help="Have its next requests find out anew.")
 def forms(forget: str | None) -> None:
     """What was learned of the form in which models take requests."""
-    from autoprompt_assets.ledger_command import forms as show_forms
+    from autoprompt_assets.commands import forms as show_forms
 
     show_forms(journal_url(), forget, _say)
 
@@ -192,7 +194,7 @@ def main() -> None:
     except (RunFailed, JournalError, MissingInput) as error:
         _leave(error, 1)
     except OSError as error:
-        from resources.files import plainly
+        from autoprompt_assets.resources.storage import plainly
 
         if _stdout_is_gone():
             reason = error.strerror or type(error).__name__

@@ -1,24 +1,17 @@
 """The only wiring: assets, checks, sensor, resources, executor."""
 
+import itertools
+
 import dagster as dg
 
-from autoprompt_assets import assets, checks
-from autoprompt_assets.automation import dataset_changed
-from autoprompt_assets.bench import Bench
+from autoprompt_assets.assets import STAGES
+from autoprompt_assets.checks import CHECKS
+from autoprompt_assets.configuration import Bench
 from autoprompt_assets.progress import LogProgress
-
-ASSETS = [
-    assets.dataset,
-    assets.baseline_score,
-    assets.optimizer_iterations,
-    assets.best_prompt,
-    assets.test_comparison,
-]
-
-CHECKS = checks.ALL
+from autoprompt_assets.sensors import dataset_changed
 
 defs = dg.Definitions(
-    assets=ASSETS,
+    assets=[*itertools.chain(*STAGES)],
     asset_checks=CHECKS,
     sensors=[dataset_changed],
     resources=Bench.configured({}).definitions(LogProgress()),

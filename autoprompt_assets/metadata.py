@@ -9,17 +9,22 @@ from typing import Any
 
 import dagster as dg
 
-from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
-from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Split
 from autoprompt_assets.engine.evaluation import Summary
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.records import Best, Iteration, Scored, TestOutcome
-from autoprompt_assets.engine.report.diff import unified
-from autoprompt_assets.engine.report.words import confidence, optimism, wear
-from resources.searches import SearchStore
-from resources.store import DatasetRecord
+from autoprompt_assets.engine.report import confidence, optimism, unified, wear
+from autoprompt_assets.engine.search import (
+    AnswerCost,
+    AnswerCosts,
+    Best,
+    Iteration,
+    Scored,
+    TestOutcome,
+    leader,
+)
+from autoprompt_assets.engine.spend import CallCounts
+from autoprompt_assets.resources.storage import DatasetRecord, SearchStore
 
 FAILURES_SHOWN = 10
 Metadata = dict[str, Any]
@@ -99,7 +104,7 @@ def iteration_metadata(step: Iteration, search: str, known: Mapping[str, Candida
     `known` are the search's candidates by id: where the best one's parent is among them, or in
     this step, what changed is shown.
     """
-    best = step.best or (step.scored[0] if step.scored else None)
+    best = leader(step.scored) or (step.scored[0] if step.scored else None)
     shown: Metadata = {"status": step.status, "search": search}
     if step.strategy:
         shown["strategy"] = step.strategy
@@ -187,7 +192,7 @@ def iteration_tags(
         extract_data_version_from_entry,
     )
 
-    from autoprompt_assets.engine.records import iteration_json
+    from autoprompt_assets.engine.search import iteration_json
 
     tags = {
         DATA_VERSION_TAG: content_hash([search, iteration_json(step)], 16),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
-from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult
+from autoprompt_assets.engine.spend import CallCounts
 
 
 class Tally:
@@ -52,13 +52,15 @@ class LogProgress:
     """Progress as log lines: each costs milliseconds, so one in `every_s` seconds at most."""
 
     every_s: float = 5.0
+    totals: CallCounts = field(default_factory=CallCounts)
+    """The calls of every piece of work that was done."""
 
     def notice(self, text: str) -> None:
-        """See `engine.evaluate.Progress`."""
+        """See `engine.evaluation.pipeline.Progress`."""
         dg.get_dagster_logger().warning(for_terminal(text))
 
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
-        """See `engine.evaluate.Progress`."""
+        """See `engine.evaluation.pipeline.Progress`."""
         tally, log = Tally(label, rows, counts), dg.get_dagster_logger()
         last = time.monotonic()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from dotenv import dotenv_values, set_key
 
 from autoprompt_assets.engine.errors import InputError
-from resources.whole_file import replacing
+from autoprompt_assets.resources.whole_file import replacing
 
 HOME = "AUTOPROMPT_HOME"
 NAMES = (HOME, "DAGSTER_HOME")

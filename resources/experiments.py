@@ -9,8 +9,8 @@ from pathlib import Path
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import shared_keys
-from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.engine.spec_file import load_spec, written_endpoints
+from autoprompt_assets.engine.spec import ExperimentSpec, load_spec, written_endpoints
+from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
 
 SPEC_FILE = "experiment.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -40,7 +40,7 @@ class ExperimentsResource:
         Raises:
             InputError: one line per problem.
         """
-        spec = load_spec(self.path(name), self.overrides)
+        spec = load_spec(self.path(name), ENDPOINT_KEYS, self.overrides)
         if spec.optimizer.iterations > self.grid:
             raise InputError(
                 f"optimizer.iterations = {spec.optimizer.iterations}: the partition grid has "
@@ -79,7 +79,8 @@ def longest_iterations(folder: Path) -> int:
     longest = 1
     for name in experiment_names(folder):
         try:
-            longest = max(longest, load_spec(folder / name / SPEC_FILE).optimizer.iterations)
+            spec = load_spec(folder / name / SPEC_FILE, ENDPOINT_KEYS)
         except InputError:
             continue
+        longest = max(longest, spec.optimizer.iterations)
     return longest

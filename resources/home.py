@@ -15,9 +15,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+import autoprompt_assets
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.keys import is_ambiguous
-from resources.env_file import (
+from autoprompt_assets.resources.env_file import (
     HOME,
     NAMES,
     advice,
@@ -28,9 +29,9 @@ from resources.env_file import (
     remembered,
     resolved,
 )
-from resources.whole_file import replacing
+from autoprompt_assets.resources.whole_file import replacing
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(autoprompt_assets.__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
 _PREPARED: list[Path] = []
 """The home of this process, where a command of ours has prepared one."""
@@ -41,7 +42,7 @@ telemetry:
 nux:
   enabled: false
 run_coordinator:
-  module: resources.run_coordinator
+  module: autoprompt_assets.resources.run_coordinator
   class: ExperimentRunCoordinator
   config:
     max_concurrent_runs: 10

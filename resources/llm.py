@@ -7,16 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import Role
+from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.engine.spec_roles import RoleSpec
-from resources.endpoints import Endpoint, resolve_roles
-from resources.prices import price_of
+from autoprompt_assets.resources.endpoints import Endpoint, price_of, resolve_roles
 
 if TYPE_CHECKING:
-    from resources.chat import ChatClient
+    from autoprompt_assets.resources.endpoints import ChatClient
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class LLMResource:
 
         `notice` is told, now and then, that calls fail and are tried again.
         """
-        from resources.chat import ChatClient
+        from autoprompt_assets.resources.endpoints import ChatClient
 
         models = self.models(spec)
         roles: dict[Role, Asked] = {role.role: role for role in models.roles}

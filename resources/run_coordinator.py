@@ -10,8 +10,9 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 
 from autoprompt_assets.engine.errors import InputError
-from resources.experiments import ExperimentsResource
-from resources.home import experiments_folder
+from autoprompt_assets.resources.endpoints import KINDS
+from autoprompt_assets.resources.experiments import ExperimentsResource
+from autoprompt_assets.resources.home import experiments_folder
 
 PARTITION_TAGS = (
     "dagster/partition/experiment",
@@ -50,4 +51,5 @@ def run_tags(tags: Mapping[str, str]) -> dict[str, str]:
         return found
     override = os.environ.get("AUTOPROMPT_ENDPOINT")
     names = {override or role.endpoint for _, role in spec.roles if role is not None}
-    return {**found, "autoprompt/endpoint": "local"} if "local" in names else found
+    in_process = any(name in KINDS and KINDS[name].in_process for name in names)
+    return {**found, "autoprompt/endpoint": "local"} if in_process else found

@@ -19,16 +19,16 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._time import get_current_datetime
 
-from autoprompt_assets.engine.records import Iteration
+from autoprompt_assets.engine.search import Iteration
 from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.session import Session, open_session
-from resources.home import DAGSTER_YAML
+from autoprompt_assets.resources.home import DAGSTER_YAML
+from autoprompt_assets.search_session import Session, open_session
 from tests.loopback import FEATURES
 from tests.support import OPTIONS, Project, csv_of
 
 SINGLE = ("dataset", "baseline_score", "best_prompt", "test_comparison")
 ALL = ("dataset", "baseline_score", "optimizer_iterations", "best_prompt", "test_comparison")
-READ_ONCE = ("automation", "bench", "assets", "checks", "definitions", "runner")
+READ_ONCE = ("partitions", "sensors", "configuration", "assets", "checks", "definitions")
 KEPT_OUT = ("AUTOPROMPT_ENDPOINT", "AUTOPROMPT_STORE", "AUTOPROMPT_JOURNAL")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ROWS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(60)}
@@ -164,7 +164,7 @@ class Graph:
 
     def bench(self, overrides: Mapping[str, str] | None = None) -> Any:
         """What `autoprompt run` works with; its module is read afresh, so no type can name it."""
-        module = importlib.import_module("autoprompt_assets.bench")
+        module = importlib.import_module("autoprompt_assets.configuration")
         return module.Bench.configured(overrides or {})
 
     def iterations(self, name: str) -> list[Iteration]:

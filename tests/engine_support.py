@@ -9,21 +9,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.budget import UNLIMITED, Budget
-from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.dataset import Example, SplitRows
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.evaluation import RowResult, Summary
-from autoprompt_assets.engine.grading.grade import Grader
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ExactGrader
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import LLM, CallError, Keep, Request, Role
-from autoprompt_assets.engine.spec_roles import RoleSpec
+from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult, Summary
+from autoprompt_assets.engine.example import Example, SplitRows
+from autoprompt_assets.engine.grading import ExactGrader, Grader
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.llm import (
+    LLM,
+    Asked,
+    CallError,
+    Completion,
+    Keep,
+    Models,
+    Request,
+    Role,
+    RoleSpec,
+)
+from autoprompt_assets.engine.spend import CallCounts
 
 SEARCH = "0123456789ab"
 
@@ -127,7 +130,7 @@ async def evaluator(
             asker=Asker(
                 calls=calls,
                 models=Models(target or asked("target"), asked("review"), None),
-                grader=grader or Rule(ExactGrader(kind="exact")),
+                grader=grader or ExactGrader(kind="exact"),
             ),
             concurrency=concurrency,
             unmeasured=unmeasured,

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.evaluation import RowResult
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ExactGrader
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader
+from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
+from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import NoProgress, evaluate
 from tests.hostile_server import ANSWER
 
@@ -64,7 +60,7 @@ async def search(
         resource.connect(spec, told.notices.append) as client,
         Calls(client, journal) as calls,
     ):
-        asker = Asker(calls, resource.models(spec), Rule(ExactGrader(kind="exact")))
+        asker = Asker(calls, resource.models(spec), ExactGrader(kind="exact").make())
         subject = Evaluator(asker, concurrency, 1.0, NoProgress())
         _, kept = await evaluate(subject, Candidate(PROMPT), rows)
         told.rows |= {row.example.input: row for row in kept}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec_file import load_spec, parse_overrides
+from autoprompt_assets.engine.spec import load_spec, parse_overrides
+from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
 
 GOOD = {
     "dataset": "{path: rows.csv}",
@@ -33,7 +34,7 @@ def prompted(prompt: str) -> str:
 
 def refused(path: Path, settings: list[str] | None = None) -> tuple[str, ...]:
     with pytest.raises(InputError) as caught:
-        load_spec(path, parse_overrides(settings or []))
+        load_spec(path, ENDPOINT_KEYS, parse_overrides(settings or []))
     return caught.value.lines
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import Request
+from autoprompt_assets.engine.llm import Completion, Request
 from tests.engine_support import make_completion
 
 T = TypeVar("T")
@@ -41,8 +40,13 @@ def record(url: str, request: Request, completion: Completion, search: str = "s"
     return use(url, lambda journal: journal.record(request, completion), search)
 
 
+async def replayed(journal: Journal, requests: Sequence[Request]) -> list[Completion | None]:
+    """What the journal knows of each, read at once."""
+    return list(await asyncio.gather(*map(journal.look_up, requests)))
+
+
 def replay(url: str, *requests: Request, search: str = "s") -> list[Completion | None]:
-    return use(url, lambda journal: journal.replay(requests), search)
+    return use(url, lambda journal: replayed(journal, requests), search)
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
-from resources.limiter import Limiter, Slot
+from autoprompt_assets.resources.endpoints.limiter import Limiter, Slot
 
 HEADERS: dict[str, Callable[[float], float | None]] = {
     "whole": lambda wait: float(math.ceil(wait)),

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.grading.settings import (
-    ExactGrader,
-    GraderSpec,
-    JsonGrader,
-    ModelGrader,
-    RegexGrader,
-)
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
+from autoprompt_assets.engine.grading.json_answers import JsonGrader
+from autoprompt_assets.engine.grading.judge import ModelGrader
+from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.lint import Lint
 
 EXACT = ExactGrader(kind="exact")

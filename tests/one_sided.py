@@ -19,20 +19,18 @@ import pytest
 from aiohttp import web
 from upath import UPath
 
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.journal import Journal, Spend
+from autoprompt_assets.engine.evaluation import Asker, Evaluator
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.llm import CallError
-from autoprompt_assets.engine.optimizers.base import Unjudged
+from autoprompt_assets.engine.optimizers import AcceptAll
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
-from resources.searches import SearchStore
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
 
@@ -170,9 +168,9 @@ async def verdict(seed: int, port: int, folder: Path) -> str:
             llm.connect(spec) as client,
             Calls(client, journal) as calls,
         ):
-            asker = Asker(calls, llm.models(spec), make_grader(spec))
+            asker = Asker(calls, llm.models(spec), spec.make_grader())
             evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, NoProgress())
-            search = Search(spec, evaluator, records, Spend(), {}, Unjudged(), journal)
+            search = Search(spec, evaluator, records, Spend(), {}, AcceptAll(), journal)
             outcome = await search.test(*SIDES, rows)
     except (CallError, UnmeasuredRows) as error:
         return type(error).__name__
@@ -203,5 +201,5 @@ async def _verdicts(fault: Fault, seeds: Iterable[int], folder: Path) -> Counter
 def verdicts(kind: str, seeds: Iterable[int], folder: Path) -> Counter[str]:
     """How the sealed tests of `seeds` ended, one of the two sides failed as `kind` says."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resources.chat.FIRST_WAIT_S", 0.005)
+        patch.setattr("autoprompt_assets.resources.endpoints.client.FIRST_WAIT_S", 0.005)
         return asyncio.run(_verdicts(FAULTS[kind], seeds, folder))

@@ -9,15 +9,15 @@ from itertools import pairwise
 from typing import TypeVar
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.compare import Pairs
-from autoprompt_assets.engine.dataset import Example, Split
-from autoprompt_assets.engine.grading.settings import ExactGrader
+from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.lint import Lint, alike
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.lint.rules import alike
+from autoprompt_assets.engine.optimizers import (
     Answer,
+    CandidateCheck,
     Feedback,
-    Judge,
     Optimizer,
     Probe,
     Proposal,
@@ -26,9 +26,9 @@ from autoprompt_assets.engine.optimizers.base import (
     Reply,
     Step,
     Trial,
-    incumbent,
 )
-from autoprompt_assets.engine.racing import Gate, looks
+from autoprompt_assets.engine.optimizers.protocol import incumbent
+from autoprompt_assets.engine.statistics import Gate, Pairs, looks
 from tests.benchmarks.simulated.forms import write_prompt
 from tests.benchmarks.simulated.landscape import Landscape
 from tests.benchmarks.simulated.proposer import propose
@@ -147,7 +147,7 @@ class World:
         return Step((self._trial(Proposal(first), None),))
 
     def compete(self, proposals: Sequence[Proposal], trials: Sequence[Trial]) -> tuple[Trial, ...]:
-        """As `engine.step` has them scored."""
+        """As `engine.search.iteration` has them scored."""
         best, made = incumbent(trials), list[Trial]()
         for proposal in proposals:
             made.append(self._trial(proposal, best))
@@ -214,7 +214,7 @@ def scores(world: World, history: Sequence[Step]) -> list[float]:
     return found
 
 
-def judge_of(world: World) -> Judge:
+def judge_of(world: World) -> CandidateCheck:
     """The judge of a search on `world`."""
     grader = ExactGrader(kind="exact")
     return Lint(world.landscape.first_prompt, world.train, grader)

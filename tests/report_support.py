@@ -6,20 +6,12 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.compare import compare
 from autoprompt_assets.engine.evaluation import Summary
-from autoprompt_assets.engine.headroom import Headroom, headroom
-from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
-from autoprompt_assets.engine.readings import level_of
-from autoprompt_assets.engine.records import (
-    Decision,
-    Iteration,
-    Scored,
-    TestOutcome,
-    select,
-)
-from autoprompt_assets.engine.report import Report, Row
+from autoprompt_assets.engine.optimizers import Proposal, Rejected
+from autoprompt_assets.engine.report import ComparedRow, Report
+from autoprompt_assets.engine.search import Decision, Iteration, Scored, TestOutcome, select
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.statistics import Headroom, compare, level_of, measure_headroom
 
 SPEND = Spend(150, 30_000, 9_000, 0.0123)
 FIRST = "Name the shape."
@@ -119,19 +111,19 @@ def outcome_of(wins: int, losses: int, same: int = 60, reading: int = 1) -> Test
     return TestOutcome(*sides, comparison, reading)
 
 
-def rows_of(wins: int, losses: int) -> list[Row]:
+def rows_of(wins: int, losses: int) -> list[ComparedRow]:
     lost = [
-        Row("l", f"lost {i}", "A", "A", None, "correct", "truncated", 1.0, 0.0)
+        ComparedRow("l", f"lost {i}", "A", "A", None, "correct", "truncated", 1.0, 0.0)
         for i in range(losses)
     ]
     won = [
-        Row(f"w{i}", f"won {i}", "(B)", "(C)", "(B)", "wrong", "correct", 0.0, 1.0)
+        ComparedRow(f"w{i}", f"won {i}", "(B)", "(C)", "(B)", "wrong", "correct", 0.0, 1.0)
         for i in range(wins)
     ]
     same = [
-        Row("s1", "same right", "(A)", "(A)", "(A)", "correct", "correct", 1.0, 1.0),
-        Row("s2", "same wrong", "(A)", "(B)", "(C)", "wrong", "wrong", 0.0, 0.0),
-        Row("s3", "not measured", "(A)", None, "(A)", "error", "correct", None, 1.0),
+        ComparedRow("s1", "same right", "(A)", "(A)", "(A)", "correct", "correct", 1.0, 1.0),
+        ComparedRow("s2", "same wrong", "(A)", "(B)", "(C)", "wrong", "wrong", 0.0, 0.0),
+        ComparedRow("s3", "not measured", "(A)", None, "(A)", "error", "correct", None, 1.0),
     ]
     return lost + won + same
 
@@ -140,14 +132,14 @@ def room(right: int = 60, test_rows: int = 96) -> Headroom:
     """What the first prompt leaves to win, with one answer in ten that changes."""
     values = [1.0] * right + [0.0] * (ROWS - right)
     repeats = [(1.0, 0.0)] * 3 + [(1.0, 1.0)] * 27
-    return headroom(values, repeats, test_rows)
+    return measure_headroom(values, repeats, test_rows)
 
 
 def report_of(
     baseline: Scored,
     iterations: Sequence[Iteration],
     outcome: TestOutcome,
-    rows: Sequence[Row],
+    rows: Sequence[ComparedRow],
 ) -> Report:
     """The report of a search that selects as searches do."""
     names = ("geometric-shapes", "Name the shape.", "0123456789ab", "0123456789abcdef")

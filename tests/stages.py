@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import chain
 from typing import Any
 
 import dagster as dg
 
-from autoprompt_assets.bench import Bench
-from autoprompt_assets.definitions import ASSETS
+from autoprompt_assets.assets import STAGES
+from autoprompt_assets.commands.run import QUIET
+from autoprompt_assets.configuration import Bench
 from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.runner import QUIET
 
 
 def step(instance: dg.DagsterInstance, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def step(instance: dg.DagsterInstance, wanted: dict[str, Any]) -> dict[str, Any]
         ranged["dagster/asset_partition_range_start"] = first
         ranged["dagster/asset_partition_range_end"] = last
     result = dg.materialize(
-        ASSETS,
+        [*chain(*STAGES)],
         selection=[wanted["asset"]],
         instance=instance,
         resources=bench.definitions(LogProgress()),

@@ -10,14 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts, dollars
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.estimate import tokens_of
 from autoprompt_assets.engine.evaluation import Summary
-from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers.base import Proposal
-from autoprompt_assets.engine.records import TestOutcome, read_summary, summary_json
+from autoprompt_assets.engine.optimizers import Proposal
 from autoprompt_assets.engine.report import render
+from autoprompt_assets.engine.search import (
+    AnswerCost,
+    AnswerCosts,
+    TestOutcome,
+    read_summary,
+    summary_json,
+)
+from autoprompt_assets.engine.search.answer_cost import dollars
+from autoprompt_assets.engine.search.estimate import tokens_of
+from autoprompt_assets.engine.spend import Spend
 from tests.loopback import Behaviour, LoopbackServer
 from tests.report_support import first, outcome_of, parse, report_of, rows_of, scored, step, summary
 from tests.support import ANSWERS, Project, toy_project

@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import GraderSpec
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import GraderSpec
 
 GRADER: TypeAdapter[GraderSpec] = TypeAdapter(GraderSpec)
 
 
 def outcome(grader: dict[str, Any], target: str, answer: str, question: str = "q") -> str:
     example = Example("id", "input", question, target, "test")
-    return Rule(GRADER.validate_python(grader)).grade(example, answer, None).outcome
+    return GRADER.validate_python(grader).make().grade(example, answer, None).outcome
 
 
 LISTED = [

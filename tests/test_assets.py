@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.definitions.data_version import StaleStatus
 
-from autoprompt_assets.session import read_history
+from autoprompt_assets.engine.search import leader
+from autoprompt_assets.search_session import read_history
 from tests.dagster_support import (
     ALL,
     BROKEN,
@@ -52,18 +53,20 @@ def test_three_runs_materialize_all_five_assets_and_no_other_experiment(graph: G
 def test_each_iteration_has_one_event_with_the_metadata_of_its_own(graph: Graph) -> None:
     for step in graph.iterations("alpha"):
         (event,) = graph.events("optimizer_iterations", f"alpha|{step.iteration:03d}")
-        assert step.best is not None
+        best = leader(step.scored)
+        assert best is not None
         said = shown(event)
         assert said["search"] == graph.session("alpha").search_id
-        assert said["candidate"] == step.best.candidate.id
-        assert said["score"] == step.best.summary.score
-        assert said["tokens"] == step.best.summary.spend.tokens
+        assert said["candidate"] == best.candidate.id
+        assert said["score"] == best.summary.score
+        assert said["tokens"] == best.summary.spend.tokens
         table = said["candidates"]
         assert isinstance(table, dg.TableMetadataValue)
         (row,) = table.records
-        assert row.data["id"] == step.best.candidate.id
-        assert row.data["decision"] == step.best.decision
-    candidates = {step.best.candidate.id for step in graph.iterations("alpha") if step.best}
+        assert row.data["id"] == best.candidate.id
+        assert row.data["decision"] == best.decision
+    leaders = [leader(step.scored) for step in graph.iterations("alpha")]
+    candidates = {best.candidate.id for best in leaders if best}
     assert len(candidates) == 3
 
 

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.auto import Auto
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.optimizers import (
+    AcceptAll,
     Answer,
-    Ask,
     Probe,
     Proposal,
     Proposals,
@@ -20,8 +18,10 @@ from autoprompt_assets.engine.optimizers.base import (
     Reply,
     Step,
     Trial,
-    Unjudged,
 )
+from autoprompt_assets.engine.optimizers.auto import Auto
+from autoprompt_assets.engine.optimizers.protocol import Ask
+from autoprompt_assets.engine.search import make_optimizer
 from autoprompt_assets.engine.spec import ExperimentSpec
 
 TRAIN = [Example(f"e{n}", f"i{n}", f"text {n}", "ab"[n % 2], "train") for n in range(12)]
@@ -147,7 +147,7 @@ def test_roles_and_rows_decide_who_takes_part(
         {"dataset": {"path": "x.csv"}, "roles": roles, "grader": {"kind": "exact"}}
     )
     assert spec.optimizer.strategy == "auto"
-    auto = make_optimizer(spec, train, Unjudged())
+    auto = make_optimizer(spec, train, AcceptAll())
     auto.tell(BASELINE)
     turns: list[str] = []
     for _ in range(3 * len(names)):

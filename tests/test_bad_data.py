@@ -13,10 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.dataset import Row, build_dataset
+from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, read_table
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec import DatasetSpec
-from autoprompt_assets.engine.table import read_table
+from autoprompt_assets.engine.example import Row
 
 
 def parquet(**columns: list[Any]) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.optimizers import STRATEGIES
 from tests.input_support import GOOD, TARGET, check, prompted, refused, spec_text, target
 
 FILES: dict[str, tuple[str | bytes, list[str]]] = {
@@ -75,8 +76,8 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "an unknown strategy": (
         spec_text(optimizer="{strategy: oprox}"),
         [
-            'optimizer.strategy = "oprox": is not known; use one of opro, gepa, mipro, demos, '
-            "auto, rescore"
+            'optimizer.strategy = "oprox": is not known; use one of '
+            + ", ".join(STRATEGIES.words)
         ],
     ),
     "a field of no strategy": (

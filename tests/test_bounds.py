@@ -6,20 +6,20 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.bounds import (
+from autoprompt_assets.engine.budget import (
     TOKENS_PER_MESSAGE,
     UNSAID_MAX_TOKENS,
+    BudgetSpec,
     Extent,
     evaluation_bound,
+    exceeds,
 )
-from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import Judge
-from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.llm import Asked, Models, RoleSpec
+from autoprompt_assets.engine.optimizers import (
+    STRATEGIES,
     Answer,
     Feedback,
     Probe,
@@ -30,9 +30,10 @@ from autoprompt_assets.engine.optimizers.base import (
     Step,
     Trial,
 )
-from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
-from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec, HeadroomSpec
-from autoprompt_assets.engine.spec_roles import RoleSpec
+from autoprompt_assets.engine.search import comparison_bound, make_optimizer, run_bound
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.statistics import HeadroomSpec
 
 ROWS = [Example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)]
 COLUMNS = frozenset(["input", "question"])
@@ -173,6 +174,10 @@ MOST: dict[str, dict[str, object]] = {
     "mipro": {"attempts": 3, "demos": 4, "parameters": {"max_tokens": [10, 200]}},
     "auto": {"attempts": 3, "demos": 4, "minibatch": 4, "parameters": {"max_tokens": [10, 200]}},
 }
+
+
+def test_every_strategy_s_bound_is_held_against_what_it_asks() -> None:
+    assert {*MOST, "rescore"} == {*STRATEGIES.words}
 
 
 @pytest.mark.parametrize("prompt", ["Solve." * 50, "Solve {input} or {{question}}."])

@@ -16,20 +16,19 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.asker import read_answer, without_answer
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.dataset import DatasetSpec, read_table
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ExactGrader, GraderSpec
+from autoprompt_assets.engine.evaluation import without_answer
+from autoprompt_assets.engine.evaluation.row import read_answer
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers.instruction import read_instruction
-from autoprompt_assets.engine.spec import DatasetSpec
-from autoprompt_assets.engine.table import read_table
-from resources.replies import Reply
+from autoprompt_assets.engine.llm import failures
+from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
+from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.engine_support import make_completion
 from tests.test_replies import QUESTION, READER, TARGET
 
@@ -53,7 +52,7 @@ def grade(case: Case, folder: Path) -> object:
     if lacking is not None:
         return lacking.outcome
     example = Example("id", "input", case.get("input", OPTIONS), case["target"], "test")
-    rule = Rule(GRADERS.validate_python(case["grader"]))
+    rule = GRADERS.validate_python(case["grader"]).make()
     return rule.grade(example, answer, None).outcome
 
 
@@ -79,7 +78,7 @@ def reply(case: Case, folder: Path) -> object:
     sent = Reply(case.get("status", 200), {}, body.encode(), 0.1)
     try:
         completion = READER.completion(sent, QUESTION, TARGET, 1)
-    except llm.CallError as error:
+    except failures.CallError as error:
         return type(error).__name__
     if "tokens" in case:
         return "counted" if completion.completion_tokens == case["tokens"] else "not counted"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.spec_file import load_spec
-from autoprompt_assets.session import load_dataset
-from resources.store import StoreResource
+from autoprompt_assets.engine.spec import load_spec
+from autoprompt_assets.loading import load_dataset
+from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
+from autoprompt_assets.resources.storage import StoreResource
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
 from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project
@@ -129,7 +130,7 @@ def test_rows_that_another_run_has_read_anew_end_it_in_one_line(
 ) -> None:
     def read_anew() -> None:
         folder = write_rows(project, OTHER).parent
-        spec = load_spec(folder / "experiment.yaml", {})
+        spec = load_spec(folder / "experiment.yaml", ENDPOINT_KEYS)
         files = StoreResource(str(project.home), "").experiment("toy")
         files.write_dataset(spec.dataset, load_dataset(spec, folder, files))
 

@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.asked import Models
-from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.llm import Completion, Models, failures
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.endpoints import DEFAULT_MODELS
-from resources.llm import LLMResource
+from autoprompt_assets.resources.endpoints import DEFAULT_MODELS
+from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import KEY
@@ -138,21 +136,24 @@ def test_unusual_completions_are_completions(
 @pytest.mark.parametrize(
     ("status", "error", "kind"),
     [
-        (401, {"message": f"Incorrect API key provided: {KEY}"}, llm.AuthenticationFailed),
-        (200, {"message": "no", "code": 401}, llm.AuthenticationFailed),
-        (403, {"message": "no"}, llm.Forbidden),
-        (404, {"message": "no such model", "code": "model_not_found"}, llm.ModelNotFound),
-        (402, {"message": "pay first"}, llm.QuotaExhausted),
-        (429, {"message": "pay first", "code": "insufficient_quota"}, llm.QuotaExhausted),
-        (400, {"message": "too long", "code": "context_length_exceeded"}, llm.ContextTooLong),
-        (400, {"message": "m", "type": "exceed_context_size_error"}, llm.ContextTooLong),
-        (400, {"message": "filtered", "code": "content_filter"}, llm.ContentFiltered),
-        (400, {"message": f"odd {KEY}"}, llm.RequestRefused),
-        (422, {"message": "odd"}, llm.RequestRefused),
+        (401, {"message": f"Incorrect API key provided: {KEY}"}, failures.AuthenticationFailed),
+        (200, {"message": "no", "code": 401}, failures.AuthenticationFailed),
+        (403, {"message": "no"}, failures.Forbidden),
+        (404, {"message": "no such model", "code": "model_not_found"}, failures.ModelNotFound),
+        (402, {"message": "pay first"}, failures.QuotaExhausted),
+        (429, {"message": "pay first", "code": "insufficient_quota"}, failures.QuotaExhausted),
+        (400, {"message": "too long", "code": "context_length_exceeded"}, failures.ContextTooLong),
+        (400, {"message": "m", "type": "exceed_context_size_error"}, failures.ContextTooLong),
+        (400, {"message": "filtered", "code": "content_filter"}, failures.ContentFiltered),
+        (400, {"message": f"odd {KEY}"}, failures.RequestRefused),
+        (422, {"message": "odd"}, failures.RequestRefused),
     ],
 )
 def test_errors_that_waiting_does_not_cure_are_not_retried(
-    monkeypatch: pytest.MonkeyPatch, status: int, error: dict[str, str], kind: type[llm.CallError]
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    error: dict[str, str],
+    kind: type[failures.CallError],
 ) -> None:
     with scripted((status, json.dumps({"error": error}), {})) as (url, sent):
         use(monkeypatch, url)
@@ -185,10 +186,10 @@ def test_errors_that_pass_are_retried(
 
 
 def test_a_server_that_never_answers_ends_in_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resources.chat.ATTEMPTS", 2)
+    monkeypatch.setattr("autoprompt_assets.resources.endpoints.client.ATTEMPTS", 2)
     with LoopbackServer(Behaviour(hang=True)) as server:
         use(monkeypatch, server.base_url)
-        with pytest.raises(llm.CallTimedOut, match=r"no answer within 0\.3 s"):
+        with pytest.raises(failures.CallTimedOut, match=r"no answer within 0\.3 s"):
             ask(spec_of(timeout=0.3))
         assert len(server.ledger) == 2
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.headroom import Headroom
-from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
+from autoprompt_assets.engine.statistics import Headroom
+from autoprompt_assets.resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from autoprompt_assets.engine.compare import BLOCKS, Comparison, Pairs, compare, score_interval
+from autoprompt_assets.engine.statistics import Comparison, Pairs, compare, score_interval
+from autoprompt_assets.engine.statistics.paired import BLOCKS
 
 Values = list[tuple[float | None, float | None]]
 

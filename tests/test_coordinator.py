@@ -17,7 +17,7 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
-from resources.run_coordinator import ExperimentRunCoordinator, run_tags
+from autoprompt_assets.resources.run_coordinator import ExperimentRunCoordinator, run_tags
 from tests.dagster_support import BROKEN, SPEC, Graph, opened, project_with
 from tests.loopback import LoopbackServer
 

@@ -13,11 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.dataset import SPLITS, Dataset, Membership, Row, Split, build_dataset
+from autoprompt_assets.engine.dataset import (
+    Dataset,
+    DatasetSpec,
+    Membership,
+    build_dataset,
+    read_table,
+)
+from autoprompt_assets.engine.example import SPLITS, Row, Split
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.likeness import near
-from autoprompt_assets.engine.spec import DatasetSpec
-from autoprompt_assets.engine.table import read_table
 
 SPEC = DatasetSpec(path="rows.csv")
 COUNTS = DatasetSpec.model_validate(

@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.llm import Request
+from autoprompt_assets.engine.llm import Completion, Request, failures
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
+from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
@@ -74,7 +72,7 @@ def test_roles_share_what_an_endpoint_may_have_in_flight(concurrency: int) -> No
 def test_a_fault_that_does_not_pass_ends_at_the_deadline() -> None:
     with LoopbackServer(Behaviour(only_status=500)) as server:
         answers, took = ask(spec_of(server.base_url, deadline=0.8), 2)
-    assert all(isinstance(answer, llm.ServerFailed) for answer in answers)
+    assert all(isinstance(answer, failures.ServerFailed) for answer in answers)
     assert took < 4
 
 
@@ -110,7 +108,7 @@ def test_a_server_that_never_answers_counts_as_down() -> None:
         answers, took = ask(spec_of(server.base_url, timeout=0.1, deadline=0.4), 10)
         assert took < 15
         wait_for(lambda: server.in_flight == 0, 2, every_s=0.01)
-    ends = [answer for answer in answers if isinstance(answer, llm.EndpointDown)]
+    ends = [answer for answer in answers if isinstance(answer, failures.EndpointDown)]
     assert all(end.fatal and str(end).startswith("here: no answer within ") for end in ends)
     said = "; 3 calls in a row were given up, and none was answered in between"
     assert sum(said in str(end) for end in ends) == 1
@@ -122,7 +120,7 @@ def test_a_call_that_times_out_among_answers_is_only_that_call_s_failure() -> No
         server.slow = lambda body: question in body["messages"]
         answers, took = ask(spec_of(server.base_url, timeout=0.2, deadline=1), 10)
     failed = [answer for answer in answers if not isinstance(answer, Completion)]
-    assert [type(answer) for answer in failed] == [llm.CallTimedOut]
+    assert [type(answer) for answer in failed] == [failures.CallTimedOut]
     assert took < 4
 
 

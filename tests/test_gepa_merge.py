@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.optimizers.base import Answer, Probe, Question, Step, Trial
+from autoprompt_assets.engine.optimizers import Answer, GepaSpec, Probe, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.gepa import MERGE_EVERY, Gepa
-from autoprompt_assets.engine.spec_strategies import GepaSpec
 from tests.optimizer_support import (
     BASELINE,
     TRAIN,

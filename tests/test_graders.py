@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import (
-    ChoiceGrader,
-    ContainsGrader,
-    ExactGrader,
-    GraderSpec,
-    JsonGrader,
-    NumberGrader,
-    RegexGrader,
-)
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
+from autoprompt_assets.engine.grading.contains import ContainsGrader
+from autoprompt_assets.engine.grading.json_answers import JsonGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.numbers import NumberGrader
+from autoprompt_assets.engine.grading.regex import RegexGrader
 
 SHAPES = "This path draws a\nOptions:\n(A) circle\n(B) heptagon\n(C) hexagon\n(D) kite\n(I) sector"
 
 
 def outcome(rule: GraderSpec, target: str, answer: str, question: str = SHAPES) -> str:
     example = Example("id", "input", question, target, "validation")
-    return Rule(rule).grade(example, answer, None).outcome
+    return rule.make().grade(example, answer, None).outcome
 
 
 RIGHT = """

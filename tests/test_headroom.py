@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy import special
 
-from autoprompt_assets.engine.compare import compare
-from autoprompt_assets.engine.headroom import Headroom, headroom, least_wins, smallest_gain
+from autoprompt_assets.engine.statistics import Headroom, compare, least_wins, measure_headroom
+from autoprompt_assets.engine.statistics.headroom import smallest_gain
 
 
 @cache
 def room(right: int, wrong: int, test_rows: int, flips: int = 0, repeated: int = 0) -> Headroom:
     pairs = [(1.0, 0.0)] * flips + [(1.0, 1.0)] * (repeated - flips)
-    return headroom([1.0] * right + [0.0] * wrong, pairs, test_rows)
+    return measure_headroom([1.0] * right + [0.0] * wrong, pairs, test_rows)
 
 
 @cache
@@ -135,20 +135,20 @@ def test_nothing_repeated_is_not_measured_and_not_zero() -> None:
 
 def test_rows_without_a_grade_count_nowhere() -> None:
     pairs = [(1.0, None), (None, 0.0), (None, None)]
-    found = headroom([None, *[1.0] * 30, *[0.0] * 10, None], [*pairs, (0.0, 1.0)], 50)
+    found = measure_headroom([None, *[1.0] * 30, *[0.0] * 10, None], [*pairs, (0.0, 1.0)], 50)
     assert (found.rows, found.winnable, found.repeated, found.flipped) == (40, 10, 1, 1)
 
 
 def test_graded_values_are_won_in_part_and_any_change_is_a_flip() -> None:
-    found = headroom([0.5, 0.75, 1.0, 0.0], [(0.5, 0.75), (1.0, 1.0)], 50)
+    found = measure_headroom([0.5, 0.75, 1.0, 0.0], [(0.5, 0.75), (1.0, 1.0)], 50)
     assert (found.winnable, found.winnable_share, found.flipped) == (1.75, 0.4375, 1)
     assert found.noise_floor == pytest.approx(100 * (0.25**2 / 2 / 2 / 4) ** 0.5)
-    whole = headroom([1.0, 1.0, 1.0, 0.0], [(0.0, 1.0), (1.0, 1.0)], 50)
+    whole = measure_headroom([1.0, 1.0, 1.0, 0.0], [(0.0, 1.0), (1.0, 1.0)], 50)
     assert whole.noise_floor == pytest.approx(100 * (1 / 2 / 2 / 4) ** 0.5)
 
 
 def test_sums_of_tenths_do_not_drift_over_a_row() -> None:
-    assert headroom([0.9] * 10, [], 50).chance == pytest.approx(room(9, 1, 50).chance)
+    assert measure_headroom([0.9] * 10, [], 50).chance == pytest.approx(room(9, 1, 50).chance)
 
 
 def test_lines_for_a_person() -> None:
@@ -164,7 +164,7 @@ def test_lines_for_a_person() -> None:
         "hopeless: test has 5 rows and no gain can be shown with fewer than 6: raise "
         "dataset.split.test",
     ]
-    graded = headroom([0.5] * 3, [], 50).lines()[0]
+    graded = measure_headroom([0.5] * 3, [], 50).lines()[0]
     assert graded == "baseline: right on 1.5 of 3 validation rows; 50.0 points are left to win"
 
 
@@ -179,7 +179,7 @@ def test_figures_hang_together(seed: int) -> None:
     rows, test_rows = int(draw.integers(1, 200)), int(draw.integers(0, 300))
     values = draw.random(rows) < draw.random()
     pairs = [(float(a), float(b)) for a, b in draw.random((30, 2)) < 0.8]
-    found = headroom([float(value) for value in values], pairs, test_rows)
+    found = measure_headroom([float(value) for value in values], pairs, test_rows)
     low, high = found.noise_ci95
     assert found.noise is not None
     assert low <= found.noise <= high
@@ -189,7 +189,9 @@ def test_figures_hang_together(seed: int) -> None:
     assert found.hopeless == bool(found.reason)
     if found.smallest is not None:
         assert 6 / test_rows <= found.smallest <= 1
-    assert headroom(reversed([float(v) for v in values]), reversed(pairs), test_rows) == found
+    assert (
+        measure_headroom(reversed([float(v) for v in values]), reversed(pairs), test_rows) == found
+    )
 
 
 def test_noise_floor_is_the_spread_of_the_score_under_flips() -> None:
@@ -198,7 +200,7 @@ def test_noise_floor_is_the_spread_of_the_score_under_flips() -> None:
     scores = (draw.random((4000, 100)) < chances).mean(axis=1)
     first, second = (draw.random((2, 300, 100)) < chances).astype(float)
     pairs = zip(first.ravel().tolist(), second.ravel().tolist(), strict=True)
-    found = headroom([1.0] * 100, pairs, 50)
+    found = measure_headroom([1.0] * 100, pairs, 50)
     assert found.noise_floor == pytest.approx(100 * scores.std(), rel=0.05)
 
 

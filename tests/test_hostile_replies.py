@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import failures
 from tests import hostile_bodies, hostile_headers
 from tests.hostile_search import PROMPT, Told, search
 from tests.hostile_server import ANSWER, HostileServer
 from tests.postgres_support import postgresql
 
 CASES = {**hostile_bodies.cases(), **hostile_headers.cases()}
-ENDING = [name for name, case in CASES.items() if hasattr(llm, case.want)]
+ENDING = [name for name, case in CASES.items() if hasattr(failures, case.want)]
 PASSING = [name for name in CASES if name not in ENDING]
 GOOD = [f"good {number}" for number in range(8)]
 
@@ -45,8 +45,8 @@ def searched(database: str, names: Collection[str], late: Collection[str] = ()) 
 def _quick() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     for name, value in {"FIRST_WAIT_S": 0.01, "ATTEMPTS": 3, "NOTICE_EVERY_S": 0.0}.items():
-        patch.setattr(f"resources.chat.{name}", value)
-    patch.setattr("resources.chat._UNCOUNTED", set())
+        patch.setattr(f"autoprompt_assets.resources.endpoints.client.{name}", value)
+    patch.setattr("autoprompt_assets.resources.endpoints.client._UNCOUNTED", set())
     yield
     patch.undo()
 

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.optimizers.base import Answer, Proposal, Question
-from autoprompt_assets.engine.optimizers.instruction import WRAPS, read_instruction
-from autoprompt_assets.engine.optimizers.writing import UNPAIRED, Task, Written, write
+from autoprompt_assets.engine.optimizers import Answer, Proposal, Question
+from autoprompt_assets.engine.optimizers.parts.instruction import WRAPS, read_instruction
+from autoprompt_assets.engine.optimizers.parts.writing import UNPAIRED, Task, Written, write
 from tests.optimizer_support import Lenient
 
 

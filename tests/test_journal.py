@@ -18,19 +18,20 @@ from typing import Any, TypeVar
 import pytest
 import sqlalchemy as sa
 
-from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal import Journal, Spend
-from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
+from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
+from autoprompt_assets.engine.llm import Completion
+from autoprompt_assets.engine.spend import Spend
 from tests.engine_support import make_completion
-from tests.journal_support import ANSWER, at_once, question, record, replay, start, use
+from tests.journal_support import ANSWER, at_once, question, record, replay, replayed, start, use
 from tests.postgres_support import PostgreSQL, postgresql
 
 T = TypeVar("T")
 
 WRITER = """
 import asyncio, sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 from tests.engine_support import make_completion
 from tests.journal_support import question
 
@@ -44,7 +45,7 @@ asyncio.run(main())
 """
 OPENER = """
 import sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 print("ready", flush=True)
 sys.stdin.readline()
 Journal(sys.argv[1]).close()
@@ -52,7 +53,7 @@ Journal(sys.argv[1]).close()
 # Half of what each process asks, the others ask at the same time, in another order.
 RACER = """
 import asyncio, json, random, sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 from tests.engine_support import make_completion
 from tests.journal_support import question
 url, me = sys.argv[1], sys.argv[2]
@@ -157,7 +158,7 @@ def test_many_are_replayed_in_the_order_they_were_asked(url: str) -> None:
     async def work(journal: Journal) -> list[Completion | None]:
         answers = (journal.record(question(str(n)), make_completion(str(n))) for n in numbers)
         await asyncio.gather(*answers)
-        return await journal.replay([question(str(n)) for n in reversed(range(1300))])
+        return await replayed(journal, [question(str(n)) for n in reversed(range(1300))])
 
     found = use(url, work)
     wanted = [str(n) if n % 7 else None for n in reversed(range(1300))]
@@ -209,7 +210,7 @@ def test_usage_says_what_each_search_paid_and_replayed(url: str) -> None:
             journal.record(question("0"), paid), journal.record(question("1"), paid)
         )
         await journal.record(review, replace(paid, usd=None))
-        await journal.replay([question("0"), question("none"), review])
+        await replayed(journal, [question("0"), question("none"), review])
 
     use(url, work, "a")
     replay(url, question("0"), question("1"), search="b")
@@ -238,7 +239,7 @@ def test_answer_that_nobody_waits_for_any_more_is_kept(url: str) -> None:
 def test_closed_journal_answers_nobody_and_does_not_hang(url: str) -> None:
     async def work(journal: Journal) -> None:
         journal.close()
-        for attempt in (journal.replay([question("q")]), journal.record(question("q"), ANSWER)):
+        for attempt in (replayed(journal, [question("q")]), journal.record(question("q"), ANSWER)):
             with pytest.raises(JournalError, match="the journal failed: it is closed"):
                 await asyncio.wait_for(attempt, 5)
 

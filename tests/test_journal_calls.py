@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import AuthenticationFailed, RateLimited, Request
+from autoprompt_assets.engine.journal import Calls, Journal
+from autoprompt_assets.engine.llm import Request
+from autoprompt_assets.engine.llm.failures import AuthenticationFailed, RateLimited
 from tests.engine_support import Scripted
 from tests.journal_support import question, replay, use
 

@@ -17,13 +17,12 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.completion import Completion
+from autoprompt_assets.commands import prune
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_locks import search_turn
-from autoprompt_assets.ledger_command import prune
+from autoprompt_assets.engine.journal import Journal, search_turn
+from autoprompt_assets.engine.llm import Completion
 from tests.engine_support import make_completion
-from tests.journal_support import question
+from tests.journal_support import question, replayed
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
 from tests.support import ANSWERS, KEY, Project, toy_project
@@ -44,7 +43,7 @@ def fill(project: Project) -> None:
         with closing(connect(project)) as connection, connection:
             connection.execute("UPDATE completions SET created_at = created_at - ?", (40 * DAY_S,))
         async with Journal(url(project), "new", "b" * 12) as journal:
-            await journal.replay([question(f"old {n}") for n in range(2)])
+            await replayed(journal, [question(f"old {n}") for n in range(2)])
             await asyncio.gather(*(journal.record(question(f"new {n}"), PAID) for n in range(10)))
 
     project.home.mkdir(parents=True, exist_ok=True)
@@ -220,7 +219,7 @@ def test_what_was_pruned_is_asked_again_and_the_rest_is_not(project: Project) ->
 
     async def work() -> list[Completion | None]:
         async with Journal(url(project)) as journal:
-            return await journal.replay([question("old 1"), question("new 1")])
+            return await replayed(journal, [question("old 1"), question("new 1")])
 
     assert asyncio.run(work()) == [None, PAID]
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.llm import Completion
 from tests.engine_support import make_completion
 from tests.journal_support import ANSWER, question, record, refused, replay, use
 from tests.loopback import Behaviour, LoopbackServer

@@ -13,13 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine import journal_address
-from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
+from autoprompt_assets.engine.journal import address as journal_address
+from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
+from autoprompt_assets.engine.llm import Completion
 from tests.engine_support import make_completion
-from tests.journal_support import ANSWER, MOVE_AWAY, failing, question, refused, replay, use
+from tests.journal_support import (
+    ANSWER,
+    MOVE_AWAY,
+    failing,
+    question,
+    refused,
+    replay,
+    replayed,
+    use,
+)
 
 COPY = f"put back a copy of it, or {MOVE_AWAY}"
 
@@ -59,7 +68,7 @@ def test_lock_that_lasts_is_said_to_all_who_wait(
                 assert line.endswith(
                     "database is locked; another program holds it: let that end, then run again"
                 )
-            assert await journal.replay([question("before"), question("0")]) == [ANSWER, None]
+            assert await replayed(journal, [question("before"), question("0")]) == [ANSWER, None]
             assert "database is locked" in refused(url(file))
 
     use(url(file), work)
@@ -114,7 +123,7 @@ def outcomes(file: Path) -> list[str]:
 
     async def one(journal: Journal, number: int) -> str:
         try:
-            (found,) = await journal.replay([question(str(number))])
+            (found,) = await replayed(journal, [question(str(number))])
         except JournalError as error:
             return str(error)
         return "missing" if found is None else "right" if found == answer(number) else "wrong"
@@ -169,10 +178,10 @@ def test_single_damaged_answer_is_said_and_asked_again(changed: bytes, file: Pat
 
     async def work() -> None:
         async with Journal(url(file), notice=said.append) as journal:
-            found = await journal.replay(questions)
+            found = await replayed(journal, questions)
             assert [number for number, one in enumerate(found) if one is None] == [18]
             assert await journal.record(questions[18], answer(18)) == answer(18)
-            assert await journal.replay(questions) == [answer(number) for number in range(ROWS)]
+            assert await replayed(journal, questions) == [answer(number) for number in range(ROWS)]
 
     asyncio.run(work())
     (line,) = said
@@ -198,7 +207,7 @@ def test_table_that_went_away_is_said_to_who_waits(file: Path) -> None:
     async def work(journal: Journal) -> None:
         with contextlib.closing(sqlite3.connect(file)) as connection:
             connection.execute("DROP TABLE completions")
-        await failing(journal.replay([question("q")]))
+        await failing(replayed(journal, [question("q")]))
         await failing(journal.record(question("q"), ANSWER))
 
     use(url(file), work)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal_locks import pruning, search_turn
+from autoprompt_assets.engine.journal import pruning, search_turn
 from tests.loopback import Behaviour, LoopbackServer
 from tests.postgres_support import postgresql
 from tests.program import Program

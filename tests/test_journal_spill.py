@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal import Journal, read_ledger
 from autoprompt_assets.engine.llm import Request
-from autoprompt_assets.ledger import read_ledger
 from tests.engine_support import make_completion
 from tests.journal_support import failing, question, refused, replay
 from tests.loopback import Behaviour, LoopbackServer

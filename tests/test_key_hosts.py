@@ -9,8 +9,8 @@ import pytest
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import origin
-from autoprompt_assets.engine.spec_roles import EndpointSpec, RoleSpec
-from resources.endpoints import resolve
+from autoprompt_assets.engine.llm import EndpointSpec, RoleSpec
+from autoprompt_assets.resources.endpoints.resolve import resolve
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, TOY, Project, csv_of, toy_project
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from resources.store import ExperimentStore
+from autoprompt_assets.resources.storage import ExperimentStore
 from tests.loopback import LoopbackServer, completion
 from tests.scene import (
     NAME,

@@ -12,7 +12,7 @@ IMPORT_ALL = """
 import importlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
-above = ("dagster", "resources", "autoprompt_assets.assets", "autoprompt_assets.definitions")
+above = ["dagster", "resources", *(f"autoprompt_assets.{x}" for x in ("assets", "resources"))]
 print([name for name in above if name in sys.modules])
 """
 

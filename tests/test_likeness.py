@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from autoprompt_assets.engine.dataset import SPLITS, Row, Split, build_dataset
+from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset
+from autoprompt_assets.engine.example import SPLITS, Row, Split
 from autoprompt_assets.engine.likeness import near
-from autoprompt_assets.engine.spec import DatasetSpec
 
 SPEC = DatasetSpec(path="rows.csv")
 COUNTS = DatasetSpec.model_validate(

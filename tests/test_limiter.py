@@ -12,7 +12,7 @@ import random
 
 import pytest
 
-from resources.limiter import Limiter
+from autoprompt_assets.resources.endpoints.limiter import Limiter
 from tests.limiter_support import (
     BUCKETS,
     KINDS,

@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.asked import Asked, Models
-from autoprompt_assets.engine.bounds import Extent, evaluation_bound
+from autoprompt_assets.engine.budget import Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.llm import Role
-from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import Proposal, Proposals, Step, Trial, Unjudged
-from autoprompt_assets.engine.search_bounds import run_bound
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec
+from autoprompt_assets.engine.optimizers import (
+    AcceptAll,
+    Proposal,
+    Proposals,
+    Step,
+    Trial,
+)
+from autoprompt_assets.engine.search import make_optimizer, run_bound
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.engine.spec_roles import RoleSpec
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, Project, toy_project
 
@@ -82,7 +85,7 @@ def test_tuned_under_either_name_the_role_s_own_limit_is_one_value_and_not_two(
     name: str, limit: dict[str, Any]
 ) -> None:
     spec = spec_of(limit, strategy="mipro", instructions=0, parameters={name: [70, 90]})
-    optimizer = make_optimizer(spec, ROWS, Unjudged(), [])
+    optimizer = make_optimizer(spec, ROWS, AcceptAll(), [])
     optimizer.tell(Step((Trial(Proposal(Candidate(spec.roles.target.prompt)), 0.5, {}),), ""))
     seen = set()
     for _ in range(12):

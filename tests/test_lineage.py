@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.records import Iteration, Scored, select
 from autoprompt_assets.engine.report import render
-from autoprompt_assets.engine.report.lineage import DEEPEST, Entry, Node, entries, tree
+from autoprompt_assets.engine.report.tree import DEEPEST, Entry, Node, entries, tree
+from autoprompt_assets.engine.search import Iteration, Scored, select
 from tests.report_support import (
     COUNT,
     FINAL,

@@ -9,22 +9,18 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
+from autoprompt_assets.engine.grading.contains import ContainsGrader
+from autoprompt_assets.engine.grading.json_answers import JsonGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.grading.options import read_options
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import (
-    ChoiceGrader,
-    ContainsGrader,
-    ExactGrader,
-    GraderSpec,
-    JsonGrader,
-    NumberGrader,
-    RegexGrader,
-)
+from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers.instruction import read_instruction
-from autoprompt_assets.engine.reasoning import split_reasoning
+from autoprompt_assets.engine.llm.reasoning import split_reasoning
+from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.engine.template import fields, foreign, stray
 
 LENGTH = 16_000
@@ -44,7 +40,7 @@ OPTIONS = "Which?\nA. dog\nB. red\nC. seven"
 
 def grades(rule: GraderSpec, target: str, question: str = "q") -> Callable[[str], object]:
     example = Example("id", "input", question, target, "test")
-    return lambda text: Rule(rule).grade(example, text, None)
+    return lambda text: rule.make().grade(example, text, None)
 
 
 READERS: dict[str, Callable[[str], object]] = {

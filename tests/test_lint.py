@@ -7,13 +7,12 @@ import time
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.grading.settings import (
-    ChoiceGrader,
-    ContainsGrader,
-    GraderSpec,
-    RegexGrader,
-)
-from autoprompt_assets.engine.lint import alike, names
+from autoprompt_assets.engine.grading import GraderSpec
+from autoprompt_assets.engine.grading.contains import ContainsGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.lint import names
+from autoprompt_assets.engine.lint.rules import alike
 from tests.lint_support import (
     CODE,
     EXACT,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.grading.settings import (
-    ChoiceGrader,
-    ContainsGrader,
-    GraderSpec,
-    RegexGrader,
-)
+from autoprompt_assets.engine.grading import GraderSpec
+from autoprompt_assets.engine.grading.contains import ContainsGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.regex import RegexGrader
 from tests.lint_support import CODE, EXACT, JSON, JUDGED, REGEX, SENTIMENT, TAGS, lint, problem
 
 

@@ -12,11 +12,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.completion import Completion
 from autoprompt_assets.engine.errors import InputError
-from resources.endpoints import Endpoint
-from resources.replies import Reader, Reply
+from autoprompt_assets.engine.llm import Completion, failures
+from autoprompt_assets.resources.endpoints import Endpoint
+from autoprompt_assets.resources.endpoints.replies import Reader, Reply
 from tests.support import KEY
 from tests.test_chat import REPLY, ask, scripted, spec_of, use
 from tests.test_replies import QUESTION, TARGET
@@ -74,7 +73,7 @@ def test_no_form_of_a_key_is_shown_or_stored(form: str, key: str) -> None:
             f"plain {echo}".encode(),
             f'{{"error": {{"message": "{echo}"'.encode(),
         ):
-            with pytest.raises(llm.CallError) as caught:
+            with pytest.raises(failures.CallError) as caught:
                 read(key, wrong, status)
             said.append(str(caught.value))
     assert not [line for line in said if whole_part(form, key) in line or key in line]
@@ -84,14 +83,14 @@ def test_no_form_of_a_key_is_shown_or_stored(form: str, key: str) -> None:
 @pytest.mark.parametrize("body", ["{}", "<html>{}</html>", '{{"error": {{"message": "{}"}}}}'])
 def test_no_cut_leaves_a_part_of_a_key(body: str, status: int) -> None:
     for pad in (*range(150, 430, 3), *range(99_960, 100_010, 5)):
-        with pytest.raises(llm.CallError) as caught:
+        with pytest.raises(failures.CallError) as caught:
             read(KEY, body.format("x" * pad + KEY).encode(), status)
         assert KEY[:8] not in str(caught.value)
 
 
 def test_a_page_that_spells_the_key_in_entities_does_not_show_it() -> None:
     spelt = "".join(f"&#{ord(char)};" for char in KEY)
-    with pytest.raises(llm.CallError) as caught:
+    with pytest.raises(failures.CallError) as caught:
         read(KEY, f"<html><title>no {spelt}</title></html>".encode(), 500)
     assert str(caught.value) == "mine: HTTP 500: a web page, not an API's reply: no ***"
 

@@ -10,14 +10,14 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from autoprompt_assets.engine.answer_cost import AnswerCost, AnswerCosts
+from autoprompt_assets.commands import show_outcome
+from autoprompt_assets.commands.run import Outcome, counted
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.headroom import Headroom
-from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
-from autoprompt_assets.engine.records import select
+from autoprompt_assets.engine.optimizers import Proposal, Rejected
+from autoprompt_assets.engine.search import AnswerCost, AnswerCosts, select
+from autoprompt_assets.engine.spend import CallCounts
+from autoprompt_assets.engine.statistics import Headroom
 from autoprompt_assets.metadata import iteration_metadata, outcome_metadata
-from autoprompt_assets.runner import Outcome, counted
-from autoprompt_assets.terminal import show_outcome
 from tests.report_support import (
     COUNT,
     FIRST,
@@ -40,7 +40,7 @@ KNOWN = {first().candidate.id: first().candidate}
 def outcome() -> Outcome:
     best = select(first(), story())
     end = outcome_of(32, 4)
-    counts = {"made": 5, "replayed": 0, "failed": 0}
+    counts = CallCounts(made=5)
     files = ("best_request.json", "r.html")
     return Outcome(
         "toy", SEARCH, first(), best, end, room(), counted(story()), SPEND, *files, calls=counts

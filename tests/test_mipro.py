@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.grading.settings import ExactGrader
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.optimizers import (
     Answer,
+    MiproSpec,
     Proposal,
     Proposals,
     Question,
@@ -22,8 +23,7 @@ from autoprompt_assets.engine.optimizers.base import (
     Trial,
 )
 from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
-from autoprompt_assets.engine.optimizers.texts import row_text
-from autoprompt_assets.engine.spec_strategies import MiproSpec
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
 from tests.benchmarks.simulated.landscape import landscape
 from tests.benchmarks.simulated.proposer import propose
 

@@ -15,8 +15,8 @@ from autoprompt_assets.engine.llm import (
     ContextTooLong,
     RefusedAlike,
     RequestRefused,
-    ServerFailed,
 )
+from autoprompt_assets.engine.llm.failures import ServerFailed
 from tests.engine_support import Scripted, evaluate, evaluator, examples
 
 NO = RequestRefused("no", 400, "bad", "x")

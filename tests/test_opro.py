@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.optimizers.base import Answer, Proposals, Question, Step, Trial
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.optimizers import Answer, OproSpec, Proposals, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.opro import Opro
-from autoprompt_assets.engine.optimizers.writing import NO_ANSWER, UNPAIRED
-from autoprompt_assets.engine.spec_strategies import OproSpec
+from autoprompt_assets.engine.optimizers.parts.writing import NO_ANSWER, UNPAIRED
 from tests.benchmarks.simulated.landscape import landscape
 from tests.optimizer_support import (
     BASELINE,

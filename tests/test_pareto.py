@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.optimizers.base import Trial
-from autoprompt_assets.engine.optimizers.pareto import (
+from autoprompt_assets.engine.optimizers import Trial
+from autoprompt_assets.engine.optimizers.parts.pareto import (
     HALF_LEAD,
     PRIOR_ROWS,
     Member,

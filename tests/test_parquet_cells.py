@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from autoprompt_assets.engine.dataset import DatasetSpec, open_table, read_table
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec import DatasetSpec
-from autoprompt_assets.engine.table import open_table, read_table
 
 NAN = float("nan")
 NOON = 1714557600  # 2024-05-01 10:00:00 UTC

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Example
-from autoprompt_assets.engine.grading.grade import Grade
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import Grade
 from autoprompt_assets.engine.grading.linear import linear
 from autoprompt_assets.engine.grading.pattern_worker import CPU_S
+from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.regex_search import _WORKER, PatternTooSlow, last_match
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import RegexGrader
 from tests.support import Project, csv_of
 
 ATOMS = [
@@ -31,7 +30,7 @@ PIECES = ["a", "b", "A", "B", "1", " ", "_", ".", "\n", "\t", "Ã©", "\u0130", "Ù
 
 def grade(pattern: str, answer: str, target: str = "a") -> Grade:
     example = Example("id", "input", "q", target, "test")
-    return Rule(RegexGrader(kind="regex", pattern=pattern)).grade(example, answer, None)
+    return RegexGrader(kind="regex", pattern=pattern).grade(example, answer, None)
 
 
 def as_python_reads_it(pattern: str, ignore_case: bool, text: str) -> str | None:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine import journal_address
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_readings import read_wear
-from autoprompt_assets.engine.journal_tables import SCHEMA_VERSION
+from autoprompt_assets.engine.journal import Journal, read_wear
+from autoprompt_assets.engine.journal import address as journal_address
+from autoprompt_assets.engine.journal.tables import SCHEMA_VERSION
 from tests.engine_support import make_completion
 from tests.journal_support import (
     ANSWER,
@@ -22,6 +21,7 @@ from tests.journal_support import (
     record,
     refused,
     replay,
+    replayed,
     start,
     use,
 )
@@ -36,7 +36,7 @@ START = "; start its server, or correct AUTOPROMPT_JOURNAL"
 # All write the same keys, each in an order of its own, in transactions of many rows.
 CROSSING = """
 import asyncio, random, sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 from tests.engine_support import make_completion
 from tests.journal_support import question
 url, me = sys.argv[1], sys.argv[2]
@@ -57,9 +57,9 @@ asyncio.run(main())
 # All settle the same shapes, each in an order and in a form of its own.
 SETTLING = """
 import asyncio, random, sys
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_forms import ShapeKey
-from autoprompt_assets.engine.request_form import RequestForm
+from autoprompt_assets.engine.journal.journal import Journal
+from autoprompt_assets.engine.journal.forms import ShapeKey
+from autoprompt_assets.engine.llm.request_form import RequestForm
 url, me = sys.argv[1], sys.argv[2]
 
 async def main():
@@ -130,7 +130,7 @@ def test_two_connections_at_most_are_held(server: PostgreSQL) -> None:
     async def work(journal: Journal) -> int:
         for _ in range(5):
             answers = (journal.record(question(str(n)), ANSWER) for n in range(20))
-            reads = (journal.replay([question(str(n))]) for n in range(20))
+            reads = (replayed(journal, [question(str(n))]) for n in range(20))
             await asyncio.gather(*answers, *reads)
         name = url.rsplit("/", 1)[1]
         ((count,),) = server.execute(
@@ -162,7 +162,9 @@ def test_stopped_server_is_said_and_has_every_answer_when_it_is_back(
         writers = [asyncio.create_task(write(journal, n, enough)) for n in range(20)]
         await enough.wait()
         await asyncio.to_thread(server.stop)
-        everyone = asyncio.gather(*writers, journal.replay([question("q")]), return_exceptions=True)
+        everyone = asyncio.gather(
+            *writers, replayed(journal, [question("q")]), return_exceptions=True
+        )
         ended = await asyncio.wait_for(everyone, 20)
         for error in ended:
             assert isinstance(error, JournalError)
@@ -183,7 +185,10 @@ def test_lock_that_lasts_is_said(server: PostgreSQL, monkeypatch: pytest.MonkeyP
     async def work(journal: Journal) -> None:
         with server.connect(url) as other, other.transaction():
             other.execute("LOCK TABLE completions")
-            for attempt in (journal.record(question("q"), ANSWER), journal.replay([question("q")])):
+            for attempt in (
+                journal.record(question("q"), ANSWER),
+                replayed(journal, [question("q")]),
+            ):
                 with pytest.raises(JournalError, match="another program holds it"):
                     await asyncio.wait_for(attempt, 5)
 
@@ -204,7 +209,7 @@ def test_changed_answer_is_asked_again_and_takes_its_place(server: PostgreSQL) -
     server.execute("UPDATE completions SET message = '{}'", url)
 
     async def work(journal: Journal) -> None:
-        assert await journal.replay([question("q")]) == [None]
+        assert await replayed(journal, [question("q")]) == [None]
         assert await journal.record(question("q"), ANSWER) == ANSWER
 
     use(url, work)

@@ -12,17 +12,19 @@ import pytest
 from genai_prices import Usage, calc_price
 from upath import UPath
 
-from autoprompt_assets.engine.budget import refuse_unpriced
-from autoprompt_assets.engine.completion import Completion
+from autoprompt_assets.engine.budget import BudgetSpec, refuse_unpriced
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.evaluation import charged
+from autoprompt_assets.engine.llm import Completion, PriceSpec
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.engine.spec import BudgetSpec
-from autoprompt_assets.engine.spec_roles import PriceSpec
-from resources.endpoints import DEFAULT_MODELS, DEFAULT_WRITERS, Endpoint
-from resources.llm import LLMResource
-from resources.prices import price_of
-from resources.searches import SearchStore
+from autoprompt_assets.resources.endpoints import (
+    DEFAULT_MODELS,
+    DEFAULT_WRITERS,
+    Endpoint,
+    price_of,
+)
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage import SearchStore
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
 from tests.test_chat import REPLY, ask, scripted, spec_of, use
@@ -161,9 +163,9 @@ def test_a_budget_in_dollars_is_refused_where_a_price_is_not_known() -> None:
     limited = spec.model_copy(update={"budget": BudgetSpec(usd=1.0)})
     models = LLMResource().models(limited)
     with pytest.raises(InputError, match=r"price of roles\.target's model 'no-such-model' is not"):
-        refuse_unpriced(limited, models)
-    refuse_unpriced(spec, models)
-    refuse_unpriced(limited, models.priced({"target": TIERED}))
+        refuse_unpriced(limited.budget, models)
+    refuse_unpriced(spec.budget, models)
+    refuse_unpriced(limited.budget, models.priced({"target": TIERED}))
 
 
 def test_default_models_have_a_price() -> None:

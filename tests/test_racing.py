@@ -8,8 +8,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from autoprompt_assets.engine.compare import Pairs, compare
-from autoprompt_assets.engine.racing import Gate, looks
+from autoprompt_assets.engine.statistics import Gate, Pairs, compare, looks
 from tests.benchmarks.racing import simulate
 
 GATE = Gate()

@@ -12,23 +12,22 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine import journal_address
-from autoprompt_assets.engine.asked import Asked, Models
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.grading.settings import ChoiceGrader, ModelGrader, NumberGrader
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_readings import read_wear
-from autoprompt_assets.engine.llm import Role
-from autoprompt_assets.engine.readings import Reading, RowSet, grader_key, pair_key
-from autoprompt_assets.engine.spec_roles import RoleSpec
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading.judge import ModelGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.numbers import NumberGrader
+from autoprompt_assets.engine.journal import Journal, read_wear
+from autoprompt_assets.engine.journal import address as journal_address
+from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec
+from autoprompt_assets.engine.statistics import Reading, RowSet, grader_key, pair_key
 from tests.journal_support import at_once, failing, start, use
 
 FIRST, SECOND = Candidate("Name it."), Candidate("Name the shape.", (Demo("a", "b"),))
 MANY = """
 import asyncio, json, random, sys
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.journal.journal import Journal
 from tests.test_readings import reading
 url, me = sys.argv[1], sys.argv[2]
 shared = [f"shared {n}" for n in range(20)]

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.llm import Misfit, RequestRefused
-from resources.replies import Reply
+from autoprompt_assets.engine.llm import Misfit, RequestRefused, failures, request
+from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.engine_support import asked
 from tests.test_replies import READER
 
@@ -30,8 +29,10 @@ SYSTEM, RENAMED = Misfit("system"), Misfit("max_tokens", "max_completion_tokens"
 KEPT = "what was answered is kept"
 
 
-def refused(body: object, status: int = 400, request: llm.Request = REQUEST) -> llm.CallError:
-    with pytest.raises(llm.CallError) as caught:
+def refused(
+    body: object, status: int = 400, request: request.Request = REQUEST
+) -> failures.CallError:
+    with pytest.raises(failures.CallError) as caught:
         READER.completion(
             Reply(status, {}, json.dumps(body).encode(), 0.1), request, asked("target"), 1
         )
@@ -189,7 +190,7 @@ QUOTA = {
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_quota_of_the_day_is_used_up_and_one_of_the_minute_is_not(listed: bool) -> None:
     minute = {**QUOTA, "violations": QUOTA["violations"][:1]}
-    for details, kind in ((QUOTA, llm.QuotaExhausted), (minute, llm.RateLimited)):
+    for details, kind in ((QUOTA, failures.QuotaExhausted), (minute, failures.RateLimited)):
         error = {
             "code": 429,
             "message": "You exceeded your current quota, please check your plan.",
@@ -216,7 +217,7 @@ def test_a_403_that_is_not_about_the_key_says_what_the_server_said(
     message: str, code: str | None
 ) -> None:
     error = refused(openai(message, code), 403)
-    assert isinstance(error, llm.Forbidden)
+    assert isinstance(error, failures.Forbidden)
     assert error.fatal
     assert str(error) == f"mine: HTTP 403: {message}; {KEPT}"
 

@@ -8,10 +8,9 @@ from email.utils import formatdate
 
 import pytest
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.completion import Completion
-from resources.endpoints import Endpoint
-from resources.replies import Reader, Reply
+from autoprompt_assets.engine.llm import Completion, failures
+from autoprompt_assets.resources.endpoints import Endpoint
+from autoprompt_assets.resources.endpoints.replies import Reader, Reply
 from tests.engine_support import asked
 from tests.support import KEY
 from tests.test_chat import REPLY, ask, scripted, spec_of
@@ -23,8 +22,8 @@ READER = Reader(Endpoint("mine", "http://a/v1", None, False, "m", "http://a/v1")
 
 def error_of(
     status: int, body: bytes = b"{}", headers: dict[str, str] | None = None
-) -> llm.CallError:
-    with pytest.raises(llm.CallError) as caught:
+) -> failures.CallError:
+    with pytest.raises(failures.CallError) as caught:
         READER.completion(Reply(status, headers or {}, body, 0.1), QUESTION, TARGET, 1)
     return caught.value
 
@@ -132,7 +131,9 @@ def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with scripted((307, "", {"location": "http://127.0.0.1:9/v1/chat/completions"})) as (url, sent):
         monkeypatch.setenv("OPENAI_BASE_URL", url)
-        with pytest.raises(llm.RequestRefused, match="HTTP 307: a redirect; mend its base URL"):
+        with pytest.raises(
+            failures.RequestRefused, match="HTTP 307: a redirect; mend its base URL"
+        ):
             ask(spec_of())
     assert len(sent) == 1
 
@@ -147,6 +148,6 @@ def test_a_proxy_of_the_environment_is_used_where_it_is_not_excepted(
         assert ask(spec_of()).text == "yes"
         assert through[0][0]["host"] == "models.invalid"
         monkeypatch.setenv("no_proxy", "models.invalid")
-        with pytest.raises(llm.ConnectionFailed):
+        with pytest.raises(failures.ConnectionFailed):
             ask(spec_of(deadline=0.5))
     assert len(through) == 1

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine import llm
-from autoprompt_assets.engine.completion import Completion
-from resources.replies import Reply
+from autoprompt_assets.engine.llm import Completion, failures
+from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.support import KEY
 from tests.test_replies import QUESTION, READER, TARGET
 
@@ -40,47 +39,53 @@ FLAGGED = "Your chosen model requires moderation and your input was flagged"
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        (answered(None) | failed(message="Provider returned error", code=429), llm.RateLimited),
-        (answered("a") | failed(message="Provider returned error", code="502"), llm.ServerFailed),
-        (answered("") | failed(message="upstream"), llm.ServerFailed),
-        (answered(None) | {"error": "upstream"}, llm.ServerFailed),
-        (answered(None, error={"message": "upstream", "code": 503}), llm.ServerFailed),
-        (answered(None, error={"message": "slow down", "code": 429}), llm.RateLimited),
-        (failed(message=NO_AUTH, code=401), llm.AuthenticationFailed),
-        (failed(message="Incorrect API key provided", code=None), llm.AuthenticationFailed),
-        (failed(message="no", code="invalid_api_key"), llm.AuthenticationFailed),
-        (failed(message="no", type="authentication_error"), llm.AuthenticationFailed),
-        (failed(message="Rate limit exceeded", code=429), llm.RateLimited),
-        (failed(message="Rate limit exceeded"), llm.RateLimited),
-        (failed(message="no", type="rate_limit_error"), llm.RateLimited),
-        (failed(message="no", status="RESOURCE_EXHAUSTED"), llm.RateLimited),
-        (failed(message="no", code="insufficient_quota", type="requests"), llm.QuotaExhausted),
-        (failed(message="Insufficient credits", code=402), llm.QuotaExhausted),
-        (failed(message="no such model", code="model_not_found"), llm.ModelNotFound),
-        (failed(message="overloaded", type="overloaded_error"), llm.ServerFailed),
-        (failed(message="no", code="content_filter"), llm.ContentFiltered),
-        (failed(message=FLAGGED, code=403), llm.ContentFiltered),
-        (failed(message="no", code="context_length_exceeded", type="x"), llm.ContextTooLong),
-        (failed(message="context_length_exceeded", code=400), llm.ContextTooLong),
-        (failed(message="no", code=400), llm.RequestRefused),
-        ({"object": "error", "message": "no", "type": "BadRequestError"}, llm.RequestRefused),
-        ({"errors": [{"message": "upstream"}]}, llm.ServerFailed),
-        (answered("half") | {"errors": [{"message": "upstream"}]}, llm.ServerFailed),
-        (answered("I") | {"code": 500, "message": "Internal error"}, llm.ServerFailed),
-        (answered("I") | {"code": "429", "message": "slow down"}, llm.RateLimited),
-        (answered("I") | {"status": "error"}, llm.ServerFailed),
-        (answered("I") | {"success": False}, llm.ServerFailed),
-        (answered("I") | {"base_resp": {"status_code": 1002}}, llm.ServerFailed),
-        (answered("I") | failed(reason="overloaded"), llm.ServerFailed),
-        (answered("I") | failed(odd=7), llm.ServerFailed),
-        (answered([{"type": "error", "text": "down"}]), llm.ServerFailed),
-        ([failed(message="slow down", code=429)], llm.RateLimited),
+        (
+            answered(None) | failed(message="Provider returned error", code=429),
+            failures.RateLimited,
+        ),
+        (
+            answered("a") | failed(message="Provider returned error", code="502"),
+            failures.ServerFailed,
+        ),
+        (answered("") | failed(message="upstream"), failures.ServerFailed),
+        (answered(None) | {"error": "upstream"}, failures.ServerFailed),
+        (answered(None, error={"message": "upstream", "code": 503}), failures.ServerFailed),
+        (answered(None, error={"message": "slow down", "code": 429}), failures.RateLimited),
+        (failed(message=NO_AUTH, code=401), failures.AuthenticationFailed),
+        (failed(message="Incorrect API key provided", code=None), failures.AuthenticationFailed),
+        (failed(message="no", code="invalid_api_key"), failures.AuthenticationFailed),
+        (failed(message="no", type="authentication_error"), failures.AuthenticationFailed),
+        (failed(message="Rate limit exceeded", code=429), failures.RateLimited),
+        (failed(message="Rate limit exceeded"), failures.RateLimited),
+        (failed(message="no", type="rate_limit_error"), failures.RateLimited),
+        (failed(message="no", status="RESOURCE_EXHAUSTED"), failures.RateLimited),
+        (failed(message="no", code="insufficient_quota", type="requests"), failures.QuotaExhausted),
+        (failed(message="Insufficient credits", code=402), failures.QuotaExhausted),
+        (failed(message="no such model", code="model_not_found"), failures.ModelNotFound),
+        (failed(message="overloaded", type="overloaded_error"), failures.ServerFailed),
+        (failed(message="no", code="content_filter"), failures.ContentFiltered),
+        (failed(message=FLAGGED, code=403), failures.ContentFiltered),
+        (failed(message="no", code="context_length_exceeded", type="x"), failures.ContextTooLong),
+        (failed(message="context_length_exceeded", code=400), failures.ContextTooLong),
+        (failed(message="no", code=400), failures.RequestRefused),
+        ({"object": "error", "message": "no", "type": "BadRequestError"}, failures.RequestRefused),
+        ({"errors": [{"message": "upstream"}]}, failures.ServerFailed),
+        (answered("half") | {"errors": [{"message": "upstream"}]}, failures.ServerFailed),
+        (answered("I") | {"code": 500, "message": "Internal error"}, failures.ServerFailed),
+        (answered("I") | {"code": "429", "message": "slow down"}, failures.RateLimited),
+        (answered("I") | {"status": "error"}, failures.ServerFailed),
+        (answered("I") | {"success": False}, failures.ServerFailed),
+        (answered("I") | {"base_resp": {"status_code": 1002}}, failures.ServerFailed),
+        (answered("I") | failed(reason="overloaded"), failures.ServerFailed),
+        (answered("I") | failed(odd=7), failures.ServerFailed),
+        (answered([{"type": "error", "text": "down"}]), failures.ServerFailed),
+        ([failed(message="slow down", code=429)], failures.RateLimited),
     ],
 )
 def test_an_error_within_200_is_the_error_that_it_says(
-    body: object, error: type[llm.CallError]
+    body: object, error: type[failures.CallError]
 ) -> None:
-    with pytest.raises(llm.CallError) as caught:
+    with pytest.raises(failures.CallError) as caught:
         read(body)
     assert type(caught.value) is error
     assert "HTTP 200" in str(caught.value)
@@ -95,9 +100,13 @@ def test_an_error_within_200_is_the_error_that_it_says(
     ],
 )
 def test_an_end_that_is_none_of_an_answer_s_leaves_none(content: str | None, finish: str) -> None:
-    with pytest.raises(llm.MalformedResponse, match=f"mine: the answer ended with .* {finish}$"):
+    with pytest.raises(
+        failures.MalformedResponse, match=f"mine: the answer ended with .* {finish}$"
+    ):
         read(answered(content, finish))
-    with pytest.raises(llm.MalformedResponse, match="the answer ended with native_finish_reason e"):
+    with pytest.raises(
+        failures.MalformedResponse, match="the answer ended with native_finish_reason e"
+    ):
         read(answered(content, native_finish_reason="error"))
 
 
@@ -109,35 +118,47 @@ def test_an_answer_beside_no_error_is_an_answer(nothing: object) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (403, failed(message=FLAGGED, code=403), llm.ContentFiltered),
-        (400, failed(message="x", code="content_filter"), llm.ContentFiltered),
-        (422, failed(message="blocked by our content policy"), llm.ContentFiltered),
-        (451, failed(message="flagged by moderation"), llm.ContentFiltered),
-        (400, failed(message="x", innererror={"code": "ResponsibleAIPolicy"}), llm.ContentFiltered),
-        (400, [failed(message="API key not valid. Pass one.", code=400)], llm.AuthenticationFailed),
-        (401, failed(message="no"), llm.AuthenticationFailed),
-        (403, failed(message="no"), llm.Forbidden),
-        (403, failed(message="Incorrect API key provided"), llm.AuthenticationFailed),
-        (400, failed(message="prompt is too long: 9 tokens > 8 maximum"), llm.ContextTooLong),
-        (400, failed(message="x", code="context_length_exceeded"), llm.ContextTooLong),
-        (413, {"message": "Payload Too Large"}, llm.ContextTooLong),
-        (422, {"detail": "this model's maximum context length is 8"}, llm.ContextTooLong),
-        (400, failed(message="Unsupported parameter: top_k"), llm.RequestRefused),
-        (400, failed(message="Invalid value for api_version"), llm.RequestRefused),
-        (429, failed(message="x", code="insufficient_quota"), llm.QuotaExhausted),
-        (429, failed(message="flagged by moderation"), llm.RateLimited),
-        (429, failed(message="Rate limit exceeded: free-models-per-day"), llm.QuotaExhausted),
-        (429, failed(message="reached on requests per day (RPD): Limit 200"), llm.QuotaExhausted),
-        (429, failed(message="You may ask 10 times per minute, 99 per day"), llm.RateLimited),
-        (429, failed(message="reached on tokens per min (TPM): Limit 200"), llm.RateLimited),
-        (529, "<html>busy</html>", llm.ServerFailed),
-        (307, "", llm.RequestRefused),
+        (403, failed(message=FLAGGED, code=403), failures.ContentFiltered),
+        (400, failed(message="x", code="content_filter"), failures.ContentFiltered),
+        (422, failed(message="blocked by our content policy"), failures.ContentFiltered),
+        (451, failed(message="flagged by moderation"), failures.ContentFiltered),
+        (
+            400,
+            failed(message="x", innererror={"code": "ResponsibleAIPolicy"}),
+            failures.ContentFiltered,
+        ),
+        (
+            400,
+            [failed(message="API key not valid. Pass one.", code=400)],
+            failures.AuthenticationFailed,
+        ),
+        (401, failed(message="no"), failures.AuthenticationFailed),
+        (403, failed(message="no"), failures.Forbidden),
+        (403, failed(message="Incorrect API key provided"), failures.AuthenticationFailed),
+        (400, failed(message="prompt is too long: 9 tokens > 8 maximum"), failures.ContextTooLong),
+        (400, failed(message="x", code="context_length_exceeded"), failures.ContextTooLong),
+        (413, {"message": "Payload Too Large"}, failures.ContextTooLong),
+        (422, {"detail": "this model's maximum context length is 8"}, failures.ContextTooLong),
+        (400, failed(message="Unsupported parameter: top_k"), failures.RequestRefused),
+        (400, failed(message="Invalid value for api_version"), failures.RequestRefused),
+        (429, failed(message="x", code="insufficient_quota"), failures.QuotaExhausted),
+        (429, failed(message="flagged by moderation"), failures.RateLimited),
+        (429, failed(message="Rate limit exceeded: free-models-per-day"), failures.QuotaExhausted),
+        (
+            429,
+            failed(message="reached on requests per day (RPD): Limit 200"),
+            failures.QuotaExhausted,
+        ),
+        (429, failed(message="You may ask 10 times per minute, 99 per day"), failures.RateLimited),
+        (429, failed(message="reached on tokens per min (TPM): Limit 200"), failures.RateLimited),
+        (529, "<html>busy</html>", failures.ServerFailed),
+        (307, "", failures.RequestRefused),
     ],
 )
 def test_a_status_and_its_body_give_one_error(
-    status: int, body: object, error: type[llm.CallError]
+    status: int, body: object, error: type[failures.CallError]
 ) -> None:
-    with pytest.raises(llm.CallError) as caught:
+    with pytest.raises(failures.CallError) as caught:
         read(body, status)
     assert type(caught.value) is error
 
@@ -178,7 +199,7 @@ def test_a_refusal_may_be_a_part() -> None:
 @pytest.mark.parametrize("part", [5, None, ["a"]])
 def test_a_content_of_no_known_form_is_malformed(part: object) -> None:
     for content in ([part], {"text": "a"}, 7):
-        with pytest.raises(llm.MalformedResponse):
+        with pytest.raises(failures.MalformedResponse):
             read(answered(content))
 
 
@@ -194,13 +215,13 @@ def test_a_content_of_no_known_form_is_malformed(part: object) -> None:
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
 def test_tool_calls_end_the_run_and_are_no_answer(message: dict[str, Any], finish: str) -> None:
     """Not journaled, or a run that is tried again would end at the same answer."""
-    with pytest.raises(llm.ToolsCalled, match="tool calls, which are not supported yet"):
+    with pytest.raises(failures.ToolsCalled, match="tool calls, which are not supported yet"):
         read({"choices": [{"message": message, "finish_reason": finish}]})
 
 
 @pytest.mark.parametrize("finish", ["tool_calls", "function_call", "tool_use"])
 def test_a_call_of_tools_may_be_told_by_its_end_alone(finish: str) -> None:
-    with pytest.raises(llm.ToolsCalled):
+    with pytest.raises(failures.ToolsCalled):
         read(answered(None, finish))
 
 
@@ -248,12 +269,12 @@ def test_a_key_that_is_quoted_is_masked_wherever_it_stands() -> None:
     body["choices"][0]["message"] |= {"refusal": KEY, "audio": [KEY]}
     body["usage"] = {"note": KEY}
     assert KEY not in repr(read(body))
-    with pytest.raises(llm.MalformedResponse) as ended:
+    with pytest.raises(failures.MalformedResponse) as ended:
         read(answered("a", f"stop {KEY}"))
     assert KEY not in str(ended.value)
     for status in (200, 400, 500):
         for pad in range(250, 420, 7):
-            with pytest.raises(llm.CallError) as caught:
+            with pytest.raises(failures.CallError) as caught:
                 read(failed(message="x" * pad + KEY), status)
             assert KEY[:8] not in str(caught.value)
 
@@ -267,7 +288,7 @@ def test_a_key_is_masked_before_an_error_is_cut(pad: int) -> None:
         answered([{"type": "error", "text": quoted}]),
         answered("a") | failed(odd=quoted),
     ):
-        with pytest.raises((llm.ServerFailed, llm.MalformedResponse)) as caught:
+        with pytest.raises((failures.ServerFailed, failures.MalformedResponse)) as caught:
             read(body)
         assert KEY[:8] not in str(caught.value)
 
@@ -282,5 +303,5 @@ def test_a_reply_nested_beyond_reason_is_malformed(depth: int) -> None:
         if depth == 90:
             assert read(body).text == "a"
             continue
-        with pytest.raises(llm.MalformedResponse):
+        with pytest.raises(failures.MalformedResponse):
             read(body)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.journal import Spend
-from autoprompt_assets.engine.optimizers.base import Proposal, Rejected
-from autoprompt_assets.engine.records import Best, Decision, Iteration, Scored
-from autoprompt_assets.engine.report import Report, Row, render
-from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, Mark, draw
-from autoprompt_assets.engine.report.words import p_value, wear
+from autoprompt_assets.engine.optimizers import Proposal, Rejected
+from autoprompt_assets.engine.report import ComparedRow, Report, render, wear
+from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, ScorePoint, draw
+from autoprompt_assets.engine.report.phrases import p_value
+from autoprompt_assets.engine.search import Best, Decision, Iteration, Scored
+from autoprompt_assets.engine.spend import Spend
 from tests.report_support import (
     SPEND,
     dropped,
@@ -67,7 +67,10 @@ def with_text(report: Report, text: str) -> Report:
     iterations = [tried, stopped]
     room = replace(report.headroom, hopeless=True, reason=text)
     cells = (text, text, text, text, text)
-    rows = [Row(*cells, "wrong", "correct", 0.0, 1.0), Row(*cells, "correct", text, 1.0, 0.0)]
+    rows = [
+        ComparedRow(*cells, "wrong", "correct", 0.0, 1.0),
+        ComparedRow(*cells, "correct", text, 1.0, 0.0),
+    ]
     names = ("experiment", "description", "search", "dataset_version", "grader", "strategy")
     texts: dict[str, Any] = dict.fromkeys(names, text)
     report = replace(report, **texts, sizes={text: 1}, roles={text: text})
@@ -217,9 +220,9 @@ def test_a_dropped_dot_is_small_and_stands_at_its_estimate(report: Report) -> No
 
 def mark(
     iteration: int, score: float, decision: Decision = "survived", *, half: float = 0.05
-) -> Mark:
+) -> ScorePoint:
     interval = (max(score - half, 0), min(score + half, 1))
-    return Mark(iteration, score, interval, True, False, "", decision)
+    return ScorePoint(iteration, score, interval, True, False, "", decision)
 
 
 def test_chart_line_follows_the_highest_score_on_all_rows() -> None:

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example, Split, near_id
-from autoprompt_assets.engine.optimizers.rescore import Apart
+from autoprompt_assets.engine.dataset import near_id
+from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.optimizers import Apart
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import KEY, OPTIONS, Project, csv_of
 

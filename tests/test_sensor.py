@@ -222,7 +222,7 @@ def test_a_real_daemon_runs_a_changed_experiment_again_in_three_runs(
     graph: Graph, tmp_path: Path
 ) -> None:
     """And a second backfill of the same experiment, asked for meanwhile, waits its turn."""
-    from autoprompt_assets.automation import start_backfill
+    from autoprompt_assets.sensors import start_backfill
 
     instance, log = graph.instance, tmp_path / "daemon.log"
     before = graph.data_version("dataset", "alpha")

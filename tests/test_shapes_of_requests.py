@@ -9,23 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine import calls as calls_module
-from autoprompt_assets.engine.calls import Calls
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.journal_forms import ShapeKey, settled_form
+from autoprompt_assets.engine.journal import Calls, Journal, settled_form
+from autoprompt_assets.engine.journal import calls as calls_module
+from autoprompt_assets.engine.journal.forms import ShapeKey
 from autoprompt_assets.engine.llm import (
+    PLAIN,
     CallError,
-    ConnectionFailed,
+    Completion,
     Keep,
     Misfit,
     ParameterRefused,
     Request,
+    RequestForm,
     RequestRefused,
 )
-from autoprompt_assets.engine.request_form import PLAIN, RequestForm
+from autoprompt_assets.engine.llm.failures import ConnectionFailed
 from tests.engine_support import make_completion
-from tests.journal_support import question, use
+from tests.journal_support import question, replayed, use
 
 BASE = replace(question("q"), parameters={"max_tokens": 5, "temperature": 0.0, "seed": 1})
 NEWER = Misfit("max_tokens", "max_completion_tokens")
@@ -144,7 +144,7 @@ def test_a_process_that_comes_second_takes_over_the_form_of_the_first(url: str) 
             await llm.begun.wait()
             await journal.forms.settle(ShapeKey.of(BASE), other)
             await answer
-            assert await journal.replay([other.apply(BASE)]) == [await answer]
+            assert await replayed(journal, [other.apply(BASE)]) == [await answer]
         return llm
 
     llm = use(url, run)

@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.dataset import Row
+from autoprompt_assets.commands import write_experiment
+from autoprompt_assets.engine.dataset import DatasetSpec, open_table, read_table
+from autoprompt_assets.engine.dataset.table import content as packed
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec import DatasetSpec
-from autoprompt_assets.engine.table import content as packed
-from autoprompt_assets.engine.table import open_table, read_table
-from autoprompt_assets.scaffold import write_experiment
+from autoprompt_assets.engine.example import Row
 from tests.support import csv_of, toy_project
 
 HI = [("hi", "x")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.tags import WIDEST, fill_apart, room_for_numbers, tagged
 

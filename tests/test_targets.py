@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.grading.check_targets import check_targets
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import check_targets
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.session import load_dataset
+from autoprompt_assets.loading import load_dataset
 from tests.support import csv_of
 
 LETTERED = "Which?\nA. dog\nB. red\nC. seven\nD. ten"
@@ -32,6 +33,11 @@ def spec_of(grader: dict[str, Any], *choices: str, prompt: str = "Answer.") -> E
             "optimizer": {"strategy": "demos"},
         }
     )
+
+
+def check(spec: ExperimentSpec, rows: Sequence[Example]) -> tuple[str, ...]:
+    target = spec.roles.target
+    return check_targets(spec.grader, rows, target.prompt, target.choices, spec.dataset.path)
 
 
 def examples(*targets: str, question: str = "in") -> list[Example]:
@@ -102,70 +108,70 @@ def test_target_that_can_never_be_met_is_named(
 ) -> None:
     spec = spec_of(grader, prompt=prompt)
     with pytest.raises(InputError) as caught:
-        check_targets(spec, examples(target))
+        check(spec, examples(target))
     (line,) = caught.value.lines
     assert line.startswith("cases.csv: the target ")
     assert words in line
     assert "(input 'in 0'); " in line
-    assert check_targets(spec, examples(similar)) == ()
+    assert check(spec, examples(similar)) == ()
 
 
 @pytest.mark.parametrize(("grader", "prompt", "target"), FINE)
 def test_target_that_can_be_met_is_not_named(
     grader: dict[str, Any], prompt: str, target: str
 ) -> None:
-    assert check_targets(spec_of(grader, prompt=prompt), examples(target)) == ()
+    assert check(spec_of(grader, prompt=prompt), examples(target)) == ()
 
 
 @pytest.mark.parametrize("target", ["0", "1", "2", "3", "E", "B or C", "blue"])
 def test_target_that_names_no_option_is_named(target: str) -> None:
     with pytest.raises(InputError, match="names none of the options A, B, C, D"):
-        check_targets(spec_of(CHOICE), examples(target, question=LETTERED))
+        check(spec_of(CHOICE), examples(target, question=LETTERED))
 
 
 @pytest.mark.parametrize("target", ["B", "b)", "red", "(B) red", "Ten"])
 def test_target_that_names_an_option_is_fine(target: str) -> None:
-    assert check_targets(spec_of(CHOICE), examples(target, question=LETTERED)) == ()
+    assert check(spec_of(CHOICE), examples(target, question=LETTERED)) == ()
     numbered = "Which?\n0. dog\n1. red\n2. ten"
-    assert check_targets(spec_of(CHOICE), examples("0", "2", "ten", question=numbered)) == ()
+    assert check(spec_of(CHOICE), examples("0", "2", "ten", question=numbered)) == ()
 
 
 def test_a_target_that_is_no_choice_is_named() -> None:
     spec = spec_of(EXACT, "yes", "no")
-    assert check_targets(spec, examples("yes", "no", " yes ")) == ()
+    assert check(spec, examples("yes", "no", " yes ")) == ()
     with pytest.raises(InputError, match=r"cases\.csv: the target 'Yes' is none of roles\.target"):
-        check_targets(spec, examples("yes", "Yes"))
+        check(spec, examples("yes", "Yes"))
 
 
 def test_any_grader_is_asked_whether_a_choice_is_right() -> None:
-    assert check_targets(spec_of(NUMBER, "1.0", "2.0"), examples("1", "2")) == ()
+    assert check(spec_of(NUMBER, "1.0", "2.0"), examples("1", "2")) == ()
     with pytest.raises(InputError, match="'3' is none of roles"):
-        check_targets(spec_of(NUMBER, "1.0", "2.0"), examples("3"))
+        check(spec_of(NUMBER, "1.0", "2.0"), examples("3"))
 
 
 def test_case_is_ignored_where_the_grader_ignores_it() -> None:
     spec = spec_of({"kind": "exact", "ignore_case": True}, "yes", "no")
-    assert check_targets(spec, examples("Yes")) == ()
+    assert check(spec, examples("Yes")) == ()
 
 
 def test_a_twentieth_of_the_rows_is_noted_and_more_is_refused() -> None:
     spec = spec_of(NUMBER)
-    (note,) = check_targets(spec, examples(*["7"] * 19, "seven"))
+    (note,) = check(spec, examples(*["7"] * 19, "seven"))
     assert note.startswith("the target 'seven' holds no number for the grader 'number' (input ")
     with pytest.raises(InputError):
-        check_targets(spec, examples(*["7"] * 18, "seven"))
+        check(spec, examples(*["7"] * 18, "seven"))
 
 
 def test_equal_targets_share_a_line_that_counts_their_rows() -> None:
     with pytest.raises(InputError) as caught:
-        check_targets(spec_of(NUMBER), examples("seven", "seven", "seven", "7"))
+        check(spec_of(NUMBER), examples("seven", "seven", "seven", "7"))
     (line,) = caught.value.lines
     assert "(input 'in 0' and 2 more)" in line
 
 
 def test_many_such_targets_are_counted() -> None:
     with pytest.raises(InputError) as caught:
-        check_targets(spec_of(NUMBER), examples(*(chr(97 + n) for n in range(15))))
+        check(spec_of(NUMBER), examples(*(chr(97 + n) for n in range(15))))
     assert len(caught.value.lines) == 11
     assert "5 more" in caught.value.lines[-1]
 
@@ -179,7 +185,7 @@ def test_a_judge_may_be_given_any_target() -> None:
             "optimizer": {"strategy": "demos"},
         }
     )
-    assert check_targets(spec, examples('["four", "4"]', "nan")) == ()
+    assert check(spec, examples('["four", "4"]', "nan")) == ()
 
 
 def test_loaded_dataset_notes_or_refuses_such_targets(tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.grading.registry import make_grader
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, fill, foreign, literal, stray
-from resources.llm import LLMResource
+from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import Scripted, evaluator, examples
 
 COLUMNS = frozenset(["input", "question", "Ticket text"])
@@ -180,7 +179,7 @@ def test_the_file_s_column_is_a_name_in_every_request(tmp_path: Path) -> None:
             return request.messages[-1]["content"]
 
     assert asyncio.run(turn()) == "Q: 0"
-    review = make_grader(spec).review(example, "{question}")
+    review = spec.make_grader().review(example, "{question}")
     assert review is not None
     assert review[0]["content"] == "0|{question}|{ answer }"
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.calls import CallCounts
 from autoprompt_assets.engine.controls import for_terminal
-from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.evaluation import RowResult
-from autoprompt_assets.engine.grading.grade import CORRECT, WRONG, Grade
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import Grade
+from autoprompt_assets.engine.grading.grade import CORRECT, WRONG
+from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.progress import Tally
 from tests.engine_support import make_completion
 from tests.support import toy_project

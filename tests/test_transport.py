@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from autoprompt_assets.engine import llm
 from autoprompt_assets.engine.errors import InputError
-from resources.transport import find_proxy
+from autoprompt_assets.engine.llm import failures
+from autoprompt_assets.resources.endpoints.transport import find_proxy
 from tests.support import KEY, toy_project
 from tests.test_chat import REPLY, ask, scripted, spec_of, use
 
@@ -80,7 +80,7 @@ def serving(body: Any, **headers: str) -> Iterator[tuple[str, list[int]]]:
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr("resources.chat.ATTEMPTS", 2)
+    monkeypatch.setattr("autoprompt_assets.resources.endpoints.client.ATTEMPTS", 2)
 
 
 @pytest.mark.parametrize(("body", "headers"), [(endless, {}), (bomb, {"Content-Encoding": "gzip"})])
@@ -90,7 +90,9 @@ def test_a_reply_without_end_is_a_malformed_one(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with serving(body, **headers) as (url, asked):
         use(monkeypatch, url)
-        with pytest.raises(llm.MalformedResponse, match="more than 1,007,000 bytes; raise the"):
+        with pytest.raises(
+            failures.MalformedResponse, match="more than 1,007,000 bytes; raise the"
+        ):
             ask(spec_of(max_tokens=7))
     assert asked[0] == 2
     grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -100,7 +102,7 @@ def test_a_reply_without_end_is_a_malformed_one(
 def test_what_a_reply_may_hold_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(padded, **{"Content-Encoding": "gzip"}) as (url, _):
         use(monkeypatch, url)
-        with pytest.raises(llm.MalformedResponse, match="max_reply_bytes"):
+        with pytest.raises(failures.MalformedResponse, match="max_reply_bytes"):
             ask(spec_of(max_tokens=7))
         assert ask(spec_of(max_tokens=7, max_reply_bytes=4_000_000)).text == "yes"
 

@@ -16,9 +16,10 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.journal import Journal
-from autoprompt_assets.engine.llm import EndpointDown, RequestRefused, ServerFailed
-from resources.first_replies import FIRST_REPLIES
-from resources.pacing import START_WINDOW
+from autoprompt_assets.engine.llm import RequestRefused
+from autoprompt_assets.engine.llm.failures import EndpointDown, ServerFailed
+from autoprompt_assets.resources.endpoints.first_replies import FIRST_REPLIES
+from autoprompt_assets.resources.endpoints.pacing import START_WINDOW
 from tests.engine_support import Scripted, evaluate, evaluator, examples
 from tests.hostile_search import Told, search
 from tests.hostile_server import GOOD, HostileServer, Raw, reply
@@ -60,7 +61,7 @@ def project(folder: Path, url: str) -> Project:
 @pytest.fixture(autouse=True)
 def _afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port may be another test's again."""
-    monkeypatch.setattr("resources.first_replies._ANSWERED", set())
+    monkeypatch.setattr("autoprompt_assets.resources.endpoints.first_replies._ANSWERED", set())
 
 
 @pytest.mark.parametrize("concurrency", [1, 32])
@@ -68,7 +69,7 @@ def _afresh(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_replies_that_are_no_completion_end_it_after_the_first_few(
     name: str, concurrency: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.chat.FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("autoprompt_assets.resources.endpoints.client.FIRST_WAIT_S", 0.001)
     sent, said = UNUSABLE[name]
     names = [f"row {number}" for number in range(ROWS)]
     database = f"sqlite:///{tmp_path / 'journal.db'}"

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from autoprompt_assets.engine.dataset import SPLITS, Row, build_dataset
-from autoprompt_assets.engine.spec import DatasetSpec
+from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset
+from autoprompt_assets.engine.example import SPLITS, Row
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, TOY, Project, csv_of, toy_project, without_calls
 

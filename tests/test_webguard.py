@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from autoprompt_assets.webguard import Address, Guard, refusal
-from autoprompt_assets.webserver import bound
+from autoprompt_assets.commands.webguard import Address, Guard, refusal
+from autoprompt_assets.commands.webserver import bound
 from tests.support import toy_project
 
 JSON = {"content-type": "application/json"}

@@ -9,23 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.asker import read_answer
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.completion import Completion
-from autoprompt_assets.engine.dataset import Example
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Summary
-from autoprompt_assets.engine.grading.grade import Grade, Grader
+from autoprompt_assets.engine.evaluation.row import read_answer
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import Grade, Grader
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN
 from autoprompt_assets.engine.llm import (
     CallError,
+    Completion,
     ContentFiltered,
     ContextTooLong,
-    RateLimited,
     RequestRefused,
-    ServerFailed,
 )
+from autoprompt_assets.engine.llm.failures import RateLimited, ServerFailed
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples, make_completion
 

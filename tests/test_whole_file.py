@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from resources.env_file import remember
-from resources.files import write_text
-from resources.whole_file import replacing
+from autoprompt_assets.resources.env_file import remember
+from autoprompt_assets.resources.storage.files import write_text
+from autoprompt_assets.resources.whole_file import replacing
 
 
 @pytest.fixture(name="synced")

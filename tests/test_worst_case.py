@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.dataset import SPLITS, Split
-from autoprompt_assets.engine.spec import BudgetSpec, ExperimentSpec
+from autoprompt_assets.engine.budget import BudgetSpec
+from autoprompt_assets.engine.example import SPLITS, Split
+from autoprompt_assets.engine.spec import ExperimentSpec
 from tests.worst_server import SCRIPTS, Charged, Worst, charged, rows_of, text
 
 COUNTS: dict[Split, int] = {"train": 9, "validation": 16, "test": 16}

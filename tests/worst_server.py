@@ -17,25 +17,29 @@ from typing import Any
 from aiohttp import web
 from upath import UPath
 
-from autoprompt_assets.engine.asked import Models
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.bounds import Extent
-from autoprompt_assets.engine.calls import Calls
-from autoprompt_assets.engine.dataset import Example, Split
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.history import History
-from autoprompt_assets.engine.journal import Journal, Spend
+from autoprompt_assets.engine.budget import Extent
+from autoprompt_assets.engine.evaluation import Asker, Evaluator
+from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import Judge, Proposal, Unjudged
-from autoprompt_assets.engine.records import Iteration
-from autoprompt_assets.engine.search import Search
-from autoprompt_assets.engine.search_bounds import comparison_bound, run_bound
+from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.optimizers import (
+    AcceptAll,
+    CandidateCheck,
+    Proposal,
+)
+from autoprompt_assets.engine.search import (
+    History,
+    Iteration,
+    Search,
+    comparison_bound,
+    make_optimizer,
+    run_bound,
+)
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.engine.spec_strategies import RescoreSpec
-from resources.llm import LLMResource
-from resources.searches import SearchStore
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
 
@@ -160,7 +164,7 @@ async def charge(
         ):
             models = llm.models(spec)
             evaluator = Evaluator(
-                Asker(calls, models, make_grader(spec)), 16, spec.unmeasured, NoProgress()
+                Asker(calls, models, spec.make_grader()), 16, spec.unmeasured, NoProgress()
             )
             books, steps = await _searched(spec, evaluator, rows, folder, earlier, journal)
     finally:
@@ -184,7 +188,7 @@ async def _searched(
     journal: Journal,
 ) -> tuple[Spend, tuple[Iteration, ...]]:
     target, optimizer = spec.roles.target, spec.optimizer
-    judge: Judge = Lint(
+    judge: CandidateCheck = Lint(
         target.prompt,
         rows["train"],
         spec.grader,
@@ -193,8 +197,8 @@ async def _searched(
         optimizer.keep,
         spec.dataset.columns,
     )
-    if isinstance(optimizer, RescoreSpec):
-        judge = Unjudged()
+    if optimizer.repeats:
+        judge = AcceptAll()
     records = SearchStore(UPath(folder / f"search-{optimizer.strategy}"))
     train = {row.id: row for row in rows["train"]}
     reserve = comparison_bound(spec, evaluator.models, rows["train"], Extent.of(rows["test"]))

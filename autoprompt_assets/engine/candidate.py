@@ -10,9 +10,8 @@ from typing import Any
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.controls import json_text
 from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.template import INPUT, fields, fill
-
-Message = dict[str, str]
 
 
 @dataclass(frozen=True)

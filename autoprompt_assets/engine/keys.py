@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -12,8 +12,6 @@ _CREDENTIALS = re.compile(
     r"[a-z0-9+.-]+://(?:[^/?#]*@|[^/?#@]*:(?!\d+(?:[/?#]|$))[^@]*@)", re.IGNORECASE
 )
 _OWNERS = {
-    r"OPENAI_(API|ADMIN)_KEY": "a key of the endpoint 'openai'",
-    r"VLLM_API_KEY": "the key of the endpoint 'vllm'",
     r"(AUTOPROMPT|DAGSTER)_.*": "a setting of this program",
     r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)": "a key to stored files",
     r"AZURE_STORAGE_.*|GOOGLE_APPLICATION_CREDENTIALS": "a key to stored files",
@@ -45,6 +43,9 @@ _PROVIDERS = {
 }
 """Whose keys variables by the name of `<provider>_API_KEY` or `_TOKEN` are, and their domains: many
 have such a key in their environment, and an experiment of somebody else's may name it.
+"""
+EndpointKeys = Mapping[str, Sequence[str]]
+"""The words for endpoints that need no address of the user's, each with the variables of its keys.
 """
 
 
@@ -83,8 +84,11 @@ def is_ambiguous(url: str) -> bool:
     return not set(before).isdisjoint("/?#@")
 
 
-def owner(variable: str) -> str | None:
+def owner(variable: str, endpoints: EndpointKeys) -> str | None:
     """What a variable holds that no endpoint of the user's may be sent; `None` where it may."""
+    for word, keys in endpoints.items():
+        if variable.upper() in keys:
+            return f"{'a' if len(keys) > 1 else 'the'} key of the endpoint {word!r}"
     found = (what for name, what in _OWNERS.items() if re.fullmatch(name, variable, re.IGNORECASE))
     return next(found, None)
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autoprompt_assets.engine.compare import Pairs
-from autoprompt_assets.engine.racing import Gate, looks
+from autoprompt_assets.engine.statistics import Gate, Pairs, looks
 
 
 @dataclass(frozen=True)

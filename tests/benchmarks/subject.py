@@ -19,18 +19,15 @@ from pathlib import Path
 
 from upath import UPath
 
-from autoprompt_assets.engine.asker import Asker
 from autoprompt_assets.engine.budget import UNLIMITED
-from autoprompt_assets.engine.calls import CallCounts, Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example, SplitRows
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.evaluation import RowResult, Summary
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult, Summary
+from autoprompt_assets.engine.example import Example, SplitRows
+from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
-from resources.store import ExperimentStore
+from autoprompt_assets.engine.spend import CallCounts
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage import ExperimentStore
 from tests.benchmarks.measure import INSTRUCTION, MODEL, Figures, Meter, question, tell
 
 SEARCH = "0123456789ab"
@@ -75,7 +72,7 @@ async def evaluate(spec: ExperimentSpec, folder: Path, source: SplitRows) -> Sum
         client = await stack.enter_async_context(llm.connect(spec))
         calls = await stack.enter_async_context(Calls(client, journal))
         subject = Evaluator(
-            Asker(calls, llm.models(spec), make_grader(spec)), spec.concurrency, 1.0, Quiet()
+            Asker(calls, llm.models(spec), spec.make_grader()), spec.concurrency, 1.0, Quiet()
         )
         candidate = Candidate(INSTRUCTION)
         with store.open_evaluation(candidate, "validation") as sink:

@@ -1,1 +1,24 @@
-"""When an answer is right: the rules, the judge, and what a user may say of them."""
+"""When an answer is right: rules, and the review model as a judge.
+
+registry         the graders that an experiment may name, a line each
+protocol         what is asked of a grader and of its settings
+foreign          graders of installed packages
+grade            a verdict on one answer
+targets          targets that no answer could match
+target_form      forms of a target that were hardly meant
+answer_form      what the first prompt says about the answer's form
+
+A file holds one grader, its settings, and what else differs by kind:
+
+exact            the whole answer is the target
+contains         the target stands in the answer
+multiple_choice  which option an answer settles on; `options`, `markup`
+numbers          which number an answer gives; `figures`, `units`
+regex            a pattern of the user's; `patterns`, `regex_search`, `pattern_worker`, `linear`
+json_answers     JSON in an answer
+judge            the review model judges; `verdict` reads what it says
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

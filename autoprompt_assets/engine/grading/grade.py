@@ -1,12 +1,9 @@
-"""What a grader says of one answer, and what is asked of a grader."""
+"""What a grader says of one answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from autoprompt_assets.engine.candidate import Message
-from autoprompt_assets.engine.dataset import Example
+from typing import Literal
 
 Outcome = Literal[
     "correct",
@@ -19,11 +16,19 @@ Outcome = Literal[
     "unreviewed",
     "error",
 ]
+"""`partial` is between right and wrong. `unparsable`, `truncated`, `empty` and `refused` are
+answers that hold none to grade, worth 0. `unreviewed` (no verdict: the review model gave none, or
+the target cannot be compared with) and `error` (the call failed) are unmeasured.
+"""
 
 
 @dataclass(frozen=True)
 class Grade:
-    """A verdict on one completion: `value` is from 0 to 1, or `None` where it is unmeasured."""
+    """A verdict on one completion: `value` is from 0 to 1, or `None` where it is unmeasured.
+
+    A value between the two is `partial`. A target that cannot be compared with is `unreviewed`,
+    with the reason: the row counts for neither side.
+    """
 
     value: float | None
     outcome: Outcome
@@ -38,16 +43,11 @@ def unparsable(reason: str) -> Grade:
     return Grade(0.0, "unparsable", reason)
 
 
-class Grader(Protocol):
-    """Grades one answer of the target model."""
-
-    def review(self, example: Example, answer: str) -> tuple[Message, ...] | None:
-        """The messages the review model must be asked, or `None` when no judge is needed."""
-
-    def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
-        """The grade of `answer`; `verdict` is the review model's text."""
-
-
 def right_or_wrong(right: bool) -> Grade:
     """The grade of an answer that is one or the other."""
     return CORRECT if right else WRONG
+
+
+def reason_alone(grade: Grade) -> str:
+    """Why a grader could not use a target, without the target that it quotes first."""
+    return grade.reason.partition("' ")[2] or grade.reason.partition('" ')[2]

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import ClassVar, Literal
 
-from autoprompt_assets.engine.candidate import Message
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong
+from autoprompt_assets.engine.grading.protocol import GraderSettings
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN, read_verdict
+from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import fill_apart
 from autoprompt_assets.engine.template import INPUT
 
-VERDICT_FORMAT: dict[str, Any] = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "verdict",
-        "strict": True,
-        "schema": {
-            "type": "object",
-            # In this order: a judge that must decide before it says why judges worse.
-            "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
-            "required": ["reason", "correct"],
-            "additionalProperties": False,
-        },
-    },
-}
-"""The response format of a review, where the endpoint heeds JSON schemas."""
+
+class ModelGrader(GraderSettings):
+    """The review model judges. Its prompt may hold {input}, {response} and {answer}."""
+
+    kind: Literal["model"]
+    asks_review: ClassVar[bool] = True
+
+    def make(self, review_prompt: str = "", columns: Collection[str] = INPUT) -> Judge:
+        """The judge that asks `review_prompt`."""
+        return Judge(review_prompt, columns)
 
 
 class Judge:

@@ -11,10 +11,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
-from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong, unparsable
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading.grade import (
+    Grade,
+    reason_alone,
+    right_or_wrong,
+    unparsable,
+)
 from autoprompt_assets.engine.grading.markup import ANSWER_WORDS, tags_as_leads
 from autoprompt_assets.engine.grading.options import plain, read_options
+from autoprompt_assets.engine.grading.protocol import Rule
+from autoprompt_assets.engine.grading.target_form import missing_problem, structure_problem
 from autoprompt_assets.engine.text import bare, fold
 
 # `plain` leaves one space between words, and no blank lines: ` ?` is all there can be.
@@ -78,6 +87,26 @@ _LEAD = re.compile(r"^\(?([A-Za-z])[).:](?: (.*)|)$", re.MULTILINE)
 _FIRST = re.compile(rf"\(?({_CAPITAL})\)?(?: ?[-–—]|,(?= [a-z])|[.:)]? {_GOES_ON})")
 _ALONE = re.compile(r"[-•>*_`'\" ]*[\(\[]?([A-Za-z])[\)\]]?[.:,。]?[*_`'\" ]*")
 _LABEL = re.compile(r"[\(\[]?([A-Za-z])[\)\].:] ")
+
+
+class ChoiceGrader(Rule):
+    """Right when the option that the answer settles on is the target's: "(B)", "B.", "It is B"."""
+
+    kind: Literal["choice"]
+
+    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+        """Compare the option that `answer` settles on with the target's."""
+        return grade_choice(example.input, example.target, answer)
+
+    def target_problem(self, example: Example, prompt: str) -> str:
+        """The form of the target, or that it names no option of the row's question."""
+        problem = structure_problem(example.target, prompt)
+        if not problem and not read_options(example.input):
+            problem = missing_problem(example.target, prompt)
+        grade = self.grade(example, example.target)
+        if problem or grade.outcome == "correct":
+            return problem
+        return f"{reason_alone(grade)}; write an option's letter, number or text"
 
 
 def grade_choice(question: str, target: str, answer: str) -> Grade:

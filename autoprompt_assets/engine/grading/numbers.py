@@ -10,10 +10,23 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.fields import Number
 from autoprompt_assets.engine.grading.figures import Figure, figures, numbers_of, written
-from autoprompt_assets.engine.grading.grade import WRONG, Grade, right_or_wrong, unparsable
+from autoprompt_assets.engine.grading.grade import (
+    WRONG,
+    Grade,
+    reason_alone,
+    right_or_wrong,
+    unparsable,
+)
 from autoprompt_assets.engine.grading.markup import ANSWER_WORDS, boxed, tags_as_leads
+from autoprompt_assets.engine.grading.protocol import Rule
+from autoprompt_assets.engine.grading.target_form import structure
 
 _LEAD = re.compile(
     rf"####|(?<![^\W_])(?:{'|'.join(ANSWER_WORDS)})(?![a-z])"
@@ -27,6 +40,34 @@ _SENTENCE = re.compile(r"[.!?]\s|\n")
 _OPERATOR = re.compile(r"\s?[-+*/×÷x]\s?[\d(]")
 _BETWEEN = re.compile(r"(?:[\s,;()\[\]{}&|.]|\band\b|\bund\b|\bet\b|\by\b)*", re.IGNORECASE)
 _TO = re.compile(r"(?<=\d) ?(?:to|and|until|bis) ?(?=\d)")
+
+
+class NumberGrader(Rule):
+    """Right when the number (date, time, range) that the answer gives is the target.
+
+    `tolerance` is how far a number may be off.
+    """
+
+    kind: Literal["number"]
+    tolerance: Number = Field(0.0, ge=0)
+    reads_input: ClassVar[bool] = False
+
+    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+        """Compare the figure of `answer` with the target's."""
+        return grade_number(example.target, answer, self.tolerance)
+
+    def target_problem(self, example: Example, prompt: str) -> str:
+        """A list or an object, or no one figure."""
+        found, _ = structure(example.target)
+        if found is not None and not _is_numbers(found):
+            return "is a list or an object; write one number in each row"
+        grade = self.grade(example, example.target)
+        if grade.outcome == "correct":
+            return ""
+        return (
+            f"{reason_alone(grade) or 'is no finite number'} for the grader 'number'; mend the "
+            "rows or choose another grader"
+        )
 
 
 @dataclass(frozen=True)
@@ -77,6 +118,12 @@ def read_target(target: str) -> list[Figure] | str:
     if _BETWEEN.fullmatch(" ".join(rest)):
         return part.figures
     return "holds several numbers and does not say which of them counts"
+
+
+def _is_numbers(found: Any) -> bool:
+    return isinstance(found, list) and all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in found
+    )
 
 
 def _part(text: str) -> Part:

@@ -1,16 +1,55 @@
-"""Which grader an experiment asks for."""
+"""The graders that an experiment may name: a line each, and those that installed packages add."""
 
 from __future__ import annotations
 
-from autoprompt_assets.engine.grading.grade import Grader
-from autoprompt_assets.engine.grading.judge import Judge
-from autoprompt_assets.engine.grading.rules import Rule
-from autoprompt_assets.engine.grading.settings import ModelGrader
-from autoprompt_assets.engine.spec import ExperimentSpec
+from collections.abc import Collection
+from typing import Annotated
+
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading.contains import ContainsGrader
+from autoprompt_assets.engine.grading.exact import ExactGrader
+from autoprompt_assets.engine.grading.foreign import ForeignGrader, failure
+from autoprompt_assets.engine.grading.json_answers import JsonGrader
+from autoprompt_assets.engine.grading.judge import ModelGrader
+from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
+from autoprompt_assets.engine.grading.numbers import NumberGrader
+from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSettings
+from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.kinds import Kinds
+from autoprompt_assets.engine.plugins import plugins
+from autoprompt_assets.engine.template import INPUT
+
+OWN: tuple[type[GraderSettings], ...] = (
+    ExactGrader,
+    ChoiceGrader,
+    ContainsGrader,
+    NumberGrader,
+    RegexGrader,
+    JsonGrader,
+    ModelGrader,
+)
+GRADERS = Kinds(GROUP, "kind", GraderSettings, OWN)  # type: ignore[type-abstract]
+GraderSpec = Annotated[GraderSettings, GRADERS]
+"""The settings of one grader, as an experiment file gives them."""
 
 
-def make_grader(experiment: ExperimentSpec) -> Grader:
-    """The grader that `experiment` asks for."""
-    if isinstance(experiment.grader, ModelGrader) and experiment.roles.review is not None:
-        return Judge(experiment.roles.review.prompt, experiment.dataset.columns)
-    return Rule(experiment.grader)
+def make_grader(
+    grader: GraderSettings, review_prompt: str = "", columns: Collection[str] = INPUT
+) -> Grader:
+    """The grader that an experiment asks for; `columns` are the names of its rows' input."""
+    made = grader.make(review_prompt, columns)
+    return ForeignGrader(made, grader.kind) if _is_foreign(grader) else made
+
+
+def target_problem(grader: GraderSettings, example: Example, prompt: str) -> str:
+    """What `grader` says of a target; a package's own error is a problem of the target, too."""
+    try:
+        return grader.target_problem(example, prompt)
+    except Exception as error:
+        if not _is_foreign(grader):
+            raise
+        return f"cannot be checked, for the grader {failure(grader.kind, error)}; mend one of them"
+
+
+def _is_foreign(grader: GraderSettings) -> bool:
+    return grader.kind in plugins(GROUP)

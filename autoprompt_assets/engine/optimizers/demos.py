@@ -6,28 +6,48 @@ whose second half varies the best candidate so far.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.identity import uniform
-from autoprompt_assets.engine.optimizers.base import (
-    Judge,
+from autoprompt_assets.engine.optimizers.parts.demo_sampling import balanced, demo_of
+from autoprompt_assets.engine.optimizers.protocol import (
+    CandidateCheck,
+    Context,
     Proposal,
     Proposals,
     Reply,
     Step,
     Trial,
+    Work,
     incumbent,
 )
-from autoprompt_assets.engine.optimizers.drawing import balanced, demo_of
-from autoprompt_assets.engine.spec_strategies import AutoSpec, DemosSpec
+from autoprompt_assets.engine.optimizers.settings import Shows
 
 TRIES = 50
 EXPLORED = 6
 """Steps at most, however many there will be: what is known of the best is worth more by then."""
+
+
+class DemosSpec(Shows):
+    """Few-shot demos from train rows, and wordings from a list; asks no model."""
+
+    strategy: Literal["demos"]
+
+    def problems(self, writer: str | None, train: float) -> Iterator[str]:
+        """See `StrategySettings`."""
+        yield from self.needs_rows(train, "takes demos from there")
+
+    def most(self, writes: bool) -> Work:
+        """See `StrategySettings`."""
+        return Work(demos=self.demos)
+
+    def make(self, context: Context) -> Demos:
+        """See `StrategySettings`."""
+        return Demos(self, context.first, context.train, context.check)
 
 
 class Demos:
@@ -35,14 +55,14 @@ class Demos:
 
     def __init__(
         self,
-        spec: DemosSpec | AutoSpec,
+        spec: Shows,
         instruction: str,
         train: Sequence[Example],
-        judge: Judge | None = None,
+        check: CandidateCheck | None = None,
     ) -> None:
         self._spec = spec
-        # Judged once: else each would be proposed, and refused, again and again.
-        usable = [w for w in spec.wordings if not (judge and judge.problem(Candidate(w), ()))]
+        # Looked at once: else each would be proposed, and refused, again and again.
+        usable = [w for w in spec.wordings if not (check and check.problem(Candidate(w), ()))]
         self._first, self._wordings = instruction, tuple(dict.fromkeys(usable))
         self._train = {example.id: example for example in train}
         self._by_demo = {demo_of(example): example.id for example in train}

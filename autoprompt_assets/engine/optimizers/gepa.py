@@ -10,18 +10,33 @@ simulated landscapes had 73 repetitions refused; with it, 20.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Literal
+
+from pydantic import Field
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.optimizers.base import (
+from autoprompt_assets.engine.optimizers.parts.merge_pairs import Pair, best_pair, joined
+from autoprompt_assets.engine.optimizers.parts.pareto import drawn, front
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
+from autoprompt_assets.engine.optimizers.parts.reflection import (
+    MOST_RIGHT,
+    longest_request,
+    merge,
+    rewrite,
+)
+from autoprompt_assets.engine.optimizers.parts.writing import Drafts, Task, Written, write
+from autoprompt_assets.engine.optimizers.protocol import (
     Ask,
+    CandidateCheck,
+    Context,
     Feedback,
-    Judge,
     Probe,
     Proposal,
     Question,
@@ -29,18 +44,9 @@ from autoprompt_assets.engine.optimizers.base import (
     Sizes,
     Step,
     Trial,
+    Work,
 )
-from autoprompt_assets.engine.optimizers.lineage import Pair, best_pair, joined
-from autoprompt_assets.engine.optimizers.pareto import drawn, front
-from autoprompt_assets.engine.optimizers.reflection import (
-    MOST_RIGHT,
-    longest_request,
-    merge,
-    rewrite,
-)
-from autoprompt_assets.engine.optimizers.texts import row_text, rules
-from autoprompt_assets.engine.optimizers.writing import Drafts, Task, Written, write
-from autoprompt_assets.engine.spec_strategies import AutoSpec, GepaSpec
+from autoprompt_assets.engine.optimizers.settings import Writes
 from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
 
@@ -61,6 +67,44 @@ class Reflection:
 Plan = Sequence[Reflection | Pair]
 
 
+class GepaFields(Writes):
+    """What may be said of `gepa`, and of `auto`."""
+
+    minibatch: Whole = Field(5, ge=1, le=100)
+    """Train rows that a prompt is tried on before the optimizer model rewrites it."""
+
+
+class GepaSpec(GepaFields):
+    """The optimizer model sees what went wrong on train rows and rewrites a prompt."""
+
+    strategy: Literal["gepa"]
+
+    def problems(self, writer: str | None, train: float) -> Iterator[str]:
+        """See `StrategySettings`."""
+        yield from self.needs_writer(writer)
+        yield from self.needs_rows(train, "learns from there what goes wrong")
+
+    def most(self, writes: bool) -> Work:
+        """See `StrategySettings`: every parent is tried on all of its minibatches."""
+        if not writes:
+            return Work()
+        return Work(self.total, self.attempts, ROUNDS * self.total, self.minibatch)
+
+    def usual(self, writes: bool) -> Work:
+        """See `StrategySettings`: the first minibatch holds a wrong answer."""
+        return replace(self.most(writes), probes=self.total if writes else 0)
+
+    def longest_question(self, context: Context, sizes: Sizes) -> int:
+        """See `StrategySettings`: a reflection on the longest rows."""
+        most = max(self.minibatch, MOST_RIGHT)
+        rows = sorted(context.train, key=lambda row: size_of(row_text(row)))[-most:]
+        return longest_request(rows, self.make(context).rules, sizes)
+
+    def make(self, context: Context) -> Gepa:
+        """See `StrategySettings`."""
+        return Gepa(self, context.first, context.train, context.check, context.columns)
+
+
 class Gepa:
     """Draws a parent, tries it on train rows, and asks for a rewrite; now and then merges two.
 
@@ -71,13 +115,13 @@ class Gepa:
 
     def __init__(
         self,
-        spec: GepaSpec | AutoSpec,
+        spec: GepaFields,
         first: str,
         train: Sequence[Example],
-        judge: Judge,
+        check: CandidateCheck,
         columns: Collection[str] = INPUT,
     ) -> None:
-        self.spec, self._judge = spec, judge
+        self.spec, self._check = spec, check
         self._first, self._columns = Candidate(first), columns
         self.train = train
         self._trials: list[Trial] = []
@@ -174,7 +218,7 @@ class Gepa:
         return self._written(Task(messages, partial(_merged, part), known), replies, 0)
 
     def _written(self, task: Task, replies: Sequence[Reply], used: int) -> Question | Written:
-        made = write(task, self._judge, self.spec.attempts, replies[used:])
+        made = write(task, self._check, self.spec.attempts, replies[used:])
         if isinstance(made, Question):
             return made
         return Written(made.proposal, made.rejected, used + made.used, made.problem)
@@ -215,10 +259,3 @@ def _rewritten(parent: Candidate, instruction: str) -> Proposal:
 def _merged(pair: Pair, instruction: str) -> Proposal:
     parents = (pair.high.candidate.id, pair.low.candidate.id)
     return Proposal(joined(pair, instruction), parents, "merged from two")
-
-
-def longest_question(gepa: Gepa, sizes: Sizes) -> int:
-    """Bytes of the longest question that a new `gepa` can ask, with its longest rows."""
-    most = max(gepa.spec.minibatch, MOST_RIGHT)
-    rows = sorted(gepa.train, key=lambda row: size_of(row_text(row)))[-most:]
-    return longest_request(rows, gepa.rules, sizes)

@@ -13,15 +13,26 @@ Model Programs", arXiv 2406.11695 (MIPROv2), with Optuna's TPE as there. Other t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, JsonValue
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.dataset import Example
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.optimizers.base import (
-    Judge,
+from autoprompt_assets.engine.optimizers.parts.demo_sampling import balanced, demo_sets
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
+from autoprompt_assets.engine.optimizers.parts.space import Point, Space, with_own
+from autoprompt_assets.engine.optimizers.parts.tpe import suggestions
+from autoprompt_assets.engine.optimizers.parts.tunable import Tunable
+from autoprompt_assets.engine.optimizers.parts.writing import Task, write
+from autoprompt_assets.engine.optimizers.protocol import (
+    AcceptAll,
+    CandidateCheck,
+    Context,
     Proposal,
     Proposals,
     Question,
@@ -30,16 +41,11 @@ from autoprompt_assets.engine.optimizers.base import (
     Sizes,
     Step,
     Trial,
-    Unjudged,
+    Work,
     asked_bytes,
     incumbent,
 )
-from autoprompt_assets.engine.optimizers.drawing import balanced, demo_sets
-from autoprompt_assets.engine.optimizers.space import Point, Space, with_own
-from autoprompt_assets.engine.optimizers.texts import row_text
-from autoprompt_assets.engine.optimizers.tpe import suggestions
-from autoprompt_assets.engine.optimizers.writing import Task, write
-from autoprompt_assets.engine.spec_strategies import AutoSpec, MiproSpec
+from autoprompt_assets.engine.optimizers.settings import Shows
 from autoprompt_assets.engine.tags import tagged
 from autoprompt_assets.engine.template import fill
 from autoprompt_assets.engine.text import size_of
@@ -81,6 +87,57 @@ one. Nothing else is filled in; a name in braces takes spaces inside: { name }. 
 prompt inside [[ and ]], and nothing after it."""
 
 
+class MiproFields(Shows):
+    """What may be said of `mipro`, and of `auto`."""
+
+    asks: ClassVar[bool] = True
+
+    attempts: Whole = Field(3, ge=1, le=10)
+    """Questions to the optimizer model for one instruction before it is given up."""
+    instructions: Whole = Field(4, ge=0, le=50)
+    """Instructions that the optimizer model writes, where there is one."""
+    demo_sets: Whole = Field(8, ge=1, le=100)
+    """Sets of demos that are drawn from train rows."""
+    parameters: Tunable = Field(default_factory=dict)
+    """Request fields to tune and the values to try: `temperature: [0, 0.7]`."""
+
+    @property
+    def tuned(self) -> Mapping[str, tuple[JsonValue, ...]]:
+        """See `StrategySettings`."""
+        return self.parameters
+
+
+class MiproSpec(MiproFields):
+    """Instructions, sets of demos and request parameters, searched together."""
+
+    strategy: Literal["mipro"]
+
+    def problems(self, writer: str | None, train: float) -> Iterator[str]:
+        """See `StrategySettings`."""
+        yield from self.needs_rows(train, "takes demos from there")
+
+    def most(self, writes: bool) -> Work:
+        """See `StrategySettings`: every second candidate has an instruction written."""
+        written = min(self.instructions, (self.total + 1) // 2) if writes else 0
+        return Work(written, self.attempts, demos=self.demos)
+
+    def longest_question(self, context: Context, sizes: Sizes) -> int:
+        """See `StrategySettings`: the longest rows, beside the first and a best prompt."""
+        if not self.instructions:
+            return 0
+        rows = sorted(context.train, key=lambda row: size_of(row_text(row)))
+        asking = Mipro(self, context.first, rows[-SHOWN_ROWS:], AcceptAll(), writes=True)
+        best = Trial(Proposal(Candidate(sizes.prompt())), 1.0, accepted=True)
+        asking.tell(Step((best,)))
+        longest = max(size_of(tip) for _, tip in TIPS)
+        return asked_bytes(asking.ask(())) - size_of(TIPS[0][1]) + longest
+
+    def make(self, context: Context) -> Mipro:
+        """See `StrategySettings`."""
+        writes = context.writer is not None
+        return Mipro(self, context.first, context.train, context.check, writes, context.own)
+
+
 class Mipro:
     """Draws points of the space by TPE, and has new instructions written in between.
 
@@ -90,21 +147,21 @@ class Mipro:
 
     def __init__(
         self,
-        spec: MiproSpec | AutoSpec,
+        spec: MiproFields,
         first: str,
         train: Sequence[Example],
-        judge: Judge,
+        check: CandidateCheck,
         writes: bool,
         own: Mapping[str, Any] | None = None,
     ) -> None:
-        self.spec, self.first, self._judge, self._writes = spec, first, judge, writes
+        self.spec, self.first, self._check, self._writes = spec, first, check, writes
         self.train = {example.id: example for example in train}
         self._drawn = demo_sets(train, spec.demo_sets, spec.demos, spec.seed)
         self._parameters = with_own(spec.parameters, own or {})
         self._refused: list[Rejected] = []
         self._given = [first]
         for wording in dict.fromkeys(spec.wordings):
-            problem = judge.problem(Candidate(wording), names(map(Candidate, self._given)))
+            problem = check.problem(Candidate(wording), names(map(Candidate, self._given)))
             if problem:
                 self._refused.append(Rejected(Proposal(Candidate(wording), (), "given"), problem))
             else:
@@ -155,7 +212,7 @@ class Mipro:
             lambda text: Proposal(Candidate(text), (best.id,), f"written with the tip {tip[0]!r}"),
             names(map(Candidate, self._space(made).instructions)),
         )
-        written = write(task, self._judge, self.spec.attempts, left)
+        written = write(task, self._check, self.spec.attempts, left)
         if isinstance(written, Question):
             return written
         del left[: written.used]
@@ -271,15 +328,3 @@ def _score(trial: Trial) -> float:
 
 def _seed(*parts: object) -> int:
     return int(uniform(*parts) * 2**32)
-
-
-def longest_question(mipro: Mipro, sizes: Sizes) -> int:
-    """Bytes of the longest question that a new `mipro` can ask, with its longest rows."""
-    if not mipro.spec.instructions:
-        return 0
-    rows = sorted(mipro.train.values(), key=lambda row: size_of(row_text(row)))
-    asking = Mipro(mipro.spec, mipro.first, rows[-SHOWN_ROWS:], Unjudged(), writes=True)
-    best = Trial(Proposal(Candidate(sizes.prompt())), 1.0, accepted=True)
-    asking.tell(Step((best,)))
-    longest = max(size_of(tip) for _, tip in TIPS)
-    return asked_bytes(asking.ask(())) - size_of(TIPS[0][1]) + longest

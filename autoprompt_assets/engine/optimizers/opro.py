@@ -7,14 +7,24 @@ proposals a step.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
 
-from autoprompt_assets.engine.candidate import Candidate, Message
-from autoprompt_assets.engine.dataset import Example
+from pydantic import Field
+
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.optimizers.base import (
-    Judge,
+from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
+from autoprompt_assets.engine.optimizers.parts.writing import Drafts, Task, write
+from autoprompt_assets.engine.optimizers.protocol import (
+    AcceptAll,
+    CandidateCheck,
+    Context,
     Proposal,
     Proposals,
     Question,
@@ -22,15 +32,12 @@ from autoprompt_assets.engine.optimizers.base import (
     Sizes,
     Step,
     Trial,
-    Unjudged,
     asked_bytes,
     incumbent,
 )
-from autoprompt_assets.engine.optimizers.texts import row_text, rules
-from autoprompt_assets.engine.optimizers.writing import Drafts, Task, write
-from autoprompt_assets.engine.spec_strategies import AutoSpec, OproSpec
+from autoprompt_assets.engine.optimizers.settings import Writes
 from autoprompt_assets.engine.tags import fill_apart, tagged
-from autoprompt_assets.engine.template import INPUT
+from autoprompt_assets.engine.template import INPUT, fields
 from autoprompt_assets.engine.text import size_of
 
 _HISTORY = """\
@@ -59,6 +66,45 @@ every prompt above in more than its wording.
 """
 
 
+class OproFields(Writes):
+    """What may be said of `opro`, and of `auto`."""
+
+    history: Whole = Field(20, ge=1, le=1000)
+    """Prompts that the optimizer model is shown, the best ones."""
+    exemplars: Whole = Field(3, ge=0, le=50)
+    """Train rows that it is shown where its prompt holds {examples}."""
+
+    def needs_history(self, writer: str | None) -> Iterator[str]:
+        """The problem of a meta-prompt that shows no history, for `problems`."""
+        if writer and writer.strip() and not fields(writer, ["prompt_scores_str"]):
+            yield "roles.optimizer.prompt lacks {prompt_scores_str}; add it, or leave it out"
+
+
+class OproSpec(OproFields):
+    """The optimizer model sees the prompts tried with their scores and writes a new one."""
+
+    strategy: Literal["opro"]
+
+    def problems(self, writer: str | None, train: float) -> Iterator[str]:
+        """See `StrategySettings`."""
+        yield from self.needs_writer(writer)
+        yield from self.needs_history(writer)
+
+    def longest_question(self, context: Context, sizes: Sizes) -> int:
+        """See `StrategySettings`: the history at its longest, with the longest rows."""
+        rows = sorted(sorted(context.train, key=_id), key=lambda row: size_of(row_text(row)))
+        asking = self.make(replace(context, train=rows[-self.exemplars :], check=AcceptAll()))
+        trials = [Trial(Proposal(Candidate(context.first)), 0.0, accepted=True)]
+        for number in range(min(self.history, sizes.candidates)):
+            trials.append(Trial(Proposal(Candidate(sizes.prompt(number))), 1.0))
+        asking.tell(Step(tuple(trials)))
+        return asked_bytes(asking.ask(()))
+
+    def make(self, context: Context) -> Opro:
+        """See `StrategySettings`."""
+        return Opro(self, context.writer or "", context.train, context.check, context.columns)
+
+
 class Opro:
     """The history in ascending order of score, and a new prompt in `[[...]]`.
 
@@ -69,14 +115,14 @@ class Opro:
 
     def __init__(
         self,
-        spec: OproSpec | AutoSpec,
+        spec: OproFields,
         prompt: str,
         train: Sequence[Example],
-        judge: Judge,
+        check: CandidateCheck,
         columns: Collection[str] = INPUT,
     ) -> None:
-        self.spec, self.prompt, self._judge, self.columns = spec, prompt, judge, columns
-        self.train = sorted(train, key=lambda example: example.id)
+        self.spec, self.prompt, self._check, self.columns = spec, prompt, check, columns
+        self.train = sorted(train, key=_id)
         self._trials: list[Trial] = []
         self._step = 0
 
@@ -90,7 +136,7 @@ class Opro:
             # After a step that added nothing the words are the same: then it must be a new draw.
             replicate = max(0, self._step - 1) * self.spec.candidates + slot
             task = Task(messages, self._proposal, known, replicate)
-            written = write(task, self._judge, self.spec.attempts, replies[used:])
+            written = write(task, self._check, self.spec.attempts, replies[used:])
             if isinstance(written, Question):
                 return written
             used += written.used
@@ -158,12 +204,5 @@ def _support(trial: Trial) -> tuple[bool, float]:
     return not trial.dropped, trial.score or 0.0
 
 
-def longest_question(opro: Opro, first: str, sizes: Sizes) -> int:
-    """Bytes of the longest question that a new `opro` can ask; asks with its longest rows."""
-    spec, rows = opro.spec, sorted(opro.train, key=lambda row: size_of(row_text(row)))
-    asking = Opro(spec, opro.prompt, rows[-spec.exemplars :], Unjudged(), opro.columns)
-    trials = [Trial(Proposal(Candidate(first)), 0.0, accepted=True)]
-    for number in range(min(spec.history, sizes.candidates)):
-        trials.append(Trial(Proposal(Candidate(sizes.prompt(number))), 1.0))
-    asking.tell(Step(tuple(trials)))
-    return asked_bytes(asking.ask(()))
+def _id(example: Example) -> str:
+    return example.id

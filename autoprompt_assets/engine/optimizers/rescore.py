@@ -5,14 +5,44 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example, Split, near_id
+from autoprompt_assets.engine.dataset import near_id
 from autoprompt_assets.engine.errors import InputError, shown
-from autoprompt_assets.engine.lint_leaks import Leaks
-from autoprompt_assets.engine.optimizers.base import Judge, Proposal, Proposals, Reply, Step
+from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.lint import Leaks
+from autoprompt_assets.engine.optimizers.protocol import (
+    CandidateCheck,
+    Context,
+    Proposal,
+    Proposals,
+    Reply,
+    Step,
+)
+from autoprompt_assets.engine.optimizers.settings import StrategySettings
 
 _SCORED_ON: tuple[Split, ...] = ("test", "validation")
+
+
+class RescoreSpec(StrategySettings):
+    """The candidates of an earlier search again, under this file's grader."""
+
+    invents: ClassVar[bool] = False
+
+    strategy: Literal["rescore"]
+    search: str = Field(pattern=r"^[0-9a-f]{12}$")
+
+    @property
+    def repeats(self) -> str:
+        """See `StrategySettings`."""
+        return self.search
+
+    def make(self, context: Context) -> Rescore:
+        """See `StrategySettings`."""
+        return Rescore(context.earlier)
 
 
 class Rescore:
@@ -39,7 +69,7 @@ class Apart:
 
     Under another split, rows that were train's then are validation's or test's now. `rows` are all
     of this search, in any order; a demo is known by its input, near duplicates included, and an
-    instruction holds a row as `lint_leaks` says. What `first`, the first prompt, holds itself is
+    instruction holds a row as `lint.copies` says. What `first`, the first prompt, holds itself is
     no row.
     """
 
@@ -73,14 +103,14 @@ class Apart:
         }
 
 
-def unscored(earlier: Sequence[Sequence[Proposal]], judge: Judge) -> str:
+def unscored(earlier: Sequence[Sequence[Proposal]], check: CandidateCheck) -> str:
     """How many candidates of the earlier search cannot be scored here; empty where all can.
 
     Raises:
         InputError: none of them can.
     """
     found = {one.candidate.id: one.candidate for step in earlier for one in step}
-    problems = [problem for one in found.values() if (problem := judge.problem(one, ()))]
+    problems = [problem for one in found.values() if (problem := check.problem(one, ()))]
     if not problems:
         return ""
     held = "hold rows that this search scores them on"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoprompt_assets.engine.records import Decision
+from autoprompt_assets.engine.search import Decision
 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 744, 26, 266
@@ -19,7 +19,7 @@ LABEL_ROOM = 40
 
 
 @dataclass(frozen=True)
-class Mark:
+class ScorePoint:
     """One scored candidate as the chart is given it, in the order of the search.
 
     A dropped one has its estimate for a score, and no interval beside it.
@@ -47,7 +47,7 @@ class Dot:
     y: float
     high: float
     low: float
-    mark: Mark
+    mark: ScorePoint
 
     @property
     def anchor(self) -> str:
@@ -82,7 +82,7 @@ class Chart:
     bottom: int = BOTTOM
 
 
-def draw(marks: Sequence[Mark]) -> Chart:
+def draw(marks: Sequence[ScorePoint]) -> Chart:
     """The chart of `marks`, the baseline (iteration 0) first."""
     last = max(mark.iteration for mark in marks)
     floor, ceiling, step = _percent_range(marks)
@@ -99,7 +99,7 @@ def draw(marks: Sequence[Mark]) -> Chart:
     )
 
 
-def _percent_range(marks: Sequence[Mark]) -> tuple[int, int, int]:
+def _percent_range(marks: Sequence[ScorePoint]) -> tuple[int, int, int]:
     """Whole percents that hold every whisker, and the step between labels."""
     lowest = min(mark.ci95[0] for mark in marks) * 100
     highest = max(mark.ci95[1] for mark in marks) * 100
@@ -116,7 +116,7 @@ def _y(score: float, floor: int, ceiling: int) -> float:
     return round(BOTTOM - share * (BOTTOM - TOP), 1)
 
 
-def _dots(marks: Sequence[Mark], slot: float, floor: int, ceiling: int) -> tuple[Dot, ...]:
+def _dots(marks: Sequence[ScorePoint], slot: float, floor: int, ceiling: int) -> tuple[Dot, ...]:
     """Candidates of one iteration stand side by side within its slot."""
     crowd = Counter(mark.iteration for mark in marks)
     placed: Counter[int] = Counter()

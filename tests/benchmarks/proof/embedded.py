@@ -19,7 +19,7 @@ import yaml
 
 from autoprompt_assets.engine.budget import UNLIMITED
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Split
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Split
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.search import Search
 from autoprompt_assets.engine.spec import ExperimentSpec
 from tests.benchmarks.proof.curves import Curve

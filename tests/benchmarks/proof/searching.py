@@ -9,23 +9,19 @@ from pathlib import Path
 
 from upath import UPath
 
-from autoprompt_assets.engine.asker import Asker
-from autoprompt_assets.engine.calls import Calls
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.dataset import Example, Split, SplitRows
-from autoprompt_assets.engine.evaluate import Evaluator
-from autoprompt_assets.engine.grading.registry import make_grader
-from autoprompt_assets.engine.history import History
+from autoprompt_assets.engine.evaluation import Asker, Evaluator
+from autoprompt_assets.engine.example import Example, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.journal import Journal, Spend
+from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.optimizers import make_optimizer
-from autoprompt_assets.engine.optimizers.base import Optimizer
-from autoprompt_assets.engine.readings import Reading
-from autoprompt_assets.engine.search import Search
+from autoprompt_assets.engine.optimizers import Optimizer
+from autoprompt_assets.engine.search import History, Search, make_optimizer
 from autoprompt_assets.engine.spec import ExperimentSpec
-from resources.llm import LLMResource
-from resources.store import ExperimentStore
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.statistics import Reading
+from autoprompt_assets.resources.llm import LLMResource
+from autoprompt_assets.resources.storage import ExperimentStore
 from tests.benchmarks.proof.curves import Curve
 from tests.benchmarks.subject import Quiet
 
@@ -117,7 +113,7 @@ async def _connected(subject: Subject, folder: Path) -> AsyncIterator[Search]:
         await stack.enter_async_context(journal)
         client = await stack.enter_async_context(llm.connect(spec))
         calls = await stack.enter_async_context(Calls(client, journal))
-        asker = Asker(calls, llm.models(spec), make_grader(spec))
+        asker = Asker(calls, llm.models(spec), spec.make_grader())
         evaluator = Evaluator(asker, spec.concurrency, spec.unmeasured, Quiet())
         train = {one.id: one for one in subject.rows["train"]}
         yield Search(spec, evaluator, records, Spend(), train, subject.lint, Unworn())

@@ -1,0 +1,11 @@
+from .check import describe as describe
+from .check import preflight as preflight
+from .init import write_experiment as write_experiment
+from .journal import forms as forms
+from .journal import prune as prune
+from .journal import show_ledger as show_ledger
+from .run import run_experiment as run_experiment
+from .terminal import TerminalProgress as TerminalProgress
+from .terminal import show_outcome as show_outcome
+from .wear import wear_lines as wear_lines
+from .webserver import serve as serve

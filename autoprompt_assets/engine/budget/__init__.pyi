@@ -1,0 +1,17 @@
+from .bounds import BYTES_PER_TOKEN as BYTES_PER_TOKEN
+from .bounds import TOKENS_PER_MESSAGE as TOKENS_PER_MESSAGE
+from .bounds import UNSAID_MAX_TOKENS as UNSAID_MAX_TOKENS
+from .bounds import Extent as Extent
+from .bounds import Prompts as Prompts
+from .bounds import calls_bound as calls_bound
+from .bounds import completion_bound as completion_bound
+from .bounds import count_fields as count_fields
+from .bounds import evaluation_bound as evaluation_bound
+from .bounds import tokens_said as tokens_said
+from .budget import UNLIMITED as UNLIMITED
+from .budget import Budget as Budget
+from .budget import BudgetSpent as BudgetSpent
+from .budget import exceeds as exceeds
+from .budget import refuse_too_small as refuse_too_small
+from .budget import refuse_unpriced as refuse_unpriced
+from .settings import BudgetSpec as BudgetSpec

@@ -1,0 +1,66 @@
+"""What a user says of the dataset and its splits."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from autoprompt_assets.engine.fields import (
+    Frozen,
+    Location,
+    Number,
+    Whole,
+)
+from autoprompt_assets.engine.template import INPUT
+
+
+class SplitSpec(Frozen):
+    """How rows are shared out: three fractions (sum at most 1) or three counts of rows."""
+
+    train: Number = Field(0.3, ge=0)
+    validation: Number = Field(0.35, gt=0)
+    test: Number = Field(0.35, gt=0)
+
+    @property
+    def by_count(self) -> bool:
+        """True when the three numbers are counts of rows."""
+        return max(self.train, self.validation, self.test) > 1
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        parts = (self.train, self.validation, self.test)
+        if self.by_count:
+            if any(part != int(part) for part in parts):
+                raise ValueError(
+                    "mixes counts and fractions; give three whole numbers, or three below 1"
+                )
+        elif sum(parts) > 1 + 1e-9:
+            raise ValueError(f"the fractions add up to {sum(parts):g}; make them 1 or less")
+        return self
+
+
+class DatasetSpec(Frozen):
+    """Where the rows are and how they are split."""
+
+    path: Location = Field(min_length=1)
+    """A file beside the experiment file, an absolute path, or a URL."""
+    format: Literal["csv", "tsv", "json", "jsonl", "parquet"] | None = None
+    """Read from the path's ending when left out; gzip and Parquet are known by their content."""
+    input: str = Field("input", min_length=1)
+    target: str = Field("target", min_length=1)
+    encoding: str = "utf-8"
+    """Of a text without a byte order mark, which says it itself."""
+    split: SplitSpec = SplitSpec()
+    seed: Whole = 0
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names that a prompt may have for the row's input."""
+        return INPUT | {self.input}
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> Self:
+        if self.input.strip() == self.target.strip():
+            raise ValueError(f"input and target are the same column {self.input!r}; name two")
+        return self

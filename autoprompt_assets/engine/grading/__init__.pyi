@@ -1,0 +1,13 @@
+from .answer_form import AnswerMark as AnswerMark
+from .exact import ExactGrader as ExactGrader
+from .grade import Grade as Grade
+from .grade import Outcome as Outcome
+from .grade import right_or_wrong as right_or_wrong
+from .grade import unparsable as unparsable
+from .protocol import Grader as Grader
+from .protocol import GraderSettings as GraderSettings
+from .protocol import Rule as Rule
+from .registry import GRADERS as GRADERS
+from .registry import GraderSpec as GraderSpec
+from .registry import make_grader as make_grader
+from .targets import check_targets as check_targets

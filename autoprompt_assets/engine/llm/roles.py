@@ -1,0 +1,122 @@
+"""The roles of a search as they are asked: where, which model, with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from autoprompt_assets.engine.choices import choice_schema
+from autoprompt_assets.engine.fields import LIMITS, NEWER_LIMIT
+from autoprompt_assets.engine.llm.request import Request, Role
+from autoprompt_assets.engine.llm.settings import RoleSpec
+from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.price import Price
+from autoprompt_assets.engine.template import INPUT
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A role as it is asked."""
+
+    role: Role
+    spec: RoleSpec
+    endpoint: str
+    """The endpoint's identity, as requests carry it."""
+    model: str
+    price: Price | None = None
+    """What its tokens cost at list price; `None` where that is not known."""
+    structured: bool = True
+    """Its endpoint heeds JSON schemas."""
+
+    def request(
+        self, messages: tuple[Message, ...], replicate: int = 0, **parameters: Any
+    ) -> Request:
+        """The request that puts `messages` to this role; a parameter of `None` is left out."""
+        return Request(
+            self.role,
+            self.endpoint,
+            self.model,
+            messages,
+            self._settings_with(parameters),
+            self.response_format,
+            replicate,
+        )
+
+    @cached_property
+    def response_format(self) -> dict[str, Any] | None:
+        """The response format that holds the model to the role's choices, or to a verdict.
+
+        `None` where the role answers freely, or its endpoint does not heed one.
+        """
+        if not self.structured:
+            return None
+        if self.role == "review":
+            return VERDICT_FORMAT
+        return choice_schema(self.spec.choices) if self.spec.choices else None
+
+    def _settings_with(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request fields; one mapping for all rows of a candidate."""
+        key = str(parameters)
+        if key not in self._merged:
+            settings = self._settings
+            if not parameters.keys().isdisjoint(LIMITS):
+                settings = {name: one for name, one in settings.items() if name not in LIMITS}
+            merged = {**settings, **parameters}
+            self._merged[key] = {name: one for name, one in merged.items() if one is not None}
+        return self._merged[key]
+
+    @cached_property
+    def _merged(self) -> dict[str, Mapping[str, Any]]:
+        return {}
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {}
+        settings["temperature"] = self.spec.temperature
+        if self.spec.extra.get(NEWER_LIMIT) is None:
+            settings["max_tokens"] = self.spec.max_tokens
+        return {**settings, **self.spec.extra}
+
+
+@dataclass(frozen=True)
+class Models:
+    """The roles of one search."""
+
+    target: Asked
+    review: Asked | None
+    optimizer: Asked | None
+    columns: frozenset[str] = INPUT
+    """The names that a prompt may have for the row's input."""
+
+    @property
+    def roles(self) -> tuple[Asked, ...]:
+        """Those that the search asks, the target first."""
+        return tuple(role for role in (self.target, self.review, self.optimizer) if role)
+
+    def priced(self, prices: Mapping[str, Price | None]) -> Models:
+        """The same at other prices, by role."""
+
+        def at(role: Asked) -> Asked:
+            return replace(role, price=prices.get(role.role))
+
+        review, optimizer = self.review and at(self.review), self.optimizer and at(self.optimizer)
+        return Models(at(self.target), review, optimizer, self.columns)
+
+
+VERDICT_FORMAT: dict[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "verdict",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            # In this order: a judge that must decide before it says why judges worse.
+            "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
+            "required": ["reason", "correct"],
+            "additionalProperties": False,
+        },
+    },
+}
+"""The response format of a review, where the endpoint heeds JSON schemas."""

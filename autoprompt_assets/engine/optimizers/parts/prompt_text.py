@@ -1,0 +1,67 @@
+"""The text of requests to the optimizer model: what is shown, how it is set apart, what is asked.
+
+Models wrote much of what is shown, so it is data: templates are filled by `template.fill`, which
+fills no value again, and what is shown stands between tags that it cannot close (`tags`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.lint import TIMES_FIELDS, longest_instruction
+from autoprompt_assets.engine.tags import tagged
+from autoprompt_assets.engine.template import INPUT, fields
+
+INPUT_LIMIT = 1500
+"""Characters of a row's input that a request shows."""
+ANSWER_LIMIT = 800
+"""Characters that it shows of a model's answer, and of a target."""
+REASON_LIMIT = 400
+"""Characters that it shows of why an answer counts as it does."""
+MARK_LIMIT = 40
+"""Characters that the mark of a cut takes, at most."""
+ROW_LIMIT = INPUT_LIMIT + 2 * ANSWER_LIMIT + REASON_LIMIT + 4 * MARK_LIMIT + 200
+"""Characters that one row takes in a request, tags included."""
+
+IN_BRACKETS = "Write it inside [[ and ]], and nothing after it."
+
+
+def cut(text: str, limit: int) -> str:
+    """`text`, its middle replaced by a mark where it has more than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    head = (limit + 1) // 2
+    tail = len(text) - (limit - head)
+    return f"{text[:head]} […{tail - head:,} characters left out…] {text[tail:]}"
+
+
+def row_text(example: Example) -> str:
+    """A train row and the answer that is wanted."""
+    shown = tagged("input", cut(example.input, INPUT_LIMIT))
+    return f"{shown}\n{tagged('target', cut(example.target, ANSWER_LIMIT))}"
+
+
+def rules(
+    first: str, keep: Sequence[str], longest: int | None, columns: Collection[str] = INPUT
+) -> str:
+    """What every new prompt must respect, as lines of a list; the judge holds it to the same.
+
+    `first` is the first prompt; `keep`, `longest` and the input's names are the spec's.
+    """
+    lines = [
+        "It is used as it stands, for inputs of the same kind that are not shown here. Say what "
+        "holds in general, and copy none of the inputs shown, nor their answers.",
+        "Keep what the present prompts say of the form of the answer: answers are read by it.",
+    ]
+    found = fields(first, columns)
+    if found:
+        names, most = ", ".join(dict.fromkeys(found)), TIMES_FIELDS * len(found)
+        lines.append(f"Keep {names} as it stands: the input is put there. {most} times at most.")
+    else:
+        lines.append("The input follows it by itself: it needs no placeholder.")
+    lines.append("Nothing else is filled in. A name in braces takes spaces inside: { name }.")
+    lines += [f"It must hold this text, letter by letter:\n{tagged('keep', text)}" for text in keep]
+    lines.append(f"It may have {longest_instruction(first, longest):,} characters at most.")
+    lines.append(IN_BRACKETS)
+    return "\n".join(f"- {line}" for line in lines)

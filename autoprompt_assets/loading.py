@@ -1,0 +1,33 @@
+"""The dataset of an experiment, as its file stands now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from autoprompt_assets.engine.dataset import Dataset, Table, build_dataset, open_table
+from autoprompt_assets.engine.grading import check_targets
+from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.resources.storage import ExperimentStore
+
+
+def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | None) -> Dataset:
+    """The dataset as its file stands now; known rows keep the split that `files` remembers.
+
+    Raises:
+        InputError: the file cannot be used, or too many of its targets can never be met.
+    """
+    return place(spec, open_table(spec.dataset, folder), files)
+
+
+def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> Dataset:
+    """See `load_dataset`. Whoever writes what comes out holds `dataset_lock` from before on: two
+    that decide the splits at once would decide them differently.
+    """
+    known = files.read_membership(spec.dataset) if files else None
+    built = build_dataset(table.rows, spec.dataset, known, table.notes)
+    target = spec.roles.target
+    found = check_targets(
+        spec.grader, built.examples, target.prompt, target.choices, spec.dataset.path
+    )
+    return replace(built, notes=(*built.notes, *found))

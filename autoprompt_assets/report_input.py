@@ -1,0 +1,74 @@
+"""Gathers what the report shows from the files of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoprompt_assets.engine.choices import read_choice
+from autoprompt_assets.engine.report import ComparedRow, Report, render
+from autoprompt_assets.engine.search import Best, History, Scored, TestOutcome
+from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.search_session import Session
+
+
+def render_report(session: Session, history: History, best: Best, outcome: TestOutcome) -> str:
+    """The report of a finished search, as one HTML file."""
+    baseline = history.baseline
+    return render(
+        Report(
+            experiment=session.name,
+            description=session.spec.description,
+            search=session.search_id,
+            dataset_version=session.dataset.version,
+            sizes={split: extent.rows for split, extent in session.dataset.extents.items()},
+            roles=role_names(session),
+            grader=session.spec.grader.kind,
+            strategy=session.spec.optimizer.strategy,
+            baseline=baseline,
+            iterations=history.iterations,
+            headroom=history.headroom,
+            best=best,
+            outcome=outcome,
+            rows=_rows(session, baseline, best),
+            spend=path_spend(history, outcome),
+        )
+    )
+
+
+def role_names(session: Session) -> dict[str, str]:
+    """Which model serves each role, and where."""
+    endpoints = session.llm.endpoints(session.spec)
+    return {role: f"{endpoint.model} at {endpoint.name}" for role, endpoint in endpoints.items()}
+
+
+def path_spend(history: History, outcome: TestOutcome) -> Spend:
+    """What the search's path is charged: every call on it, made now or replayed."""
+    spend = history.spend.plus(outcome.baseline.spend)
+    same = history.best.scored.candidate.id == history.baseline.candidate.id
+    return spend if same else spend.plus(outcome.best.spend)
+
+
+def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[ComparedRow]:
+    """The test rows, one by one: the report keeps those on which the two prompts disagree."""
+    choices = session.spec.roles.target.choices
+
+    def answer(text: str | None) -> str | None:
+        return (read_choice(text, choices) or text) if choices and text is not None else text
+
+    names = ("id", "input", "target", "answer", "outcome", "value")
+    before, after = (
+        session.records.evaluation("test", scored.candidate.id).read(*names)
+        for scored in (baseline, best.scored)
+    )
+    for first, second in zip(before, after, strict=True):
+        yield ComparedRow(
+            id=first["id"],
+            input=first["input"],
+            target=first["target"],
+            baseline_answer=answer(first["answer"]),
+            best_answer=answer(second["answer"]),
+            baseline_outcome=first["outcome"],
+            best_outcome=second["outcome"],
+            baseline_value=first["value"],
+            best_value=second["value"],
+        )

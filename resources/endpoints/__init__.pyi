@@ -1,0 +1,11 @@
+from .client import ChatClient as ChatClient
+from .endpoint import Endpoint as Endpoint
+from .keys import key_problems as key_problems
+from .registry import DEFAULT_MODELS as DEFAULT_MODELS
+from .registry import DEFAULT_WRITERS as DEFAULT_WRITERS
+from .registry import ENDPOINT_KEYS as ENDPOINT_KEYS
+from .registry import HINTS as HINTS
+from .registry import KINDS as KINDS
+from .registry import place_of as place_of
+from .registry import price_of as price_of
+from .resolve import resolve_roles as resolve_roles

@@ -1,0 +1,235 @@
+"""How many calls one endpoint gets at once and how fast they start, learned from its answers.
+
+A window bounds the calls in flight: additive growth per answer, a cut by half on a refusal (Chiu &
+Jain 1989, doi:10.1016/0169-7552(89)90019-6), slow start and one cut per round trip as TCP has them
+(RFC 5681), and no growth that is not used (RFC 7661). Halving alone uses three quarters of a rate
+limit, so starts are also paced, at the rate that refusals reveal (`pacing.Pace`): it is flat after
+an estimate and then rises ever faster, as in CUBIC (RFC 9438), and a rate above it is found.
+Refusals that come at any pace are noise; then the window alone decides. Growth stops at the knee
+of a server that queues (`pacing.Knee`), at twice its throughput times its unloaded latency, as in
+BBR (doi:10.1145/3012426.3022184).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Self
+
+from autoprompt_assets.resources.endpoints.pacing import START_WINDOW, Knee, Pace
+
+LONGEST_PAUSE_S = 60.0
+"""A server that asks for a longer pause is asked again after this."""
+SLACK_S = 0.003
+"""Starts that a late timer missed are made up for, so that lateness does not lower the rate; after
+more than this they would come in a clump."""
+FAILED = 0.9
+"""What a failure leaves of the window: it may, but need not, come from too many calls."""
+
+
+class Slot:
+    """One call's turn: `async with` waits for it; say at most once how the call ended.
+
+    The next call may start once that is said. Until the block ends the call counts among the
+    `most` that are not done with: an answer may yet have to be stored.
+    """
+
+    __slots__ = (
+        *("_first", "_in_flight", "_limiter", "_loop", "_within"),
+        *("began", "beside", "pace", "serial"),
+    )
+
+    def __init__(self, limiter: Limiter, first: bool, within: float | None) -> None:
+        self._limiter, self._first, self._within = limiter, first, within
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._in_flight = True
+        self.serial = self.beside = 0
+        self.began = self.pace = 0.0
+
+    async def __aenter__(self) -> Self:
+        if self._within is None:
+            self._loop = await self._limiter._enter(self)
+            return self
+        async with asyncio.timeout(self._within):
+            self._loop = await self._limiter._enter(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._limiter._leave(self._loop, self._in_flight)
+
+    def answered(self) -> None:
+        """A usable answer came."""
+        self._limiter._answered(self)
+        self._in_flight = False
+        self._limiter._landed(self._loop)
+
+    def refused(self, retry_after: float | None) -> None:
+        """The server asked for fewer calls, and to wait `retry_after` seconds if not None."""
+        self._limiter._refused(self, retry_after)
+
+    def failed(self) -> None:
+        """The call timed out, was cut off, or the server broke."""
+        self._limiter._failed(self)
+
+
+class Limiter:
+    """Owns the limit of calls in flight at one endpoint, and their pace; shared by its roles.
+
+    `most` is the number of calls that are not done with at most; it may be changed between runs.
+    One event loop uses it at a time; what was learned outlives the loop.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._window = START_WINDOW
+        self._pace, self._knee = Pace(), Knee()
+        self._in_flight = self._open = self._serial = self._cut = 0
+        self._last = self._resume = self._latency = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._first: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> int:
+        """The window now: calls in flight at most, 1 to `most`."""
+        return max(1, min(self.most, int(self._window)))
+
+    @property
+    def rate(self) -> float | None:
+        """Starts per second at most; None until a refusal has shown that there is a limit."""
+        return self._pace.rate if self._pace.mode == "held" else None
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that have started and have not ended."""
+        return self._in_flight
+
+    def slot(self, first: bool = False, within: float | None = None) -> Slot:
+        """A turn to wait for, first come, first served; `TimeoutError` after `within` seconds.
+
+        Those with `first` come before all others: a call that has been tried has a deadline.
+        """
+        return Slot(self, first, within)
+
+    async def _enter(self, slot: Slot) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # A loop that was dropped without being run to its end left these behind.
+            self._loop, self._timer, self._in_flight, self._open = loop, None, 0, 0
+            self._first.clear()
+            self._waiting.clear()
+        now = loop.time()
+        if self._queued or self._full or now < self._gate():
+            await self._turn(loop, slot._first)
+            now = loop.time()
+        else:
+            self._grant(now)
+        self._serial += 1
+        slot.serial, slot.began = self._serial, now
+        slot.pace, slot.beside = self._pace.rate, self._in_flight
+        return loop
+
+    async def _turn(self, loop: asyncio.AbstractEventLoop, first: bool) -> None:
+        queue, future = self._first if first else self._waiting, loop.create_future()
+        queue.append(future)
+        self._wake(loop)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.cancelled():
+                if future in queue:
+                    queue.remove(future)
+                self._wake(loop)
+            else:
+                self._leave(loop, in_flight=True)
+            raise
+
+    @property
+    def _queued(self) -> bool:
+        return bool(self._first or self._waiting)
+
+    @property
+    def _full(self) -> bool:
+        return self._open >= self.most or self._in_flight >= max(1, int(self._window))
+
+    def _gate(self) -> float:
+        return max(self._paced(), self._resume)
+
+    def _paced(self) -> float:
+        """When the pace, as it is now, lets the next call start."""
+        return self._last + 1.0 / self._pace.rate
+
+    def _grant(self, due: float) -> None:
+        self._in_flight += 1
+        self._open += 1
+        self._last = max(self._paced(), due)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop, due: float | None = None) -> None:
+        now = loop.time()
+        while self._queued and not self._full and now >= self._gate():
+            future = (self._first or self._waiting).popleft()
+            # One that is cancelled may not have been told so yet.
+            if not future.done():
+                future.set_result(None)
+                self._grant(now if due is None else max(due, now - SLACK_S))
+        if self._queued and not self._full:
+            if self._timer is None:
+                gate = self._gate()
+                self._timer = loop.call_at(gate, self._tick, loop, gate)
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self._timer = None
+        self._wake(loop, due)
+
+    def _landed(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        if loop is not None and loop is self._loop:
+            self._in_flight -= 1
+            self._wake(loop)
+
+    def _leave(self, loop: asyncio.AbstractEventLoop | None, in_flight: bool) -> None:
+        if loop is None or loop is not self._loop:
+            return
+        self._in_flight -= in_flight
+        self._open -= 1
+        if not loop.is_closed():
+            self._wake(loop)
+
+    def _answered(self, slot: Slot) -> None:
+        now = asyncio.get_running_loop().time()
+        took = max(now - slot.began, 1e-4)
+        self._latency += (took - self._latency) * (0.1 if self._latency else 1.0)
+        if self._knee.answered(slot, took, now):
+            self._window = min(self._window, self._knee.ceiling)
+        most = min(float(self.most), self._knee.ceiling)
+        self._pace.answered(slot, self._latency, self.limit, now)
+        if self._pace.mode == "held" and now >= self._resume:
+            # What the known rate needs may return at once: the pace keeps it from a burst.
+            need = 1.25 * self._pace.rate * self._latency + 2.0
+            self._window = max(self._window, min(need, most))
+        full = self._in_flight >= self.limit
+        if self._queued and (full or self._pace.mode == "ramp"):
+            self._window = max(self._window, min(self._window + 1.0, most))
+        if self._queued and not full:
+            self._pace.holding(now)
+        else:
+            self._pace.idle(now)
+
+    def _refused(self, slot: Slot, retry_after: float | None) -> None:
+        now = asyncio.get_running_loop().time()
+        pause = min(retry_after or 0.0, LONGEST_PAUSE_S)
+        if slot.serial > self._cut:
+            self._cut = self._serial
+            self._window = max(1.0, min(self._window, self.most) / 2)
+            pause = self._pace.refused(slot, now, pause)
+        else:
+            self._pace.refused_again()
+        self._resume = max(self._resume, now + pause)
+
+    def _failed(self, slot: Slot) -> None:
+        if slot.serial > self._cut:
+            self._cut = self._serial
+            self._window = max(1.0, min(self._window, self.most) * FAILED)

@@ -1,0 +1,28 @@
+"""The endpoint `openai`: OpenAI's API, or a gateway that takes its key."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from autoprompt_assets.engine.price import Price
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint
+from autoprompt_assets.resources.endpoints.kind import HostedKind
+from autoprompt_assets.resources.endpoints.prices import list_price
+
+
+class OpenAI(HostedKind):
+    """OpenAI's API. Its list prices count where its key is sent."""
+
+    word: ClassVar[str] = "openai"
+    hint: ClassVar[str] = "needs OPENAI_API_KEY"
+    model: ClassVar[str] = "gpt-6-luna"
+    writer: ClassVar[str] = "gpt-6.1-terra"
+    keys: ClassVar[tuple[str, ...]] = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY")
+    address: ClassVar[str] = "OPENAI_BASE_URL"
+    url: ClassVar[str] = "https://api.openai.com/v1"
+    home: ClassVar[str] = url
+    key_required: ClassVar[bool] = True
+
+    def price(self, endpoint: Endpoint) -> Price | None:
+        """As the list says; `None` where another server is asked."""
+        return list_price(endpoint.model, "openai") if endpoint.key_env == self.keys[0] else None

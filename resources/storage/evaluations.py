@@ -1,0 +1,120 @@
+"""The files of one evaluation: its rows and, apart, how they were had. Both are streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from upath import UPath
+
+from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.search import Sink, summary_json
+from autoprompt_assets.resources.storage.files import (
+    ParquetWriter,
+    parquet_writer,
+    read_columns,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TEXTS = (
+    *("id", "input", "target", "answer", "reasoning", "finish_reason"),
+    *("outcome", "reason", "review"),
+)
+COUNTS = ("prompt_tokens", "completion_tokens")
+COLUMNS = (*TEXTS, "value", *COUNTS)
+
+
+class Unfinished(Exception):
+    """The evaluation was left before its end: its files do not appear."""
+
+
+class EvaluationFiles:
+    """`<name>.parquet`, `<name>.timings.parquet` and, last, the numbers in `<name>.json`."""
+
+    def __init__(self, folder: UPath, name: str) -> None:
+        self._folder, self._name = folder, name
+
+    @property
+    def summary(self) -> UPath:
+        """The file with the numbers: while it is missing, the evaluation has not ended."""
+        return self._folder / f"{self._name}.json"
+
+    @property
+    def rows(self) -> UPath:
+        """The file with the rows."""
+        return self._folder / f"{self._name}.parquet"
+
+    @contextmanager
+    def opened(self) -> Iterator[Sink]:
+        """See `Records.open_evaluation`."""
+        schema, timed = _schemas()
+        ended: list[Summary] = []
+        timings = self._folder / f"{self._name}.timings.parquet"
+        try:
+            with parquet_writer(self.rows, schema) as rows, parquet_writer(timings, timed) as times:
+                yield _Sink(rows, times, ended)
+                if not ended:
+                    raise Unfinished
+        except Unfinished:
+            return
+        write_json(self.summary, summary_json(ended[0]))
+
+    def read(self, *columns: str) -> Iterator[dict[str, Any]]:
+        """The rows, in their order: of `COLUMNS`, those asked for."""
+        for batch in read_columns(self.rows, columns):
+            for values in zip(*(batch[name] for name in columns), strict=True):
+                yield dict(zip(columns, values, strict=True))
+
+
+class _Sink:
+    """Implements `engine.search.records.Sink`."""
+
+    def __init__(self, rows: ParquetWriter, timings: ParquetWriter, ended: list[Summary]) -> None:
+        self._rows, self._timings, self._ended = rows, timings, ended
+
+    def add(self, rows: Sequence[RowResult]) -> None:
+        self._rows.add(_row_columns(rows))
+        self._timings.add(
+            {
+                "id": [row.example.id for row in rows],
+                "latency_s": [row.completion and row.completion.latency_s for row in rows],
+                "attempts": [row.completion and row.completion.attempts for row in rows],
+            }
+        )
+
+    def finish(self, summary: Summary) -> None:
+        self._ended.append(summary)
+
+
+def _row_columns(rows: Sequence[RowResult]) -> dict[str, list[Any]]:
+    completions = [row.completion for row in rows]
+    both = [[one for one in (row.completion, row.review) if one] for row in rows]
+    return {
+        "id": [row.example.id for row in rows],
+        "input": [row.example.input for row in rows],
+        "target": [row.example.target for row in rows],
+        "answer": [one and one.text for one in completions],
+        "reasoning": [one and one.reasoning for one in completions],
+        "finish_reason": [one and one.finish_reason for one in completions],
+        "outcome": [row.grade.outcome for row in rows],
+        "value": [row.grade.value for row in rows],
+        "reason": [row.grade.reason for row in rows],
+        "review": [row.review and row.review.text for row in rows],
+        "prompt_tokens": [sum(one.prompt_tokens for one in calls) for calls in both],
+        "completion_tokens": [sum(one.completion_tokens for one in calls) for calls in both],
+    }
+
+
+@cache
+def _schemas() -> tuple[pa.Schema, pa.Schema]:
+    import pyarrow as pa
+
+    rows = [(name, pa.string()) for name in TEXTS]
+    rows += [("value", pa.float64()), *((name, pa.int64()) for name in COUNTS)]
+    timings = [("id", pa.string()), ("latency_s", pa.float64()), ("attempts", pa.int64())]
+    return pa.schema(rows), pa.schema(timings)
