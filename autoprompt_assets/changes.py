@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.resources.experiments import SPEC_FILE
-from autoprompt_assets.resources.storage import ExperimentStore
 
 MOST_NAMED = 5
 """Fields that a line names."""
@@ -38,21 +36,20 @@ def named(fields: list[str]) -> str:
     return ", ".join(fields[:MOST_NAMED]) + more
 
 
-def since_last(name: str, files: ExperimentStore, now: Mapping[str, Any]) -> str:
-    """What of `now` is not as in the search that began last, in words; empty where all is.
+def since(search: str, then: Mapping[str, Any], now: Mapping[str, Any], file: str) -> str:
+    """What of `now` is not as it was `then`, in `search`, in words; empty where all is.
 
-    `now` is `deciding`, or that and more of a search's effective spec.
+    `then` is a search's effective spec; `now` is `deciding` of `file`, or that and more.
     """
-    known = files.search_ids()
-    fields = differing(files.search(known[-1]).read_spec(), now) if known else []
+    fields = differing(then, now)
     if not fields:
         return ""
     rows = "dataset_version" in fields
     fields = [one for one in fields if one != "dataset_version"]
-    said = [f"{name}/{SPEC_FILE} ({named(fields)})"] if fields else []
+    said = [f"{file} ({named(fields)})"] if fields else []
     said += [f"the rows of {now['dataset']['path']}"] if rows else []
     verb = "are" if rows else "is"
-    return f"{' and '.join(said)} {verb} not as in the last search, {known[-1]}"
+    return f"{' and '.join(said)} {verb} not as in the last search, {search}"
 
 
 def _differing(before: Any, after: Any, place: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
-from autoprompt_assets.changes import deciding, since_last
+from autoprompt_assets.changes import deciding, since
 from autoprompt_assets.engine.budget import refuse_unpriced
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, JournalError
@@ -38,7 +38,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import CallCounts, Spend
 from autoprompt_assets.interrupts import run_interruptible
 from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.resources.experiments import ExperimentsResource
+from autoprompt_assets.resources.experiments import SPEC_FILE, ExperimentsResource
 from autoprompt_assets.resources.home import home_folder, search_lock
 from autoprompt_assets.resources.llm import LLMResource
 from autoprompt_assets.resources.storage import (
@@ -257,11 +257,19 @@ def open_session(
     spec = experiments.load(name)
     files = store.experiment(name)
     found = files.read_dataset(spec.dataset)
-    why = "" if found else since_last(name, files, deciding(spec))
+    why = "" if found else _changed(name, files, deciding(spec))
     dataset = required(found, "dataset", name, why)
     session = Session(name, spec, files, dataset, llm.models(spec), llm, store.journal).pinned()
     refuse_unpriced(spec.budget, session.models)
     return session
+
+
+def _changed(name: str, files: ExperimentStore, now: Mapping[str, Any]) -> str:
+    """What is not as in the search that began last, in words."""
+    known = files.search_ids()
+    if not known:
+        return ""
+    return since(known[-1], files.search(known[-1]).read_spec(), now, f"{name}/{SPEC_FILE}")
 
 
 def read_history(session: Session, iterations: Sequence[Iteration] = ()) -> History:
@@ -272,7 +280,7 @@ def read_history(session: Session, iterations: Sequence[Iteration] = ()) -> Hist
     """
     records, name = session.records, session.name
     found = records.read_baseline()
-    why = "" if found else since_last(name, session.files, session.effective_spec())
+    why = "" if found else _changed(name, session.files, session.effective_spec())
     baseline = required(found, "baseline_score", name, why)
     room, repeats = required(records.read_headroom(), "baseline_score", name)
     return History(baseline, room, repeats, tuple(iterations))
