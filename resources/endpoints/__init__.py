@@ -10,7 +10,7 @@ resolve       a role's endpoint, from the spec and the environment
 keys          which key goes to which host
 client        one call, with its retries
 transport     the HTTP session, proxies included
-replies       what a body says; `reply_errors` and `refusals` where it says no
+replies       what a body says; `reply_errors`, `error_body` and `refusals` where it says no
 first_replies ends a run where none of a model's first replies is a completion
 masking       hides a key wherever a text from outside quotes it
 limiter       how many calls at a time; `pacing` after a refusal

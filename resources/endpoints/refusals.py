@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.llm import SYSTEM, Misfit
-
-if TYPE_CHECKING:
-    from autoprompt_assets.resources.endpoints.reply_errors import ErrorBody
+from autoprompt_assets.resources.endpoints.error_body import ErrorBody
 
 _SAMPLING = frozenset(
     (

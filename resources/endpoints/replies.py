@@ -18,10 +18,10 @@ from autoprompt_assets.engine.json_text import is_shallow
 from autoprompt_assets.engine.llm import Asked, Completion, Request, failures, is_message
 from autoprompt_assets.engine.text import size_of
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint
+from autoprompt_assets.resources.endpoints.error_body import ErrorBody
 from autoprompt_assets.resources.endpoints.masking import KeyMask
 from autoprompt_assets.resources.endpoints.refusals import misfit
 from autoprompt_assets.resources.endpoints.reply_errors import (
-    ErrorBody,
     broken_end,
     error_class,
     error_within,
