@@ -19,7 +19,7 @@ import pytest
 
 from autoprompt_assets.commands import prune
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.journal import Journal, search_turn
+from autoprompt_assets.engine.journal import Journal, run_present, search_turn
 from autoprompt_assets.engine.llm import Completion
 from tests.engine_support import make_completion
 from tests.journal_support import question, replayed
@@ -262,6 +262,17 @@ def test_prune_is_refused_while_a_search_it_concerns_is_at_work(project: Project
     assert held(project) == {"new": 10}
 
 
+def test_prune_is_refused_while_a_run_is_between_two_searches(project: Project) -> None:
+    with run_present(url(project), "old", pytest.fail):
+        for flags in (["--experiment", "old"], ["--older-than", "1h"]):
+            line = project.refused("journal", "prune", *flags, "--yes")
+            who = rf"\(process {os.getpid()} on \S+, since [-0-9: ]+ UTC\)"
+            assert re.match(f"journal prune: a run of old {who} is at work on these answers", line)
+        said(project, "prune", "--experiment", "new", "--yes")
+    said(project, "prune", "--experiment", "old", "--yes")
+    assert held(project) == {}
+
+
 @pytest.mark.slow
 def test_prune_is_refused_while_a_run_goes_on(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.05)) as server:
@@ -270,7 +281,13 @@ def test_prune_is_refused_while_a_run_goes_on(tmp_path: Path) -> None:
         try:
             wait_for_answers(project, running)
             command = ("journal", "prune", "--experiment", "toy", "--yes")
-            assert "is at work on these answers" in project.refused(*command)
+            # From its first asset to its last, also where none is at work.
+            while not list(project.home.rglob("best_prompt.txt")):
+                assert running.poll() is None
+                refusal = project.run(*command)
+                if not list(project.home.rglob("best_prompt.txt")):
+                    assert refusal.returncode == 2, refusal
+                    assert "is at work on these answers" in refusal.stderr
             _, err = running.communicate(timeout=120)
             assert running.returncode == 0, err
         finally:

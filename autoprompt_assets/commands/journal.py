@@ -15,8 +15,8 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.errors import shown as quoted
 from autoprompt_assets.engine.journal import (
     Account,
+    AtWork,
     Ledger,
-    SearchAtWork,
     Selection,
     delete,
     forget_forms,
@@ -131,7 +131,7 @@ def _seconds(age: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]]
 
 
-def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[SearchAtWork]) -> None:
+def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[AtWork]) -> None:
     searches = searches_of(url)
     others = {
         search
@@ -140,12 +140,24 @@ def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[SearchAtWor
         for search in found
     }
     # A search that the journal does not know yet may be of any experiment.
-    busy = [f"{one.search}{one.who}" for one in at_work if one.search not in others]
-    if busy:
+    busy = [one for one in at_work if one.search and one.search not in others]
+    known = {_process(one) for one in busy}
+    names = [f"search {one.search}{one.who}" for one in busy] + [
+        f"a run of {_name(experiment)}{one.who}"
+        for experiment in sorted(concerned)
+        for one in at_work
+        if one.runs(experiment) and not (one.who and _process(one) in known)
+    ]
+    if names:
+        verb = "are" if len(names) > 1 else "is"
         raise InputError(
-            f"journal prune: search {', '.join(busy)} is at work on these answers; let it end, or "
+            f"journal prune: {', '.join(names)} {verb} at work on these answers; let that end, or "
             "stop it, then prune again"
         )
+
+
+def _process(one: AtWork) -> str:
+    return one.who.partition(", since ")[0]
 
 
 def _table(accounts: Sequence[Account]) -> Table:
