@@ -254,8 +254,9 @@ def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]
         ('"$0" list >&-', "standard output is closed; for a run without it write > /dev/null"),
         ('"$0" list >&- 2>&-', ""),
         ('"$0" list 0<&- 2>&- > /dev/full', ""),
+        ('"$0" list > /dev/full 2>&1', ""),
     ],
-    ids=["full", "closed pipe", "closed", "all closed", "the others closed"],
+    ids=["full", "closed pipe", "closed", "all closed", "the others closed", "both full"],
 )
 def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     command: str, said: str, tmp_path: Path
@@ -267,6 +268,29 @@ def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == bool(said)
+
+
+@pytest.mark.parametrize("command", ["list", "journal", "check toy", "--help", "run toy"])
+def test_a_full_standard_output_is_named_however_little_was_printed(
+    command: str, tmp_path: Path
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        done = project.shell(f'"$0" {command} > /dev/full')
+    assert done.returncode == 1
+    *_, line = done.stderr.splitlines()
+    assert line == (
+        "standard output cannot be written (No space left on device); what was done is kept"
+    )
+    assert "the home" not in done.stderr
+
+
+def test_a_full_error_output_ends_no_run(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        done = project.shell('"$0" run --json toy 2> /dev/full')
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["experiment"] == "toy"
 
 
 def test_check_names_wordings_that_will_not_be_tried(tmp_path: Path) -> None:
