@@ -207,6 +207,17 @@ def test_prune_deletes_what_its_flags_say_and_nothing_else(
     assert lines[-1].startswith("there is nothing" if len(kept) == 2 else "deleted; the journal")
 
 
+@pytest.mark.parametrize("arguments", [(), ("forms",), ("prune", "--experiment", "old")])
+def test_reading_waits_for_no_program_that_writes(
+    arguments: tuple[str, ...], project: Project
+) -> None:
+    # It would wait for an hour.
+    project.environ["AUTOPROMPT_JOURNAL"] = f"{url(project)}?timeout=3600"
+    with closing(connect(project)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert said(project, *arguments)
+
+
 def test_prune_gives_the_space_back(project: Project) -> None:
     before = ledger(project)["bytes"]
     said(project, "prune", "--experiment", "old", "--yes")
