@@ -90,6 +90,27 @@ def test_retry_failed_starts_a_new_path_and_asks_no_answered_call_again(story: S
     assert story.failed(first), "the old path stays as it ended"
 
 
+def test_rows_that_ended_a_run_are_asked_by_a_plain_one_and_the_flag_says_so(
+    tmp_path: Path,
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path / "project", server.base_url)
+        settings = (*SETTINGS[:-1], "unmeasured=0.01")
+        server.slow = hangs
+        ended = project.run("run", "toy", *settings)
+        assert ended.returncode == 1, ended
+        assert "rows have no grade, more than the 1.0%" in ended.stderr
+        server.slow = lambda body: False
+        line = project.refused("run", "toy", *settings, "--retry-failed")
+        assert line.endswith(
+            "has ended without an answer, and the search has not ended; leave the flag out: a "
+            "plain `autoprompt run toy` goes on with it, and asks the rows that got none"
+        )
+        begun = len(server.ledger)
+        project.run_json("toy", *settings)
+        assert any(hangs(entry["body"]) for entry in server.ledger[begun:])
+
+
 @pytest.mark.slow
 def test_retry_failed_with_nothing_to_retry_is_refused(story: Story) -> None:
     story.project.run("run", "toy", *SETTINGS, "--retry-failed")
