@@ -13,6 +13,7 @@ from dotenv import load_dotenv
 from autoprompt_assets.engine.controls import for_terminal, json_text
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec import parse_overrides
+from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.outputs import OutputFailed, output_streams
 from autoprompt_assets.resources.home import experiments_folder, journal_url, prepare_home
 
@@ -67,8 +68,8 @@ def run(
         retry = rerun.retry_failed(experiment, overrides)
         overrides = {**overrides, **retry.overrides}
         progress.notice(
-            f"{retry.failed} rows of search {retry.search} have failed: they are asked again, on "
-            "a new path, as a search of its own; what was answered is replayed"
+            f"{quantity(retry.failed, 'row')} of search {retry.search} failed: asked again, "
+            "on a new path, as a search of its own; what was answered is replayed"
         )
     try:
         outcome = run_experiment(experiment, Bench.configured(overrides), progress)

@@ -175,7 +175,7 @@ def test_fewer_iterations_can_be_asked_for_and_the_rest_are_stopped(
     assert first["status"] == "scored"
     assert (second["status"], second["reason"]) == (
         "stopped",
-        "the experiment asks for 1 iterations",
+        "the experiment asks for 1 iteration",
     )
 
 
@@ -235,7 +235,9 @@ def test_init_writes_an_experiment_that_check_and_list_show(tmp_path: Path) -> N
     assert "even-numbers: 40 rows in " in checked.stdout
     assert AT_MOST.search(checked.stdout)
     target, writer = DEFAULT_MODELS["openai"], DEFAULT_WRITERS["openai"]
-    assert f"even-numbers: {target} at openai, auto" in project.run("list").stdout
+    listed = project.run("list").stdout.splitlines()
+    assert f"even-numbers: {target} at openai, auto, 12 iterations." in listed
+    assert max(len(line) for line in spec.splitlines() if "# " in line) <= 100
     assert f"optimizer: {writer} at openai" in checked.stdout
 
 

@@ -138,8 +138,7 @@ def test_table_has_a_row_for_each_experiment(project: Project) -> None:
     assert answers.startswith("50 answers in 0.")
     assert " UTC to " in answers
     assert calls == (
-        "calls: 50 made, 2 replayed, hit rate 3.8%; "
-        "paid: $24.5000 and 1 calls without a known price"
+        "calls: 50 made, 2 replayed, hit rate 3.8%; paid: $24.5000 and 1 call without a known price"
     )
     assert read == "sealed tests: 0 verdicts counted"
     rows = [line.split() for line in table]
@@ -176,7 +175,7 @@ def files(project: Project) -> Mapping[str, bytes]:
 
 def test_prune_says_what_it_would_delete_and_deletes_nothing(project: Project) -> None:
     assert said(project, "prune", "--older-than", "30d") == [
-        "would delete 40 answers, which cost $19.5000 and 1 calls without a known price: old 40",
+        "would delete 40 answers, which cost $19.5000 and 1 call without a known price: old 40",
         "give --yes to delete them; whatever asks for them again pays again",
     ]
     assert held(project) == {"new": 10, "old": 40}

@@ -79,8 +79,8 @@ def test_retry_failed_starts_a_new_path_and_asks_no_answered_call_again(story: S
     assert result.returncode == 0, result.stderr
     told = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
     assert told[0] == (
-        f"{len(story.failed(first))} rows of search {first.name} have failed: they are asked "
-        "again, on a new path, as a search of its own; what was answered is replayed"
+        f"{len(story.failed(first))} rows of search {first.name} failed: asked again, on a new "
+        "path, as a search of its own; what was answered is replayed"
     )
     (second,) = story.searches - {first}
     assert story.failed(second) == []
