@@ -12,8 +12,8 @@
     configuration   the resources of a run, as environment and command line say
     metadata, report_input, progress
                     what people see: on an asset's page, in the report, while a run goes on
-    failures, interrupts
-                    what a user can mend, in plain words; Ctrl-C and SIGTERM
+    failures, interrupts, outputs
+                    what a user can mend, in plain words; Ctrl-C and SIGTERM; where lines go
     engine/         the search itself; its page says what is where
     resources/      the outside: files and endpoints (the folder stands beside this package in
                     the repository; a link here leads to it)

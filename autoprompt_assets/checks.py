@@ -7,6 +7,7 @@ import dagster as dg
 from autoprompt_assets.engine.budget import exceeds
 from autoprompt_assets.engine.likeness import near
 from autoprompt_assets.engine.report import wear
+from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.failures import reported
 from autoprompt_assets.partitions import EXPERIMENTS
 from autoprompt_assets.report_input import path_spend
@@ -60,7 +61,7 @@ def few_rows_unmeasured(
     return dg.AssetCheckResult(
         passed=not over,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(over)} evaluations are above {session.spec.unmeasured:.1%}"
+        description=f"{quantity(len(over), 'evaluation')} above {session.spec.unmeasured:.1%}"
         if over
         else None,
         metadata={"evaluations": len(shares), "largest share": max(shares.values(), default=0.0)},

@@ -13,6 +13,8 @@ from dotenv import load_dotenv
 from autoprompt_assets.engine.controls import for_terminal, json_text
 from autoprompt_assets.engine.errors import InputError, JournalError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec import parse_overrides
+from autoprompt_assets.engine.text import quantity
+from autoprompt_assets.outputs import OutputFailed, output_streams
 from autoprompt_assets.resources.home import experiments_folder, journal_url, prepare_home
 
 DEFAULT_EXPERIMENT = "question-kind"
@@ -66,8 +68,8 @@ def run(
         retry = rerun.retry_failed(experiment, overrides)
         overrides = {**overrides, **retry.overrides}
         progress.notice(
-            f"{retry.failed} rows of search {retry.search} have failed: they are asked again, on "
-            "a new path, as a search of its own; what was answered is replayed"
+            f"{quantity(retry.failed, 'row')} of search {retry.search} failed: asked again, "
+            "on a new path, as a search of its own; what was answered is replayed"
         )
     try:
         outcome = run_experiment(experiment, Bench.configured(overrides), progress)
@@ -181,6 +183,7 @@ def main() -> None:
     # Until something better is in place, SIGTERM is what Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _open_what_is_closed()
+    sys.stdout, sys.stderr = output_streams()
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -193,12 +196,14 @@ def main() -> None:
         _leave("interrupted; what was answered is kept, run again to go on", 130)
     except (RunFailed, JournalError, MissingInput) as error:
         _leave(error, 1)
+    except OutputFailed as error:
+        # Nothing is tried again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        reason = error.strerror or type(error).__name__
+        _leave(f"standard output cannot be written ({reason}); what was done is kept", 1)
     except OSError as error:
         from autoprompt_assets.resources.storage import plainly
 
-        if _stdout_is_gone():
-            reason = error.strerror or type(error).__name__
-            _leave(f"standard output cannot be written ({reason}); what was done is kept", 1)
         _leave(plainly(error), 1)
     except Exception as error:
         # Dagster's own interrupt, between steps: naming its class would load Dagster here.
@@ -222,16 +227,6 @@ def _open_what_is_closed() -> None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
     if not told:
         _leave("standard output is closed; for a run without it write > /dev/null", 1)
-
-
-def _stdout_is_gone() -> bool:
-    """True where what was printed cannot be written; nothing is tried again at the exit then."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
 
 
 def _say(line: str) -> None:

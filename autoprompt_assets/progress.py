@@ -11,6 +11,7 @@ import dagster as dg
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult
 from autoprompt_assets.engine.spend import CallCounts
+from autoprompt_assets.engine.text import quantity
 
 
 class Tally:
@@ -44,7 +45,7 @@ class Tally:
         price = f"${self._usd:.4f}"
         if self._unpriced:
             price = f"{price} or more" if self._usd else "price not known"
-        return f"{rows}, {score}, {made} calls made, {replayed} replayed, {price}"
+        return f"{rows}, {score}, {quantity(made, 'call')} made, {replayed} replayed, {price}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One resource for every model: OpenAI, vLLM, the embedded model, or a server the user names."""
+"""One resource for every model, at whatever kind of endpoint or server that the user names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LLMResource:
     """Reaches the roles of an experiment. Keys come from the environment when a call is made."""
 
     endpoint: str = ""
-    """`openai`, `vllm`, `local` or a named one for all roles; empty: as each role says."""
+    """One for all roles, a kind's word or a named one; empty: as each role says."""
 
     def endpoints(self, spec: ExperimentSpec) -> dict[Role, Endpoint]:
         """Where each role of `spec` is served.

@@ -227,7 +227,7 @@ def test_iterations_beyond_an_experiments_own_are_stopped_without_a_call(
         for key in graph.partitions("optimizer_iterations", "beta")
     ]
     assert [said["status"] for said in made] == ["scored", "stopped", "stopped"]
-    assert {said.get("reason") for said in made[1:]} == {"the experiment asks for 1 iterations"}
+    assert {said.get("reason") for said in made[1:]} == {"the experiment asks for 1 iteration"}
     assert {said["calls made"] for said in made[1:]} == {0}
     assert graph.materialize(("best_prompt", "test_comparison"), "beta").success
     assert graph.statuses("beta") == statuses()

@@ -44,7 +44,7 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
     "empty cells": (
         "a.csv",
         "input,target\na,\n ,b\nc,\n",
-        ["column 'target' is empty in 2 rows (line 2, line 4); fill", "'input' is empty in 1 rows"],
+        ["column 'target' is empty in 2 rows (line 2, line 4); fill", "'input' is empty in 1 row"],
     ),
     "a short line": ("a.csv", "input,target\na\n", ["line 2 has 1 cells where the header has 2;"]),
     "long lines": ("a.csv", "input,target\na,b\nc,d,e\nf,g,h,i\n", ["line 3 has 3", "line 4 has"]),
@@ -83,10 +83,10 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
     "a JSON key missing": (
         "a.jsonl",
         '{"input": "a", "target": "b"}\n\n{"input": "c"}\n',
-        ["column 'target' is empty in 1 rows (line 3); fill them in"],
+        ["column 'target' is empty in 1 row (line 3); fill them in"],
     ),
-    "null": ("a.jsonl", '{"input": "a", "target": null}', ["'target' is empty in 1 rows (line 1)"]),
-    "NaN": ("a.jsonl", '{"input": "a", "target": NaN}', ["'target' is empty in 1 rows (line 1)"]),
+    "null": ("a.jsonl", '{"input": "a", "target": null}', ["'target' is empty in 1 row (line 1)"]),
+    "NaN": ("a.jsonl", '{"input": "a", "target": NaN}', ["'target' is empty in 1 row (line 1)"]),
     "half a character": ("a.jsonl", '{"input": "\\ud83d", "target": "b"}', ["half a character"]),
     "no Parquet": ("a.parquet", "input,target\na,b\n", ["is no Parquet file (", "; mend it"]),
     "a cut Parquet file": ("a.parquet", WHOLE[:-99], ["is no Parquet file (", "; mend it"]),
@@ -101,7 +101,7 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
         parquet(input=pa.array([], pa.string()), target=pa.array([], pa.string())),
         ["the file has no rows; give it some"],
     ),
-    "null in Parquet": ("a.parquet", parquet(input=["a"], target=[None]), ["in 1 rows (row 1)"]),
+    "null in Parquet": ("a.parquet", parquet(input=["a"], target=[None]), ["in 1 row (row 1)"]),
 }  # fmt: skip
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.optimizers import STRATEGIES
+from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
 from tests.input_support import GOOD, TARGET, check, prompted, refused, spec_text, target
 
+WORDS = ", ".join(sorted(ENDPOINT_KEYS))
 FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "empty file": ("", ["experiment.yaml: is empty; write"]),
     "only comments": ("# to do\n", ["experiment.yaml: is empty; write"]),
@@ -98,7 +100,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "an unknown endpoint": (
         target("endpoint: azure"),
-        ["roles.target.endpoint = 'azure' is not known; use one of local, openai, vllm"],
+        [f"roles.target.endpoint = 'azure' is not known; use one of {WORDS}"],
     ),
     "no review role": (
         spec_text(grader="{kind: model}", roles=TARGET % "timeout: 9"),

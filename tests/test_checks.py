@@ -91,7 +91,7 @@ def test_an_evaluation_with_too_many_rows_without_a_grade_fails(graph: Graph) ->
     rewrite(path, forget)
     evaluation = check(graph, MEASURED)
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
-    assert evaluation.description == "1 evaluations are above 2.0%"
+    assert evaluation.description == "1 evaluation above 2.0%"
     assert said(evaluation) == {"evaluations": 6, "largest share": 3 / 20}
 
 

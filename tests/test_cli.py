@@ -175,7 +175,7 @@ def test_fewer_iterations_can_be_asked_for_and_the_rest_are_stopped(
     assert first["status"] == "scored"
     assert (second["status"], second["reason"]) == (
         "stopped",
-        "the experiment asks for 1 iterations",
+        "the experiment asks for 1 iteration",
     )
 
 
@@ -235,7 +235,9 @@ def test_init_writes_an_experiment_that_check_and_list_show(tmp_path: Path) -> N
     assert "even-numbers: 40 rows in " in checked.stdout
     assert AT_MOST.search(checked.stdout)
     target, writer = DEFAULT_MODELS["openai"], DEFAULT_WRITERS["openai"]
-    assert f"even-numbers: {target} at openai, auto" in project.run("list").stdout
+    listed = project.run("list").stdout.splitlines()
+    assert f"even-numbers: {target} at openai, auto, 12 iterations." in listed
+    assert max(len(line) for line in spec.splitlines() if "# " in line) <= 100
     assert f"optimizer: {writer} at openai" in checked.stdout
 
 
@@ -254,8 +256,9 @@ def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]
         ('"$0" list >&-', "standard output is closed; for a run without it write > /dev/null"),
         ('"$0" list >&- 2>&-', ""),
         ('"$0" list 0<&- 2>&- > /dev/full', ""),
+        ('"$0" list > /dev/full 2>&1', ""),
     ],
-    ids=["full", "closed pipe", "closed", "all closed", "the others closed"],
+    ids=["full", "closed pipe", "closed", "all closed", "the others closed", "both full"],
 )
 def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     command: str, said: str, tmp_path: Path
@@ -267,6 +270,29 @@ def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == bool(said)
+
+
+@pytest.mark.parametrize("command", ["list", "journal", "check toy", "--help", "run toy"])
+def test_a_full_standard_output_is_named_however_little_was_printed(
+    command: str, tmp_path: Path
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        done = project.shell(f'"$0" {command} > /dev/full')
+    assert done.returncode == 1
+    *_, line = done.stderr.splitlines()
+    assert line == (
+        "standard output cannot be written (No space left on device); what was done is kept"
+    )
+    assert "the home" not in done.stderr
+
+
+def test_a_full_error_output_ends_no_run(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path, server.base_url)
+        done = project.shell('"$0" run --json toy 2> /dev/full')
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["experiment"] == "toy"
 
 
 def test_check_names_wordings_that_will_not_be_tried(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_assertions_in_promptfoo_s_column_are_named(cells: list[str], tmp_path: 
     rows = "".join(f"q{number},{cell}\n" for number, cell in enumerate(cells))
     content = f"q,__expected\n{rows}".encode()
     line = refusal(tmp_path, "a.csv", content, input="q", target="__expected")
-    assert "column '__expected' holds promptfoo assertions in 1 rows (line 2); write bare" in line
+    assert "column '__expected' holds promptfoo assertions in 1 row (line 2); write bare" in line
 
 
 def test_assertions_in_every_row_are_named_in_any_column(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_input_that_is_more_than_text_is_named(case: str, tmp_path: Path) -> Non
     line = refusal(tmp_path, "a.jsonl", content)
     assert said in line
     assert "column 'input' holds " in line
-    assert "in 1 rows (line 2)" in line
+    assert "in 1 row (line 2)" in line
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 
 from autoprompt_assets.commands import prune
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.journal import Journal, search_turn
+from autoprompt_assets.engine.journal import Journal, run_present, search_turn
 from autoprompt_assets.engine.llm import Completion
 from tests.engine_support import make_completion
 from tests.journal_support import question, replayed
@@ -138,8 +138,7 @@ def test_table_has_a_row_for_each_experiment(project: Project) -> None:
     assert answers.startswith("50 answers in 0.")
     assert " UTC to " in answers
     assert calls == (
-        "calls: 50 made, 2 replayed, hit rate 3.8%; "
-        "paid: $24.5000 and 1 calls without a known price"
+        "calls: 50 made, 2 replayed, hit rate 3.8%; paid: $24.5000 and 1 call without a known price"
     )
     assert read == "sealed tests: 0 verdicts counted"
     rows = [line.split() for line in table]
@@ -176,7 +175,7 @@ def files(project: Project) -> Mapping[str, bytes]:
 
 def test_prune_says_what_it_would_delete_and_deletes_nothing(project: Project) -> None:
     assert said(project, "prune", "--older-than", "30d") == [
-        "would delete 40 answers, which cost $19.5000 and 1 calls without a known price: old 40",
+        "would delete 40 answers, which cost $19.5000 and 1 call without a known price: old 40",
         "give --yes to delete them; whatever asks for them again pays again",
     ]
     assert held(project) == {"new": 10, "old": 40}
@@ -205,6 +204,17 @@ def test_prune_deletes_what_its_flags_say_and_nothing_else(
     for now, then in zip(ledger(project)["experiments"], paid, strict=True):
         assert now == {**then, "answers": kept.get(then["experiment"], 0)}
     assert lines[-1].startswith("there is nothing" if len(kept) == 2 else "deleted; the journal")
+
+
+@pytest.mark.parametrize("arguments", [(), ("forms",), ("prune", "--experiment", "old")])
+def test_reading_waits_for_no_program_that_writes(
+    arguments: tuple[str, ...], project: Project
+) -> None:
+    # It would wait for an hour.
+    project.environ["AUTOPROMPT_JOURNAL"] = f"{url(project)}?timeout=3600"
+    with closing(connect(project)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert said(project, *arguments)
 
 
 def test_prune_gives_the_space_back(project: Project) -> None:
@@ -262,6 +272,17 @@ def test_prune_is_refused_while_a_search_it_concerns_is_at_work(project: Project
     assert held(project) == {"new": 10}
 
 
+def test_prune_is_refused_while_a_run_is_between_two_searches(project: Project) -> None:
+    with run_present(url(project), "old", pytest.fail):
+        for flags in (["--experiment", "old"], ["--older-than", "1h"]):
+            line = project.refused("journal", "prune", *flags, "--yes")
+            who = rf"\(process {os.getpid()} on \S+, since [-0-9: ]+ UTC\)"
+            assert re.match(f"journal prune: a run of old {who} is at work on these answers", line)
+        said(project, "prune", "--experiment", "new", "--yes")
+    said(project, "prune", "--experiment", "old", "--yes")
+    assert held(project) == {}
+
+
 @pytest.mark.slow
 def test_prune_is_refused_while_a_run_goes_on(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.05)) as server:
@@ -270,7 +291,13 @@ def test_prune_is_refused_while_a_run_goes_on(tmp_path: Path) -> None:
         try:
             wait_for_answers(project, running)
             command = ("journal", "prune", "--experiment", "toy", "--yes")
-            assert "is at work on these answers" in project.refused(*command)
+            # From its first asset to its last, also where none is at work.
+            while not list(project.home.rglob("best_prompt.txt")):
+                assert running.poll() is None
+                refusal = project.run(*command)
+                if not list(project.home.rglob("best_prompt.txt")):
+                    assert refusal.returncode == 2, refusal
+                    assert "is at work on these answers" in refusal.stderr
             _, err = running.communicate(timeout=120)
             assert running.returncode == 0, err
         finally:

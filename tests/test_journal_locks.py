@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.errors import JournalError
-from autoprompt_assets.engine.journal import pruning, search_turn
+from autoprompt_assets.engine.journal import pruning, run_present, search_turn
+from tests.journal_support import start
 from tests.loopback import Behaviour, LoopbackServer
 from tests.postgres_support import postgresql
 from tests.program import Program
@@ -73,6 +74,44 @@ def test_search_waits_for_its_turn_and_for_the_end_of_pruning(url: str) -> None:
         waited_for("the journal is being pruned; waiting for the end of that")
     other.join(30)
     assert entered.is_set()
+
+
+def test_runs_of_one_experiment_are_present_together_until_each_ends(url: str) -> None:
+    with run_present(url, "toy", pytest.fail):
+        with run_present(url, "toy", pytest.fail), pruning(url) as at_work:
+            assert [one.runs("toy") for one in at_work] == [True, True]
+            assert not any(one.runs("toys") or one.search for one in at_work)
+        with pruning(url) as at_work:
+            assert [one.runs("toy") for one in at_work] == [True]
+            assert re.fullmatch(" " + WHO.format(os.getpid()), at_work[0].who)
+    with pruning(url) as at_work:
+        assert at_work == []
+
+
+HOLD = """
+import os, sys
+from autoprompt_assets.engine.journal import run_present
+with run_present(sys.argv[1], "toy", print):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_killed_run_is_present_no_more(url: str, tmp_path: Path) -> None:
+    running = start(HOLD, url)
+    assert running.stdout
+    assert running.stdout.readline() == "ready\n"
+    with pruning(url) as at_work:
+        assert [one.runs("toy") for one in at_work] == [True]
+    running.kill()
+    running.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while True:
+        with pruning(url) as at_work:
+            if not at_work:
+                break
+        assert time.monotonic() < deadline
+    assert not list(tmp_path.rglob("*run-*"))
 
 
 # The program

@@ -23,7 +23,7 @@ from tests.journal_support import failing, question, refused, replay
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, Project, toy_project, without_calls
 
-TAKEN = "{} answers that an earlier run paid for and could not write were taken in"
+TAKEN = "taken in: {} answers that an earlier run paid for and could not write"
 QUESTIONS = [question(str(number)) for number in range(30)]
 
 
@@ -100,9 +100,9 @@ def assert_whole(file: Path) -> None:
 def test_answers_that_a_lock_kept_out_are_taken_in_by_the_next_opening(file: Path) -> None:
     (line,) = spill(file)
     first, _ = files = spilled(file.parent)
-    assert line.startswith("30 answers that were paid for and could not be written ")
+    assert line.startswith("30 answers, paid for, could not be written ")
     assert any(
-        f"are kept in {one} and 1 files more: the next run takes them in" in line for one in files
+        f"kept in {one} and 1 file more: the next run takes them in" in line for one in files
     )
     assert {one.stat().st_mode & 0o777 for one in files} == {0o600}
     assert not list(file.parent.glob(".*")), "nothing is left half written"
@@ -153,6 +153,7 @@ def test_foreign_file_is_named_and_left_alone(content: bytes, file: Path) -> Non
     (line,) = opened(url(file))
     assert line.startswith(f"{place}: is damaged, or no file of unwritten answers; 0 of them")
     assert place.read_bytes() == content
+    assert opened(url(file)) == [], "it was said"
 
 
 def changed(name: str, value: Any) -> Any:
@@ -209,12 +210,12 @@ def test_spare_folder_and_then_the_temporary_one_are_used(tmp_path: Path, tempor
     file, home, missing = long_named(tmp_path), tmp_path / "home", tmp_path / "missing"
     home.mkdir()
     (line,) = spill(file, (missing, home))
-    assert f"are kept in {home}/journal-" in line
+    assert f"kept in {home}/journal-" in line
     assert opened(url(file), (home,)) == [TAKEN.format(30)]
     assert_whole(file)
     file.unlink()
     (line,) = spill(file, (missing,))
-    assert f"are kept in {temporary}/journal-" in line
+    assert f"kept in {temporary}/journal-" in line
     assert opened(url(file)) == [TAKEN.format(30)]
     assert_whole(file)
 
@@ -228,7 +229,7 @@ def test_another_journal_does_not_take_them_in(tmp_path: Path, temporary: Path) 
 def test_answers_that_are_lost_are_said(tmp_path: Path, temporary: Path) -> None:
     temporary.rmdir()
     (line,) = spill(long_named(tmp_path), (tmp_path / "missing",))
-    assert line.startswith("30 answers that were paid for are lost: neither the journal nor any of")
+    assert line.startswith("30 answers, paid for, lost: neither the journal nor any of")
     assert f"{tmp_path / 'missing'}, {temporary} could be written" in line
 
 
@@ -279,7 +280,7 @@ def test_run_whose_journal_is_locked_pays_for_nothing_twice(tmp_path: Path) -> N
         assert "Traceback" not in err
         assert "never retrieved" not in err
         assert "database is locked; another program holds it" in err
-        assert "answers that were paid for and could not be written to the journal are kept" in err
+        assert "answers, paid for, could not be written to the journal; kept" in err
         assert server.in_flight == 0
         assert spilled(tmp_path)
         made = server.answered
@@ -287,7 +288,7 @@ def test_run_whose_journal_is_locked_pays_for_nothing_twice(tmp_path: Path) -> N
         server.behaviour = Behaviour(answers=ANSWERS)
         result = project.run("run", "--json", "toy")
         assert result.returncode == 0, result.stderr
-        assert "could not write were taken in" in result.stderr
+        assert "paid for and could not write" in result.stderr
         assert result_of(json.loads(result.stdout)) == expected
         assert asked(server) == requests, "each as often as in a run without a lock"
         assert spilled(tmp_path) == []

@@ -105,14 +105,14 @@ def test_whole_numbers_beside_nulls_stay_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("empty", [None, NAN, float("inf")])
 def test_nothing_and_no_number_are_empty_cells(empty: float | None, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"column 'target' is empty in 1 rows \(row 2\); fill"):
+    with pytest.raises(InputError, match=r"column 'target' is empty in 1 row \(row 2\); fill"):
         targets(tmp_path, pa.array([1.0, empty]))
 
 
 def test_row_with_another_cell_is_not_blank(tmp_path: Path) -> None:
     table = pa.table({"id": [1, 2], "input": ["a", None], "target": ["b", None]})
     spec = write(tmp_path, table)
-    with pytest.raises(InputError, match=r"'input' is empty in 1 rows \(row 2\)"):
+    with pytest.raises(InputError, match=r"'input' is empty in 1 row \(row 2\)"):
         read_table(spec, tmp_path)
 
 
@@ -170,7 +170,7 @@ def test_numbers_without_names_stay_numbers(metadata: str, tmp_path: Path) -> No
 def test_class_label_without_a_name_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="row 1, column 'target': the label 2 has no name among"):
         targets(tmp_path, pa.array([2, 0]), huggingface=features(FEATURE))
-    with pytest.raises(InputError, match=r"'target' is empty in 1 rows \(row 2\)"):
+    with pytest.raises(InputError, match=r"'target' is empty in 1 row \(row 2\)"):
         targets(tmp_path, pa.array([1, -1]), huggingface=features(FEATURE))
 
 

@@ -79,8 +79,8 @@ def test_retry_failed_starts_a_new_path_and_asks_no_answered_call_again(story: S
     assert result.returncode == 0, result.stderr
     told = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
     assert told[0] == (
-        f"{len(story.failed(first))} rows of search {first.name} have failed: they are asked "
-        "again, on a new path, as a search of its own; what was answered is replayed"
+        f"{len(story.failed(first))} rows of search {first.name} failed: asked again, on a new "
+        "path, as a search of its own; what was answered is replayed"
     )
     (second,) = story.searches - {first}
     assert story.failed(second) == []
@@ -88,6 +88,27 @@ def test_retry_failed_starts_a_new_path_and_asks_no_answered_call_again(story: S
     assert {entry["body"]["messages"][-1]["content"] for entry in asked} >= {*story.failed(first)}
     assert not answered & {entry["key"] for entry in asked}
     assert story.failed(first), "the old path stays as it ended"
+
+
+def test_rows_that_ended_a_run_are_asked_by_a_plain_one_and_the_flag_says_so(
+    tmp_path: Path,
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        project = toy_project(tmp_path / "project", server.base_url)
+        settings = (*SETTINGS[:-1], "unmeasured=0.01")
+        server.slow = hangs
+        ended = project.run("run", "toy", *settings)
+        assert ended.returncode == 1, ended
+        assert "rows have no grade, more than the 1.0%" in ended.stderr
+        server.slow = lambda body: False
+        line = project.refused("run", "toy", *settings, "--retry-failed")
+        assert line.endswith(
+            "has ended without an answer, and the search has not ended; leave the flag out: a "
+            "plain `autoprompt run toy` goes on with it, and asks the rows that got none"
+        )
+        begun = len(server.ledger)
+        project.run_json("toy", *settings)
+        assert any(hangs(entry["body"]) for entry in server.ledger[begun:])
 
 
 @pytest.mark.slow

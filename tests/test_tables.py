@@ -209,7 +209,7 @@ def test_blank_rows_are_counted(tmp_path: Path) -> None:
 
 def test_places_count_the_lines_of_the_file(tmp_path: Path) -> None:
     line = refusal(tmp_path, "a.csv", 'sep=;\n\ninput;target\n;\n"a\nb";x\nc;\n')
-    assert "column 'target' is empty in 1 rows (line 7)" in line
+    assert "column 'target' is empty in 1 row (line 7)" in line
 
 
 def test_a_packed_file_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

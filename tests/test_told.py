@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult
+from autoprompt_assets.engine.evaluation.result import unmeasured_line
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import Grade
 from autoprompt_assets.engine.grading.grade import CORRECT, WRONG
@@ -45,6 +47,14 @@ def test_a_line_says_what_was_measured_and_what_is_not_known(
     for one in rows:
         tally.add(one)
     assert tally.line() == "baseline: " + said.format(calls="0 calls made, 0 replayed")
+
+
+def test_one_call_is_no_calls() -> None:
+    tally = Tally("baseline", 1, counts := CallCounts())
+    counts.made = 1
+    assert "1 call made, 0 replayed" in tally.line()
+    summary = unmeasured_line(Counter(["error: down"]), "baseline: 1", 15, 0.02)
+    assert "allows; once error: down. What" in summary
 
 
 def test_a_terminal_gets_pictures_of_what_it_would_obey() -> None:
@@ -106,7 +116,7 @@ def test_check_notes_what_may_not_be_meant_and_run_repeats_it(tmp_path: Path) ->
         "note: roles.target.prompt holds '{row.name}', '{{user.question}}', sent as it stands: "
         "only {input} is filled"
     ) in notes
-    unused = "note: 19 rows are in no split and are not used; raise dataset.split to use them"
+    unused = "note: 19 rows in no split, not used; raise dataset.split to use them"
     assert unused in notes
     told = project.run("run", "toy", *settings, "--set", "roles.target.deadline=1")
     assert [line for line in told.stderr.splitlines() if line.startswith("note: ")] == notes

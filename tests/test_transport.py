@@ -175,6 +175,22 @@ def test_a_proxy_that_cannot_be_used_is_named_before_a_call(
     )
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "proxy.invalid"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_reached_is_named_without_its_password(
+    host: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://user:secret@{host}:9")
+    use(monkeypatch, f"{scheme}://models.example/v1")
+    with pytest.raises(failures.CallError) as caught:
+        ask(spec_of(deadline=0.2))
+    said = f"no connection to the proxy {host}:9, through which {scheme}://models.example/v1 is "
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
 def test_too_few_files_for_the_connections_are_named(tmp_path: Path) -> None:
     project = toy_project(tmp_path)
     command = 'ulimit -n 200 && exec "$0" run toy --set concurrency=500'

@@ -18,6 +18,7 @@ from autoprompt_assets.engine.optimizers import Apart, unscored
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.template import fields, foreign
+from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.resources.endpoints import Endpoint, key_problems, place_of
 from autoprompt_assets.resources.home import refuse_unusable_journal
@@ -57,8 +58,8 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     data = load_dataset(spec, folder, files)
     plan = Plan(name, spec, priced_models(name, bench, spec, data), data, files)
     least, bound = plan.bounds()
-    lines = [f"{name}: {len(data.examples)} rows in {spec.dataset.path}"]
-    lines += [f"  {split}: {rows} rows" for split, rows in data.sizes().items()]
+    lines = [f"{name}: {quantity(len(data.examples), 'row')} in {spec.dataset.path}"]
+    lines += [f"  {split}: {quantity(rows, 'row')}" for split, rows in data.sizes().items()]
     notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
     notes += (*_unlimited(plan.models), *_unscored(plan))
     lines += [f"  note: {note}" for note in notes]
@@ -79,7 +80,7 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     """What a user may not have meant, and what is no error."""
     unused = data.dropped.get("left out by the split", 0)
     if unused:
-        yield f"{unused} rows are in no split and are not used; raise dataset.split to use them"
+        yield f"{quantity(unused, 'row')} in no split, not used; raise dataset.split to use them"
     targets = {example.target for example in data.examples}
     if len(targets) == 1:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
@@ -134,8 +135,10 @@ def _unlimited(models: Models) -> Iterator[str]:
 def _said(spend: Spend, about: str = "") -> str:
     dollars = f"${spend.usd:.2f}" if spend.usd >= 1 or not about else f"${spend.usd:.4f}"
     if spend.unpriced:
-        dollars += f" and {spend.unpriced} calls whose price is not known (set roles.*.price)"
-    return f"{about}{spend.calls} calls, {spend.tokens} tokens, {dollars}"
+        dollars += (
+            f" and {quantity(spend.unpriced, 'call')} whose price is not known (set roles.*.price)"
+        )
+    return f"{about}{quantity(spend.calls, 'call')}, {spend.tokens} tokens, {dollars}"
 
 
 def describe(bench: Bench) -> Iterator[str]:
@@ -150,7 +153,9 @@ def describe(bench: Bench) -> Iterator[str]:
         except InputError as error:
             yield f"{name}: BROKEN: {error.lines[0]}"
             continue
-        yield (
+        line = (
             f"{name}: {target.model} at {target.name}, {spec.optimizer.strategy}, "
-            f"{spec.optimizer.iterations} iterations. {' '.join(spec.description.split())}"
+            f"{quantity(spec.optimizer.iterations, 'iteration')}. "
+            f"{' '.join(spec.description.split())}"
         )
+        yield line.rstrip()

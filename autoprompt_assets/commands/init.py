@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from autoprompt_assets.resources.whole_file import replacing
 
 MOST_CHOICES = 20
 LONGEST_CHOICE = 60
+LINE, COMMENT = 100, "    # "
 FIRST_PROMPT = "Answer the question. Say only the answer."
 
 TEMPLATE = """\
@@ -44,7 +46,7 @@ dataset:
 
 roles:
   target:
-    # {endpoints}.
+{endpoints}
     endpoint: openai
     model: {model}
     # The prompt to be improved. Sent as the system message, or, where it holds the placeholder
@@ -139,7 +141,9 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
         raise InputError(lines) from None
     targets = sorted({example.target.strip() for example in built.examples})
     text = TEMPLATE.format(
-        endpoints=HINTS,
+        endpoints=textwrap.fill(
+            f"{HINTS}.", LINE, initial_indent=COMMENT, subsequent_indent=COMMENT
+        ),
         model=DEFAULT_MODELS["openai"],
         writer=DEFAULT_WRITERS["openai"],
         path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),

@@ -15,8 +15,8 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.errors import shown as quoted
 from autoprompt_assets.engine.journal import (
     Account,
+    AtWork,
     Ledger,
-    SearchAtWork,
     Selection,
     delete,
     forget_forms,
@@ -27,6 +27,7 @@ from autoprompt_assets.engine.journal import (
     read_selection,
     searches_of,
 )
+from autoprompt_assets.engine.text import quantity
 
 _UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -35,7 +36,7 @@ def show_ledger(ledger: Ledger, out: Console) -> None:
     """Size, ages and hit rate in lines, then a table of the experiments."""
     whole = ledger.as_json()
     out.print(Text(f"journal: {ledger.place}"), soft_wrap=True)
-    answers = f"{ledger.answers} answers in {_megabytes(ledger.size)}"
+    answers = f"{quantity(ledger.answers, 'answer')} in {_megabytes(ledger.size)}"
     if ledger.answers:
         answers += f", made from {_day(whole['oldest'])} to {_day(whole['newest'])}"
     out.print(Text(answers), soft_wrap=True)
@@ -44,7 +45,7 @@ def show_ledger(ledger: Ledger, out: Console) -> None:
         f"hit rate {_percent(whole['hit_rate'])}; paid: {_price(whole['usd'], whole['unpriced'])}"
     )
     out.print(Text(calls), soft_wrap=True)
-    out.print(Text(f"sealed tests: {ledger.readings} verdicts counted"), soft_wrap=True)
+    out.print(Text(f"sealed tests: {quantity(ledger.readings, 'verdict')} counted"), soft_wrap=True)
     if ledger.accounts:
         out.print(_table(ledger.accounts))
 
@@ -67,12 +68,12 @@ def prune(
     price = _price(sum(one.usd for one in chosen), sum(one.unpriced for one in chosen))
     which = ", ".join(f"{_name(one.experiment)} {one.answers}" for one in chosen)
     if not yes:
-        say(f"would delete {count} answers, which cost {price}: {which}")
+        say(f"would delete {quantity(count, 'answer')}, which cost {price}: {which}")
         say("give --yes to delete them; whatever asks for them again pays again")
         return
     with pruning(url) as at_work:
         _refuse_at_work(url, {account.experiment for account in chosen}, at_work)
-        say(f"deletes {count} answers, which cost {price}: {which}")
+        say(f"deletes {quantity(count, 'answer')}, which cost {price}: {which}")
         before = read_ledger(url).size
         after = delete(url, selection)
     say(f"deleted; the journal takes {_megabytes(after)} now, {_megabytes(before)} before")
@@ -101,7 +102,10 @@ def forms(url: str, forget: str | None, say: Callable[[str], None]) -> None:
         there = f"of {', '.join(known)} it is" if known else "nor is it of any"
         raise InputError(f"--forget = {quoted(forget)}: nothing is known of it; {there}")
     count = forget_forms(url, forget)
-    say(f"forgotten: the next requests to {forget} find out anew ({count} kinds of request)")
+    say(
+        f"forgotten: the next requests to {forget} find out anew ({quantity(count, 'kind')} "
+        "of request)"
+    )
 
 
 def _selection(url: str, older_than: str | None, experiment: str | None) -> Selection:
@@ -131,7 +135,7 @@ def _seconds(age: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]]
 
 
-def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[SearchAtWork]) -> None:
+def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[AtWork]) -> None:
     searches = searches_of(url)
     others = {
         search
@@ -140,12 +144,24 @@ def _refuse_at_work(url: str, concerned: set[str], at_work: Sequence[SearchAtWor
         for search in found
     }
     # A search that the journal does not know yet may be of any experiment.
-    busy = [f"{one.search}{one.who}" for one in at_work if one.search not in others]
-    if busy:
+    busy = [one for one in at_work if one.search and one.search not in others]
+    known = {_process(one) for one in busy}
+    names = [f"search {one.search}{one.who}" for one in busy] + [
+        f"a run of {_name(experiment)}{one.who}"
+        for experiment in sorted(concerned)
+        for one in at_work
+        if one.runs(experiment) and not (one.who and _process(one) in known)
+    ]
+    if names:
+        verb = "are" if len(names) > 1 else "is"
         raise InputError(
-            f"journal prune: search {', '.join(busy)} is at work on these answers; let it end, or "
+            f"journal prune: {', '.join(names)} {verb} at work on these answers; let that end, or "
             "stop it, then prune again"
         )
+
+
+def _process(one: AtWork) -> str:
+    return one.who.partition(", since ")[0]
 
 
 def _table(accounts: Sequence[Account]) -> Table:
@@ -171,7 +187,9 @@ def _name(experiment: str) -> str:
 
 
 def _price(usd: float, unpriced: int) -> str:
-    return f"${usd:.4f}" + (f" and {unpriced} calls without a known price" if unpriced else "")
+    return f"${usd:.4f}" + (
+        f" and {quantity(unpriced, 'call')} without a known price" if unpriced else ""
+    )
 
 
 def _percent(share: float | None) -> str:

@@ -65,10 +65,13 @@ def retry_failed(name: str, overrides: Mapping[str, str]) -> Retry:
         )
     failed = failed_rows(last.records)
     if not failed:
-        raise InputError(
-            f"--retry-failed: no row of search {last.search_id} has ended without an answer; leave "
-            "the flag out, a run that was cut short goes on by itself"
-        )
+        said = f"--retry-failed: no row of search {last.search_id} has ended without an answer"
+        if last.records.read_outcome() is None:
+            raise InputError(
+                f"{said}, and the search has not ended; leave the flag out: a plain `autoprompt "
+                f"run {name}` goes on with it, and asks the rows that got none"
+            )
+        raise InputError(f"{said}; leave the flag out")
     return Retry({"retry": str(number)}, last.search_id, failed)
 
 

@@ -18,6 +18,7 @@ from autoprompt_assets.commands.begun import Begun
 from autoprompt_assets.commands.instance import open_instance, working_storage
 from autoprompt_assets.configuration import Bench
 from autoprompt_assets.engine.errors import RunFailed
+from autoprompt_assets.engine.journal import run_present
 from autoprompt_assets.engine.report import optimism, wear
 from autoprompt_assets.engine.search import (
     AnswerCost,
@@ -137,8 +138,17 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     Raises:
         RunFailed: an asset failed, or what it works on was changed meanwhile; what is downstream of
             it was not started.
+        JournalError: the journal cannot be locked.
     """
-    resources, begun = bench.definitions(progress), Begun.now(name, bench)
+    begun = Begun.now(name, bench)
+    # Between two of its assets no search is at work, and its answers must stay.
+    with run_present(bench.store.journal, name, progress.notice):
+        _materialize(name, bench, progress, begun)
+    return _outcome(name, bench, progress)
+
+
+def _materialize(name: str, bench: Bench, progress: LogProgress, begun: Begun) -> None:
+    resources = bench.definitions(progress)
     with open_instance() as instance:
         for stage in STAGES:
             begun.refuse_changed(progress)
@@ -161,6 +171,9 @@ def run_experiment(name: str, bench: Bench, progress: LogProgress) -> Outcome:
                 begun.refuse_changed(progress)
                 raise RunFailed(_failure(result))
     begun.refuse_changed(progress)
+
+
+def _outcome(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     session = open_session(name, bench.experiments, bench.llm, bench.store)
     steps = session.records.read_iterations()[: session.spec.optimizer.iterations]
     history = read_history(session, steps)

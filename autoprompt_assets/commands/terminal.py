@@ -18,6 +18,7 @@ from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.report import phrases
 from autoprompt_assets.engine.search import AnswerCost
 from autoprompt_assets.engine.spend import CallCounts
+from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.progress import LogProgress, Tally
 
 REFRESH_S = 0.2
@@ -106,7 +107,8 @@ def _verdict(outcome: Outcome) -> Text:
         ),
         f"  (difference {comparison.difference:+.3f}, "
         f"{phrases.confidence(comparison.level)} interval {low:+.3f} to {high:+.3f}, "
-        f"{phrases.p_value(comparison.p_value, comparison.level)}, {comparison.wins} rows won and "
+        f"{phrases.p_value(comparison.p_value, comparison.level)}, "
+        f"{quantity(comparison.wins, 'row')} won and "
         f"{comparison.losses} lost of {comparison.rows})\n{phrases.wear(outcome.test.reading)}",
     )
     if outcome.gap is not None:
@@ -155,7 +157,9 @@ def _cost(outcome: Outcome) -> str:
     calls, spend = outcome.calls, outcome.spend
     price = f"${spend.usd:.4f}"
     if spend.unpriced:
-        price += f" and {spend.unpriced} calls whose price is not known (set roles.*.price)"
+        price += (
+            f" and {quantity(spend.unpriced, 'call')} whose price is not known (set roles.*.price)"
+        )
         if spend.unpriced == spend.calls:
             price = "not known (set roles.*.price)"
     else:

@@ -8,6 +8,7 @@ from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.journal import read_wear
 from autoprompt_assets.engine.report import wear
 from autoprompt_assets.engine.statistics import least_wins, level_of
+from autoprompt_assets.engine.text import quantity
 
 
 def wear_lines(journal: str, data: Dataset) -> Iterator[str]:
@@ -29,8 +30,11 @@ def wear_lines(journal: str, data: Dataset) -> Iterator[str]:
     yield f"  another pair of prompts, or another grader, is {wear(number)}"
     wins = least_wins(0, level_of(number))
     if wins > len(test):
-        yield f"  no gain can be shown: that takes {wins} rows won and none lost; bring fresh rows"
+        yield (
+            f"  no gain can be shown: that takes {quantity(wins, 'row')} won and none "
+            "lost; bring fresh rows"
+        )
     else:
-        yield f"  the least gain that can be shown is {wins} rows won and none lost"
+        yield f"  the least gain that can be shown is {quantity(wins, 'row')} won and none lost"
     spare = f", and {found.spare} of {len(data.spare)} in no split" if data.spare else ""
     yield f"  fresh rows, which no verdict has read: {found.fresh} of {rows}{spare}"

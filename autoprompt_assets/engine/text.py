@@ -149,6 +149,11 @@ def _is_listed(text: str, at: int, end: int) -> bool:
     return len(parts) > 2 and not grouped and text[at:end] in parts
 
 
+def quantity(number: int, noun: str) -> str:
+    """`1 call`, `2 calls`; for nouns whose plural takes an s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def size_of(text: str) -> int:
     """UTF-8 bytes, lone surrogates included."""
     return len(text.encode("utf-8", "surrogatepass"))

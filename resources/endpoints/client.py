@@ -24,6 +24,8 @@ from autoprompt_assets.resources.endpoints.transport import (
     BodyTooLong,
     allow_connections,
     find_proxy,
+    no_connection,
+    proxy_place,
     read_body,
 )
 
@@ -190,6 +192,7 @@ class EndpointConnection:
     limiter: Limiter
     reader: Reader
     first_replies: FirstReplies
+    proxy: str | None = None
     silent_calls: int = 0
     failed_calls: int = 0
 
@@ -248,8 +251,8 @@ class EndpointConnection:
             ) from None
         except aiohttp.ClientHttpProxyError as error:
             raise failures.ConnectionFailed(
-                f"{self.endpoint.name}: the proxy makes no connection to {self.endpoint.identity} "
-                f"(HTTP {error.status})"
+                f"{self.endpoint.name}: the proxy {proxy_place(self.proxy or '')} makes no "
+                f"connection to {self.endpoint.identity} (HTTP {error.status})"
             ) from None
         except aiohttp.ClientResponseError:
             raise failures.MalformedResponse(
@@ -257,10 +260,8 @@ class EndpointConnection:
                 "base URL, or what stands between"
             ) from None
         except (aiohttp.ClientError, OSError) as error:
-            root = type(getattr(error, "os_error", None) or error).__name__
-            raise failures.ConnectionFailed(
-                f"{self.endpoint.name}: no connection to {self.endpoint.identity} ({root})"
-            ) from None
+            said = no_connection(self.endpoint.identity, self.proxy, error)
+            raise failures.ConnectionFailed(f"{self.endpoint.name}: {said}") from None
         if response.status != 429:
             self.silent_calls = 0
         return Reply(response.status, response.headers, content, time.perf_counter() - started)
@@ -293,13 +294,14 @@ def _connection(endpoint: Endpoint, concurrency: int) -> EndpointConnection:
         headers["Authorization"] = f"Bearer {key}"
     limiter = _LIMITERS.setdefault(url, Limiter(concurrency))
     limiter.most = concurrency
+    proxy = find_proxy(url)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # each attempt has its own
         headers=headers,
-        proxy=find_proxy(url),
+        proxy=proxy,
     )
     url = f"{url}/chat/completions"
     reader, first_replies = Reader(endpoint, key), FirstReplies(url)
-    return EndpointConnection(endpoint, url, session, limiter, reader, first_replies)
+    return EndpointConnection(endpoint, url, session, limiter, reader, first_replies, proxy)

@@ -40,7 +40,11 @@ class EndpointKind(ABC):
         """
 
     def price(self, endpoint: Endpoint) -> Price | None:
-        """The price of the endpoint's model; `None` where nobody has said it."""
+        """The price of the endpoint's model; `None` where nobody has said it.
+
+        A role's `hosted_model_uri` can lead to another host: there the kind's own price list says
+        nothing, and `None` or that host's own price alone is right (see `OpenAI`).
+        """
         return None
 
     def base_url(self, endpoint: Endpoint) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from autoprompt_assets.engine.price import Price, Tiers
 
 FREE = Price.flat(0.0, 0.0)
+"""It costs nothing, and that is known; a price of `None` is one that nobody has said."""
 
 
 @cache

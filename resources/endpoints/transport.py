@@ -64,6 +64,25 @@ def find_proxy(base_url: str) -> str | None:
     return proxy
 
 
+def proxy_place(proxy: str) -> str:
+    """Its host and port; never its credentials."""
+    parts = urlsplit(proxy)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def no_connection(server: str, proxy: str | None, error: Exception) -> str:
+    """That `server` was not reached, and why; whose fault it is where a proxy stands between."""
+    cause = type(getattr(error, "os_error", None) or error).__name__
+    if proxy is None:
+        return f"no connection to {server} ({cause})"
+    place = proxy_place(proxy)
+    # Through a proxy, only the proxy's own name is looked up.
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientConnectorDNSError):
+        return f"no connection to the proxy {place}, through which {server} is asked ({cause})"
+    return f"no connection to {server} through the proxy {place} ({cause})"
+
+
 def _is_http(proxy: str) -> bool:
     try:
         parts = urlsplit(proxy)

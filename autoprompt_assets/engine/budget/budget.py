@@ -8,6 +8,7 @@ from autoprompt_assets.engine.budget.settings import BudgetSpec
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import Models
 from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.text import quantity
 
 
 class BudgetSpent(Exception):
@@ -52,7 +53,8 @@ class Budget:
         if not tokens and not dollars:
             return ""
         return (
-            f"budget: {spend.calls} calls took {spend.tokens} tokens, and their requests can hold "
+            f"budget: {quantity(spend.calls, 'call')} took {spend.tokens} tokens, and their "
+            "requests can hold "
             f"{bound.tokens} at most, each byte a token and max_tokens an answer: the server "
             "ignores that limit, or counts what it was not sent, so no budget of tokens or dollars "
             "holds there; mend that, or take those out of budget. What was answered is kept"

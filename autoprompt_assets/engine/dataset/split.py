@@ -11,6 +11,7 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.example import SPLITS, Example, Row, Split
 from autoprompt_assets.engine.identity import content_hash, uniform
 from autoprompt_assets.engine.likeness import appearance, near
+from autoprompt_assets.engine.text import quantity
 
 MOST_CLASSES = 50
 FAR_OFF = 0.25
@@ -150,7 +151,8 @@ def _near_notes(examples: Sequence[Example]) -> list[str]:
     if not groups:
         return []
     return [
-        f"{sum(map(len, groups))} rows are near duplicates ({len(groups)} groups that differ only "
+        f"{sum(map(len, groups))} rows are near duplicates "
+        f"({quantity(len(groups), 'group')} that differ only "
         "in case, white space, quotes, dashes, entities or punctuation at the end), such as "
         f"{groups[0][0].strip()[:60]!r}: each group is kept in one split"
     ]
@@ -164,7 +166,9 @@ def _split_notes(examples: Sequence[Example], spec: DatasetSpec) -> list[str]:
     for split in SPLITS:
         wanted = asked[split] * whole
         if wanted and abs(sizes[split] - wanted) > max(FAR_OFF * wanted, 2):
-            notes.append(f"{split} has {sizes[split]} rows where {wanted:.0f} were asked for")
+            notes.append(
+                f"{split} has {quantity(sizes[split], 'row')} where {wanted:.0f} were asked for"
+            )
     classes = Counter(example.target for example in examples)
     if len(classes) <= min(MOST_CLASSES, len(examples) / 3):
         for split in SPLITS:

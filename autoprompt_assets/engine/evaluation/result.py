@@ -12,6 +12,7 @@ from autoprompt_assets.engine.llm import Completion, Models, RequestRefused
 from autoprompt_assets.engine.price import Price
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import DECIMALS, score_interval
+from autoprompt_assets.engine.text import quantity
 
 MOST_REASONS = 100
 
@@ -125,10 +126,11 @@ def unmeasured_reason(row: RowResult) -> str:
 def unmeasured_line(reasons: Counter[str], count: str, rows: int, allowed: float) -> str:
     """One line that says that `count` of `rows` have no grade, too many, and why."""
     (reason, times), others = reasons.most_common(1)[0], len(reasons) - 1
-    more = f" and {others} other reasons" if others else ""
+    often = "once" if times == 1 else f"{times} times"
+    more = f" and {quantity(others, 'other reason')}" if others else ""
     return (
         f"{count} of {rows} rows have no grade, more than the {allowed:.1%} that `unmeasured` "
-        f"allows; {times} times {reason}{more}. What was answered is kept: mend the cause and run "
+        f"allows; {often} {reason}{more}. What was answered is kept: mend the cause and run "
         "again"
     )
 

@@ -11,6 +11,9 @@ calls      answered from the journal where possible, made where not
 shapes     the shapes of requests that one search makes
 address    what a journal's address says
 locks      who is at work on a journal
+lock_holders  what its locks are called, and who holds one
+lock_files    those of a SQLite one
+lock_server   those of a PostgreSQL one
 spill      answers that could not be written, kept in files until it opens again
 usage      what the journal holds and what it cost; taking old answers out
 """

@@ -1,8 +1,9 @@
 from .calls import Calls as Calls
 from .forms import settled_form as settled_form
 from .journal import Journal as Journal
-from .locks import SearchAtWork as SearchAtWork
+from .lock_holders import AtWork as AtWork
 from .locks import pruning as pruning
+from .locks import run_present as run_present
 from .locks import search_turn as search_turn
 from .readings import read_wear as read_wear
 from .usage import Account as Account

@@ -96,6 +96,17 @@ def open_existing(url: str) -> sa.Engine | None:
     return engine
 
 
+def open_for_reading(url: str) -> sa.Engine:
+    """As `open_database`; where there is a journal, nothing is written and no writer waited for.
+
+    Raises:
+        JournalError: as that does.
+    """
+    file = database_file(parse_location(url))
+    empty = file is not None and file.is_file() and file.stat().st_size == 0
+    return (None if empty else open_existing(url)) or open_database(url)
+
+
 @contextmanager
 def exclusive(engine: sa.Engine, lock: int) -> Iterator[sa.Connection]:
     """A transaction that no other process's under the same `lock` overlaps."""
@@ -185,7 +196,12 @@ def _is_foreign(connection: sqlite3.Connection) -> bool:
 
 
 def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
-    """Set the journal mode, which does not wait for a writer whatever the busy timeout says."""
+    """Set the journal mode, which does not wait for a writer whatever the busy timeout says.
+
+    To ask for it needs no lock, and it stays in the file.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
     deadline = time.monotonic() + patience
     while True:
         try:

@@ -26,9 +26,12 @@ from autoprompt_assets.engine.journal.address import database_file, shown
 from autoprompt_assets.engine.journal.rows import Rows, checksum
 from autoprompt_assets.engine.journal.schema import exclusive, failure
 from autoprompt_assets.engine.llm import Completion, Request, Role, request_key
+from autoprompt_assets.engine.text import quantity
 
 FORMAT = "autoprompt unwritten answers 1"
 
+_named: set[str] = set()
+"""What this process has said of files that it leaves where they are: each opening finds them."""
 _HEADER_LIMIT = 10_000
 _LOCK = 7_236_001_119  # any number of the spill files' own
 _LARGEST = 2**63 - 1
@@ -135,15 +138,17 @@ class Spill:
     def notices(self) -> Iterator[str]:
         """What a user should know, in one line each."""
         if self.count:
-            more = f" and {len(self.files) - 1} files more" if len(self.files) > 1 else ""
+            more = (
+                f" and {quantity(len(self.files) - 1, 'file')} more" if len(self.files) > 1 else ""
+            )
             yield (
-                f"{self.count} answers that were paid for and could not be written to the journal "
-                f"are kept in {self.files[0]}{more}: the next run takes them in"
+                f"{quantity(self.count, 'answer')}, paid for, could not be written to the journal; "
+                f"kept in {self.files[0]}{more}: the next run takes them in"
             )
         if self.lost:
             tried = ", ".join(str(place.folder) for place in self._places)
             yield (
-                f"{self.lost} answers that were paid for are lost: neither the journal nor any "
+                f"{quantity(self.lost, 'answer')}, paid for, lost: neither the journal nor any "
                 f"of {tried} could be written"
             )
 
@@ -175,7 +180,10 @@ def take_in(engine: sa.Engine, spare: Sequence[Path], notice: Callable[[str], No
         except FileNotFoundError:
             continue  # another process has just taken it in
         except OSError as error:
-            notice(f"{path}: holds unwritten answers that cannot be taken in ({error.strerror})")
+            _say_once(
+                notice,
+                f"{path}: holds unwritten answers that cannot be taken in ({error.strerror})",
+            )
             continue
         try:
             taken += _insert(engine, owner, answers, written_at)
@@ -185,12 +193,22 @@ def take_in(engine: sa.Engine, spare: Sequence[Path], notice: Callable[[str], No
         if whole:
             path.unlink(missing_ok=True)
         else:
-            notice(
+            _say_once(
+                notice,
                 f"{path}: is damaged, or no file of unwritten answers; {len(answers)} of them were "
-                "taken in: delete it"
+                "taken in: delete it",
             )
     if taken:
-        notice(f"{taken} answers that an earlier run paid for and could not write were taken in")
+        notice(
+            f"taken in: {quantity(taken, 'answer')} that an earlier run paid for and could "
+            "not write"
+        )
+
+
+def _say_once(notice: Callable[[str], None], line: str) -> None:
+    if line not in _named:
+        _named.add(line)
+        notice(line)
 
 
 def _insert(

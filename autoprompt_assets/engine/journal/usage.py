@@ -13,7 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from autoprompt_assets.engine.journal.address import shown
-from autoprompt_assets.engine.journal.schema import failure, open_database, open_existing
+from autoprompt_assets.engine.journal.schema import (
+    failure,
+    open_database,
+    open_existing,
+    open_for_reading,
+)
 from autoprompt_assets.engine.journal.tables import (
     completions,
     metadata,
@@ -110,7 +115,7 @@ def read_ledger(url: str) -> Ledger:
     Raises:
         JournalError: it cannot be read.
     """
-    with _opened(url) as engine, engine.connect() as connection:
+    with _readable(url) as engine, engine.connect() as connection:
         created = completions.c.created_at
         of_all = sa.select(sa.func.count(), sa.func.min(created), sa.func.max(created))
         answers, oldest, newest = connection.execute(of_all.select_from(completions)).one()
@@ -136,7 +141,7 @@ def read_selection(url: str, selection: Selection) -> list[Account]:
         .group_by(completions.c.experiment)
         .order_by(completions.c.experiment)
     )
-    with _opened(url) as engine, engine.connect() as connection:
+    with _readable(url) as engine, engine.connect() as connection:
         return [
             Account(name, answers, usd=usd, unpriced=unpriced)
             for name, answers, usd, unpriced in connection.execute(query)
@@ -170,7 +175,7 @@ def searches_of(url: str) -> dict[str, set[str]]:
     """
     found: dict[str, set[str]] = {}
     query = sa.select(usage.c.experiment, usage.c.search).distinct()
-    with _opened(url) as engine, engine.connect() as connection:
+    with _readable(url) as engine, engine.connect() as connection:
         for experiment, search in connection.execute(query):
             found.setdefault(experiment, set()).add(search)
     return found
@@ -202,7 +207,7 @@ def read_forms(url: str) -> list[tuple[str, str, RequestForm]]:
     """
     columns = request_forms.c
     query = sa.select(columns.endpoint, columns.model, columns.form).order_by(*columns)
-    with _opened(url) as engine, engine.connect() as connection:
+    with _readable(url) as engine, engine.connect() as connection:
         return [
             (endpoint, model, RequestForm.from_json(json.loads(form)))
             for endpoint, model, form in connection.execute(query)
@@ -224,6 +229,13 @@ def forget_forms(url: str, model: str) -> int:
 @contextmanager
 def _opened(url: str) -> Iterator[sa.Engine]:
     engine = open_database(url)
+    with _closing(engine):
+        yield engine
+
+
+@contextmanager
+def _readable(url: str) -> Iterator[sa.Engine]:
+    engine = open_for_reading(url)
     with _closing(engine):
         yield engine
 

@@ -40,7 +40,7 @@ class RoleSpec(Frozen):
     """One model and how it is asked."""
 
     endpoint: str = "openai"
-    """`openai`, `vllm`, `local`, or a name from `endpoints`."""
+    """The word of a kind of endpoint, or a name from `endpoints`."""
     model: str | None = Field(None, min_length=1)
     """The endpoint's default model when left out."""
     hosted_model_uri: WebAddress | None = None

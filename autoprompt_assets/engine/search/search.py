@@ -33,6 +33,7 @@ from autoprompt_assets.engine.statistics import (
     pair_key,
     same,
 )
+from autoprompt_assets.engine.text import quantity
 
 UNREAD = 0.5
 """Warn above this share of answers that cannot be read: a poor first prompt has some."""
@@ -167,7 +168,7 @@ class Search:
     def _stop_before(self, iteration: int, history: History) -> str:
         limit = self.spec.optimizer.iterations
         if iteration > limit:
-            return f"the experiment asks for {limit} iterations"
+            return f"the experiment asks for {quantity(limit, 'iteration')}"
         if history.iterations and history.iterations[-1].status == "stopped":
             return history.iterations[-1].reason
         if self.spec.headroom.stop and history.headroom.hopeless:

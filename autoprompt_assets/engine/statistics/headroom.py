@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from autoprompt_assets.engine.statistics.paired import LEVEL, at_least, exact_interval
+from autoprompt_assets.engine.text import quantity
 
 LEAST_WINS = 6
 """Wins without a loss from which on the exact McNemar test has p < .05: 2 x .5^6 = .031. A later
@@ -90,7 +91,7 @@ class Headroom:
             else f"the smallest gain that can be shown at .05 is {_points(self.smallest)}, and a "
             f"prompt that is right on every row is shown with a chance of {self.chance:.0%}"
         )
-        found.append(f"test: {self.test_rows} rows; {shows}")
+        found.append(f"test: {quantity(self.test_rows, 'row')}; {shows}")
         return [*found, f"hopeless: {self.reason}"] if self.hopeless else found
 
 
@@ -160,7 +161,8 @@ def _hopeless(validation: tuple[float, int], test_rows: int, losses: int, chance
         return "no validation row has a grade: mend what kept them from one"
     if test_rows < LEAST_WINS:
         return (
-            f"test has {test_rows} rows and no gain can be shown with fewer than {LEAST_WINS}: "
+            f"test has {quantity(test_rows, 'row')} and no gain can be shown with fewer "
+            f"than {LEAST_WINS}: "
             "raise dataset.split.test"
         )
     if losses + least_wins(losses) > test_rows:

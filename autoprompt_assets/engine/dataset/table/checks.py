@@ -10,6 +10,7 @@ from autoprompt_assets.engine.dataset.settings import DatasetSpec
 from autoprompt_assets.engine.dataset.table.foreign_tables import is_message
 from autoprompt_assets.engine.dataset.table.records import Record, listed
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.text import quantity
 
 PICTURE = 64
 """Characters of base64 from which a data URL in a text is a picture, and no mention of one."""
@@ -44,7 +45,7 @@ def refuse_unusable(spec: DatasetSpec, records: Sequence[Record]) -> None:
 
         if places := found(lambda text: not text.strip()):
             problems.append(
-                f"{spec.path}: column {column!r} is empty in {len(places)} rows "
+                f"{spec.path}: column {column!r} is empty in {quantity(len(places), 'row')} "
                 f"({listed(places)}); fill them in or delete them"
             )
         if places := found(_is_broken):
@@ -63,13 +64,15 @@ def _unsupported(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
     images = [one.place for one in records if _holds_image(one.input)]
     if images:
         problems.append(
-            f"{spec.path}: column {spec.input!r} holds images as text in {len(images)} rows "
+            f"{spec.path}: column {spec.input!r} holds images as text in "
+            f"{quantity(len(images), 'row')} "
             f"({listed(images)}); images are not supported yet, leave these rows out"
         )
     messages = [one.place for one in records if _holds_messages(one.input)]
     if messages:
         problems.append(
-            f"{spec.path}: column {spec.input!r} holds chat messages in {len(messages)} rows "
+            f"{spec.path}: column {spec.input!r} holds chat messages in "
+            f"{quantity(len(messages), 'row')} "
             f"({listed(messages)}); message lists are not supported yet, write the user's text"
         )
     return problems
@@ -82,7 +85,8 @@ def _assertions(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
     if not places or not (expected or len(places) == len(records) > 1):
         return []
     return [
-        f"{spec.path}: column {spec.target!r} holds promptfoo assertions in {len(places)} rows "
+        f"{spec.path}: column {spec.target!r} holds promptfoo assertions in "
+        f"{quantity(len(places), 'row')} "
         f"({listed(places)}); write bare answers, without 'equals:' or 'contains:' before them"
     ]
 

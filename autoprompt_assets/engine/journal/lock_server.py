@@ -1,0 +1,108 @@
+"""Locks on a PostgreSQL journal: advisory ones, of a session."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Self
+
+import sqlalchemy as sa
+
+from autoprompt_assets.engine.journal.address import shown
+from autoprompt_assets.engine.journal.lock_holders import (
+    PRUNING,
+    RUN,
+    AtWork,
+    holder_note,
+    in_words,
+    lockable,
+)
+from autoprompt_assets.engine.journal.schema import postgresql_engine
+
+# The upper bits of our advisory locks; a search's id has 48 bits, and so has an experiment's hash.
+_NAMESPACE, _RUNS = 0x4150 << 48, 0x4151 << 48
+
+
+class ServerLocks:
+    """Advisory locks that one connection to a PostgreSQL server holds."""
+
+    def __init__(self, location: sa.URL) -> None:
+        self._address = shown(location)
+        with lockable(self._address):
+            self._engine = postgresql_engine(location)
+
+    def __enter__(self) -> Self:
+        me = holder_note()
+        settings = {"application_name": f"autoprompt {me['process']} on {me['host']}"[:63]}
+        # A lock is held idly for hours; servers before version 14 do not know the limit.
+        limited = sa.text("SELECT 1 FROM pg_settings WHERE name = 'idle_session_timeout'")
+        with lockable(self._address):
+            self._connection = self._engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            )
+            if self._connection.execute(limited).scalar():
+                settings["idle_session_timeout"] = "0"
+            for name, value in settings.items():
+                self._connection.execute(sa.select(sa.func.set_config(name, value, False)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(sa.exc.SQLAlchemyError):
+            self._connection.invalidate()  # its end lets go of what it holds
+        self._engine.dispose()
+
+    def take(self, name: str) -> bool:
+        """See `Locks`."""
+        shared = sa.func.pg_try_advisory_lock_shared
+        take = shared if name.startswith(RUN) else sa.func.pg_try_advisory_lock
+        taken = sa.select(take(_number(name)))
+        with lockable(self._address):
+            return bool(self._connection.execute(taken).scalar())
+
+    def release(self, name: str) -> None:
+        """See `Locks`."""
+        with suppress(sa.exc.SQLAlchemyError):  # a connection that broke holds nothing any more
+            shared = sa.func.pg_advisory_unlock_shared
+            unlock = shared if name.startswith(RUN) else sa.func.pg_advisory_unlock
+            self._connection.execute(sa.select(unlock(_number(name))))
+
+    def held(self) -> list[AtWork]:
+        """See `Locks`."""
+        with lockable(self._address):
+            spaces = {"searches": _NAMESPACE >> 48, "runs": _RUNS >> 48}
+            rows = self._connection.execute(_HELD, spaces).all()
+        return [AtWork(_name_numbered(row[0]), _server_words(row[1], row[2])) for row in rows]
+
+
+_HELD = sa.text(
+    """
+    SELECT (classid::bigint << 32) | objid::bigint, application_name, backend_start
+    FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid <> pg_backend_pid()
+        AND classid::bigint >> 16 IN (:searches, :runs)
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ORDER BY 1
+    """
+)
+
+
+def _number(name: str) -> int:
+    if name.startswith(RUN):
+        return _RUNS | int(name.removeprefix(RUN), 16)
+    return _NAMESPACE if name == PRUNING else _NAMESPACE | int(name, 16)
+
+
+def _name_numbered(number: int) -> str:
+    """The other way round."""
+    if number == _number(PRUNING):
+        return PRUNING
+    name = f"{number & (1 << 48) - 1:012x}"
+    return f"{RUN}{name}" if number >> 48 == _RUNS >> 48 else name
+
+
+def _server_words(name: str | None, since: datetime | None) -> str:
+    """From what the server tells of a connection, which is not everybody's to see."""
+    if not name or not name.startswith("autoprompt ") or since is None:
+        return ""
+    process, _, host = name.removeprefix("autoprompt ").partition(" on ")
+    return in_words(int(process), host, since.astimezone(UTC).isoformat())
