@@ -21,6 +21,7 @@ def deciding(spec: ExperimentSpec) -> dict[str, Any]:
     for role in data["roles"].values():
         if role is not None:
             del role["timeout"], role["deadline"], role["max_reply_bytes"]
+    data["dataset"] = spec.dataset.identity()
     data["grader"], data["optimizer"] = spec.grader.identity(), spec.optimizer.identity()
     return data
 

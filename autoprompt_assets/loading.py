@@ -28,6 +28,6 @@ def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> 
     built = build_dataset(table.rows, spec.dataset, known, table.notes)
     target = spec.roles.target
     found = check_targets(
-        spec.grader, built.examples, target.prompt, target.choices, spec.dataset.path
+        spec.grader, built.examples, target.prompt, target.choices, spec.dataset.file
     )
     return replace(built, notes=(*built.notes, *found))

@@ -31,9 +31,14 @@ def read_env(path: Path, *, as_it_stands: bool = False) -> dict[str, str | None]
     """What the file sets; nothing where there is no file. `as_it_stands`: with its `${…}`.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or is a pipe, which may have no writer to wait for.
     """
     try:
+        if path.exists() and stat.S_ISFIFO(path.stat().st_mode):
+            raise InputError(
+                f"{path.absolute()}: is a pipe, not a file, and is not read; export its variables, "
+                "and move it or start in another folder"
+            )
         found = dotenv_values(path, interpolate=not as_it_stands, encoding="utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{path.absolute()}: is not UTF-8; save it as UTF-8") from None

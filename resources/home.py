@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -85,8 +86,10 @@ def prepare_home() -> str:
     Returns a note for the user, or an empty text.
 
     Raises:
-        InputError: the home has no absolute path or cannot be written, or `.env` cannot be read.
+        InputError: the home has no absolute path or cannot be written, `.env` cannot be read, or
+            the umask takes new files away from their owner.
     """
+    _refuse_umask()
     _refuse_relative()
     home = home_folder()
     try:
@@ -111,6 +114,16 @@ def prepare_home() -> str:
 def _in_checkout() -> bool:
     """True in this project's own folder: the `.env` of any other is not ours to write."""
     return (PROJECT / "workspace.yaml").is_file() and Path.cwd().samefile(PROJECT)
+
+
+def _refuse_umask() -> None:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    if mask & stat.S_IRWXU:
+        raise InputError(
+            f"umask {mask:04o}: takes new files and folders away from their owner; set it to 022, "
+            "or to 077 for files that are yours alone"
+        )
 
 
 def _refuse_relative() -> None:

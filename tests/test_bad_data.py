@@ -173,6 +173,10 @@ def test_address_that_cannot_be_fetched_is_named(
     with pytest.raises(InputError) as caught:
         read_table(DatasetSpec(path=url), tmp_path)
     check(caught, url, ["cannot be fetched", problem, "mend dataset.path"])
+    with pytest.raises(InputError) as caught:
+        read_table(DatasetSpec(path=f"{url}?X-Amz-Signature=hunter%2F2&b"), tmp_path)
+    check(caught, f"{url}?X-Amz-Signature=***&***", ["cannot be fetched ("])
+    assert "hunter" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

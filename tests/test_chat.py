@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -38,12 +38,14 @@ def spec_of(**target: Any) -> ExperimentSpec:
     return ExperimentSpec.model_validate({**SPEC, "roles": roles})
 
 
-def ask(spec: ExperimentSpec, text: str = "Is it?") -> Completion:
+def ask(
+    spec: ExperimentSpec, text: str = "Is it?", notice: Callable[[str], None] = lambda said: None
+) -> Completion:
     resource = LLMResource()
     models: Models = resource.models(spec)
 
     async def go() -> Completion:
-        async with resource.connect(spec) as client:
+        async with resource.connect(spec, notice) as client:
             return await client.complete(
                 models.target.request(({"role": "user", "content": text},)), unkept
             )

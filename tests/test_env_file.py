@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -260,3 +261,22 @@ def test_a_path_that_env_file_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds a brace, which"):
         remember(tmp_path / ".env", tmp_path / "a}b")
     assert not (tmp_path / ".env").exists()
+
+
+def test_an_env_file_that_is_a_pipe_is_one_line_and_not_waited_for(tmp_path: Path) -> None:
+    project = toy_project(tmp_path)
+    os.mkfifo(project.folder / ".env")
+    assert project.refused("list") == (
+        f"{project.folder / '.env'}: is a pipe, not a file, and is not read; export its variables, "
+        "and move it or start in another folder"
+    )
+
+
+@pytest.mark.parametrize("mask", ["0777", "0277", "0100"])
+def test_a_umask_that_takes_files_from_their_owner_is_one_line(tmp_path: Path, mask: str) -> None:
+    result = toy_project(tmp_path).shell(f'umask {mask}; exec "$0" list')
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"umask {mask}: takes new files and folders away from their owner; set it to 022, or to "
+        "077 for files that are yours alone\n"
+    )

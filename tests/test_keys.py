@@ -54,6 +54,12 @@ def test_a_run_without_a_key_is_refused_in_one_line_that_names_the_variable(
         (f"“{KEY}”", "holds a character that no key has"),
         (f"{KEY}\x7f", "holds a character that no key has"),
         (f"{KEY}\u200b\n", "holds a character that no key has"),
+        (f'"{KEY}"', "is in quotes; take them off"),
+        (f"'{KEY}", "is in quotes; take them off"),
+        (f"Bearer {KEY}", "starts with 'Bearer '; leave that out"),
+        (f"bearer  {KEY}", "starts with 'bearer '; leave that out"),
+        (f"{KEY} # mine", "holds a blank, which no key does"),
+        (f"OPENAI_API_KEY={KEY}", "starts with its own name; leave that out"),
     ],
 )
 def test_a_key_that_no_header_can_carry_is_one_line_before_anything_is_asked(

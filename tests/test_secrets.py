@@ -5,13 +5,16 @@ keeps or tells.
 from __future__ import annotations
 
 import json
+import threading
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
 from tests.postgres_support import PASSWORD, postgresql
-from tests.support import ANSWERS, KEY, toy_project
+from tests.support import ANSWERS, KEY, TOY, csv_of, toy_project
 from tests.webserver import graphql, served
 
 SECRET = "hunter2"
@@ -81,3 +84,34 @@ def test_neither_key_nor_password_is_in_what_dagster_keeps_and_its_pages_are_tol
     assert "search" in told
     for secret in (KEY, PASSWORD):
         project.assert_key_is_nowhere(told + log + done.stdout + done.stderr, secret)
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_signed_datasets_signature_is_kept_nowhere_and_decides_nothing(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "rows.csv").write_text(csv_of(ANSWERS), encoding="utf-8")
+    with (
+        LoopbackServer(Behaviour(answers=ANSWERS)) as server,
+        HTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(files))) as serving,
+    ):
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{serving.server_port}/rows.csv?X-Amz-Signature="
+        project = toy_project(tmp_path / "toy", server.base_url)
+        short = TOY.replace("iterations: 2", "iterations: 1")
+        found = []
+        for signature in (f"{SECRET}%2Fone", f"{SECRET}two"):
+            project.add("toy", short.replace("rows.csv", f"'{url}{signature}'"))
+            assert f"{url}***" in project.run("check", "toy").stdout
+            found.append(project.run_json("toy"))
+        (search,) = (project.home / "results" / "toy" / "searches").iterdir()
+        again = project.run("run", "toy", "--rescore", search.name)
+        serving.shutdown()
+    assert found[1]["calls"]["made"] == 0
+    assert again.returncode == 0, again.stderr
+    kept = [path for path in project.home.rglob("*") if path.is_file()]
+    assert [path for path in kept if SECRET.encode() in path.read_bytes()] == []

@@ -54,7 +54,7 @@ class Begun:
             raise RunFailed(f"{changed} ({named(fields)}); run again: {KEPT}")
         if self.search and self._current() != self.search:
             raise RunFailed(
-                f"the rows of {spec.dataset.path} have changed since this run began: another run "
+                f"the rows of {spec.dataset.file} have changed since this run began: another run "
                 f"has read them anew; run again: {KEPT}"
             )
         self._look_at_file(spec, progress)
@@ -72,7 +72,7 @@ class Begun:
         if mark == self.mark or not self.search:
             return
         self.mark = mark
-        said = f"{folder / spec.dataset.path} has changed since this run began"
+        said = f"{folder / spec.dataset.file} has changed since this run began"
         files = self.bench.store.experiment(self.name)
         try:
             record = files.read_dataset(spec.dataset)

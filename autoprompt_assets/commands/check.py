@@ -58,7 +58,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     data = load_dataset(spec, folder, files)
     plan = Plan(name, spec, priced_models(name, bench, spec, data), data, files)
     least, bound = plan.bounds()
-    lines = [f"{name}: {quantity(len(data.examples), 'row')} in {spec.dataset.path}"]
+    lines = [f"{name}: {quantity(len(data.examples), 'row')} in {spec.dataset.file}"]
     lines += [f"  {split}: {quantity(rows, 'row')}" for split, rows in data.sizes().items()]
     notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
     notes += (*_unlimited(plan.models), *_unscored(plan))

@@ -44,6 +44,8 @@ requests may fail a server each time, and stand beside each other."""
 _LIMITERS: dict[str, Limiter] = {}
 _UNCOUNTED: set[str] = set()
 """Addresses of which was said that they do not count tokens."""
+_MASKED: set[str] = set()
+"""Addresses of which was said that answers from there quote the key."""
 
 
 class ChatClient:
@@ -96,6 +98,7 @@ class ChatClient:
             try:
                 completion = await line.attempt(request, call, keep)
                 self._tell_uncounted(line)
+                self._tell_masked(line)
                 return completion
             except failures.CallError as failure:
                 error = call.cause(failure)
@@ -115,6 +118,15 @@ class ChatClient:
             self._notice(
                 f"{line.endpoint.name}: its replies do not say how many tokens they took; they are "
                 "counted, priced and held to the budget as if each byte were one"
+            )
+
+    def _tell_masked(self, line: EndpointConnection) -> None:
+        if line.reader.masked and line.url not in _MASKED:
+            _MASKED.add(line.url)
+            self._notice(
+                f"{line.endpoint.name}: an answer quotes the key of {line.endpoint.key_env}; such "
+                "answers are kept and graded with *** in its place: mend the server, which must "
+                "not repeat it"
             )
 
     def _tell(self, error: failures.CallError, wait: float, call: _Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -15,6 +16,8 @@ ADDRESSES = {kind.keys[0]: kind.address for kind in OWN if kind.address and kind
 
 
 _BLANKS = " \t\u00a0"
+_QUOTES = ("'", '"', "`")
+_SCHEME = re.compile(r"(?:authorization: *)?(?:bearer|basic|token)(?=[ :])", re.IGNORECASE)
 
 
 def read_key(variable: str | None, environ: Mapping[str, str]) -> str:
@@ -81,7 +84,9 @@ def _unusable_keys(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str
     """One line per environment variable whose key no HTTP header can carry as it stands."""
     names = dict.fromkeys(endpoint.key_env for endpoint in endpoints.values())
     found = ((name, _problem(read_key(name, environ))) for name in names if name)
-    return [f"{name} {problem}" for name, problem in found if problem]
+    problems = [f"{name} {problem}" for name, problem in found if problem]
+    named = [name for name in names if name and read_key(name, environ).startswith(f"{name}=")]
+    return [*problems, *(f"{name} starts with its own name; leave that out" for name in named)]
 
 
 def _problem(key: str) -> str:
@@ -95,6 +100,13 @@ def _problem(key: str) -> str:
             "holds a character that no key has (a line break, a control character, or one beyond "
             "Latin-1 such as a curly quote or an invisible space); copy the key again"
         )
+    if key[:1] in _QUOTES or key[-1:] in _QUOTES:
+        return "is in quotes; take them off: docker's --env-file, for one, keeps them"
+    scheme = _SCHEME.match(key)
+    if scheme:
+        return f"starts with {scheme[0] + ' '!r}; leave that out"
+    if " " in key or "\t" in key:
+        return "holds a blank, which no key does; set it without, and without a remark behind it"
     return ""
 
 

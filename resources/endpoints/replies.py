@@ -55,12 +55,14 @@ class Reply:
 class Reader:
     """Reads the replies of one endpoint. `key` is masked wherever a text quotes it.
 
-    `uncounted` is how many replies did not say their tokens.
+    `uncounted` is how many replies did not say their tokens, `masked` how many parts of
+    replies that are kept had the key in them.
     """
 
     endpoint: Endpoint
     key: str
     uncounted: int = 0
+    masked: int = 0
 
     def __post_init__(self) -> None:
         self._mask = KeyMask(self.key)
@@ -158,7 +160,10 @@ class Reader:
 
     def _stored(self, part: object) -> str:
         """A part of a reply as JSON, without the key, which a proxy may quote in an answer."""
-        return self._mask.answer(json.dumps(part, ensure_ascii=False, separators=(",", ":")))
+        text = json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+        without = self._mask.answer(text)
+        self.masked += without != text
+        return without
 
     def _words(self, body: bytes) -> str:
         """The beginning of a body, or the title that it has as a web page."""

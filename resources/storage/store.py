@@ -183,7 +183,7 @@ class ExperimentStore:
         return self._folder / "membership" / f"{key}.parquet"
 
     def _record_path(self, spec: DatasetSpec) -> UPath:
-        return self._folder / "datasets" / f"{content_hash(spec.model_dump(), 12)}.json"
+        return self._folder / "datasets" / f"{content_hash(spec.identity(), 12)}.json"
 
     def _rows_path(self, version: str) -> UPath:
         return self._folder / "datasets" / version / "rows.parquet"

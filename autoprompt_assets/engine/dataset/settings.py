@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +14,15 @@ from autoprompt_assets.engine.fields import (
     Whole,
 )
 from autoprompt_assets.engine.template import INPUT
+
+_VALUES = re.compile(r"([?&;])([^=&;#\s'\"?]+=|)[^=&;#\s'\"][^&;#\s'\"]*")
+
+
+def without_values(text: str) -> str:
+    """`text` with the values in the queries of its web addresses as `***`."""
+    return re.sub(
+        r"\b[a-z0-9+.-]+://[^\s'\"]*", lambda url: _VALUES.sub(r"\1\2***", url[0]), text, flags=re.I
+    )
 
 
 class SplitSpec(Frozen):
@@ -53,6 +63,17 @@ class DatasetSpec(Frozen):
     """Of a text without a byte order mark, which says it itself."""
     split: SplitSpec = SplitSpec()
     seed: Whole = 0
+
+    @property
+    def file(self) -> str:
+        """The path as it may be shown and stored: without the values of a URL's query, of which a
+        signed one holds a secret.
+        """
+        return without_values(self.path) if "://" in self.path else self.path
+
+    def identity(self) -> dict[str, Any]:
+        """The settings as JSON values; another signature in the path is no other data."""
+        return {**self.model_dump(mode="json"), "path": self.file}
 
     @property
     def columns(self) -> frozenset[str]:

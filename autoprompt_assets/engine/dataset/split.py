@@ -184,7 +184,7 @@ def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
     lost = ", ".join(f"{count} {why}" for why, count in dataset.dropped.items() if count)
     usable = f"{len(dataset.examples)} usable rows" + (f"; dropped: {lost}" if lost else "")
     problems = [
-        f"{spec.path}: the {split} split is empty ({usable}); add rows, or raise "
+        f"{spec.file}: the {split} split is empty ({usable}); add rows, or raise "
         f"dataset.split.{split} = {asked[split]:g}"
         for split in SPLITS
         if not sizes[split] and asked[split] > 0

@@ -45,12 +45,12 @@ def refuse_unusable(spec: DatasetSpec, records: Sequence[Record]) -> None:
 
         if places := found(lambda text: not text.strip()):
             problems.append(
-                f"{spec.path}: column {column!r} is empty in {quantity(len(places), 'row')} "
+                f"{spec.file}: column {column!r} is empty in {quantity(len(places), 'row')} "
                 f"({listed(places)}); fill them in or delete them"
             )
         if places := found(_is_broken):
             problems.append(
-                f"{spec.path}: column {column!r} holds half a character (a lone surrogate) in "
+                f"{spec.file}: column {column!r} holds half a character (a lone surrogate) in "
                 f"{listed(places)}; write it again"
             )
     problems += _unsupported(spec, records) + _assertions(spec, records)
@@ -64,14 +64,14 @@ def _unsupported(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
     images = [one.place for one in records if _holds_image(one.input)]
     if images:
         problems.append(
-            f"{spec.path}: column {spec.input!r} holds images as text in "
+            f"{spec.file}: column {spec.input!r} holds images as text in "
             f"{quantity(len(images), 'row')} "
             f"({listed(images)}); images are not supported yet, leave these rows out"
         )
     messages = [one.place for one in records if _holds_messages(one.input)]
     if messages:
         problems.append(
-            f"{spec.path}: column {spec.input!r} holds chat messages in "
+            f"{spec.file}: column {spec.input!r} holds chat messages in "
             f"{quantity(len(messages), 'row')} "
             f"({listed(messages)}); message lists are not supported yet, write the user's text"
         )
@@ -85,7 +85,7 @@ def _assertions(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
     if not places or not (expected or len(places) == len(records) > 1):
         return []
     return [
-        f"{spec.path}: column {spec.target!r} holds promptfoo assertions in "
+        f"{spec.file}: column {spec.target!r} holds promptfoo assertions in "
         f"{quantity(len(places), 'row')} "
         f"({listed(places)}); write bare answers, without 'equals:' or 'contains:' before them"
     ]

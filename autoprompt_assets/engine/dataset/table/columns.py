@@ -42,10 +42,10 @@ def find_columns(spec: DatasetSpec, names: Sequence[str]) -> Columns | None:
         if not same:
             return None
         if len(same) > 1 and same[0] == same[1]:
-            raise InputError(f"{spec.path}: column {same[0]!r} stands twice; rename one")
+            raise InputError(f"{spec.file}: column {same[0]!r} stands twice; rename one")
         if len(same) > 1:
             raise InputError(
-                f"{spec.path}: the columns {same[0]!r} and {same[1]!r} differ in white space or "
+                f"{spec.file}: the columns {same[0]!r} and {same[1]!r} differ in white space or "
                 "invisible characters only; rename one"
             )
         found.append(same[0])
@@ -76,10 +76,10 @@ def missing_columns(
     near = {role: similar_columns(name, names) for role, name in missing.items()}
     foreign = recognise(names, sample)
     if foreign and not all(near.values()):
-        return [f"{spec.path}: {foreign}"]
+        return [f"{spec.file}: {foreign}"]
     has = shown(", ".join(names), 200)
     return [
-        f"{spec.path}: has no column {name!r}; it has "
+        f"{spec.file}: has no column {name!r}; it has "
         + (
             f"{near[role][0]!r}; set dataset.{role} to {near[role][0]!r}"
             if len(near[role]) == 1

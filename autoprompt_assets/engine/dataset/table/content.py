@@ -8,7 +8,7 @@ import io
 import zlib
 from pathlib import Path
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec
+from autoprompt_assets.engine.dataset.settings import DatasetSpec, without_values
 from autoprompt_assets.engine.errors import InputError, shown
 
 GZIP = b"\x1f\x8b"
@@ -39,7 +39,7 @@ def fetched(spec: DatasetSpec, folder: Path) -> bytes:
             problem = getattr(error, "strerror", None) or "there can be no such path"
             raise InputError(
                 f"{folder / spec.path}: cannot be read ({problem}); mend dataset.path = "
-                f"{shown(spec.path)}"
+                f"{shown(spec.file)}"
             ) from None
     import fsspec
 
@@ -50,8 +50,8 @@ def fetched(spec: DatasetSpec, folder: Path) -> bytes:
         status = getattr(error.__cause__, "status", None)
         problem = f"HTTP status {status}" if status else "nothing is there"
     except Exception as error:  # every protocol raises its own
-        problem = first_line(error)
-    raise InputError(f"{spec.path}: cannot be fetched ({problem}); mend dataset.path")
+        problem = without_values(first_line(error))
+    raise InputError(f"{spec.file}: cannot be fetched ({problem}); mend dataset.path")
 
 
 def first_line(error: Exception) -> str:
@@ -71,7 +71,7 @@ def unpacked(spec: DatasetSpec, content: bytes) -> bytes:
             return content
         content = _gunzipped(spec, content)
     if content.startswith(GZIP):
-        raise InputError(f"{spec.path}: is gzip inside gzip inside gzip; unpack it")
+        raise InputError(f"{spec.file}: is gzip inside gzip inside gzip; unpack it")
     return content
 
 
@@ -83,12 +83,12 @@ def _gunzipped(spec: DatasetSpec, content: bytes) -> bytes:
                 pieces += piece
                 if len(pieces) > LARGEST:
                     raise InputError(
-                        f"{spec.path}: unpacks to more than {LARGEST // 2**20:,} MiB; give a "
+                        f"{spec.file}: unpacks to more than {LARGEST // 2**20:,} MiB; give a "
                         "smaller table, or unpack it yourself"
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
-            f"{spec.path}: is damaged gzip ({first_line(error)}); copy or pack it again"
+            f"{spec.file}: is damaged gzip ({first_line(error)}); copy or pack it again"
         ) from None
     return bytes(pieces)
 
@@ -106,13 +106,13 @@ def decoded(spec: DatasetSpec, content: bytes) -> str:
     except UnicodeError as error:
         line = content[: getattr(error, "start", 0)].count(b"\n") + 1
         raise InputError(
-            f"{spec.path}: line {line} is not {marked or spec.encoding}; save the file as UTF-8, "
+            f"{spec.file}: line {line} is not {marked or spec.encoding}; save the file as UTF-8, "
             "or set dataset.encoding (cp1252 is what Excel writes)"
         ) from None
     except (LookupError, ValueError):
         raise InputError(
-            f"{spec.path}: dataset.encoding = {spec.encoding!r} is not known; try utf-8 or cp1252"
+            f"{spec.file}: dataset.encoding = {spec.encoding!r} is not known; try utf-8 or cp1252"
         ) from None
     if "\0" in text:
-        raise InputError(f"{spec.path}: holds NUL bytes; set dataset.encoding (utf-16?)")
+        raise InputError(f"{spec.file}: holds NUL bytes; set dataset.encoding (utf-16?)")
     return text

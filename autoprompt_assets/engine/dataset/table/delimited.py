@@ -90,7 +90,7 @@ def _dialects(spec: DatasetSpec, sheet: _Sheet, delimiters: str) -> Iterator[_Di
             if spaced:
                 header = _header(sheet, delimiter, spaced=True)
         except csv.Error as error:
-            problem = problem or f"{spec.path}: line 1: {_said(error)}; mend the CSV"
+            problem = problem or f"{spec.file}: line 1: {_said(error)}; mend the CSV"
         else:
             allowed += 1
             yield _Dialect(delimiter, spaced, header)
@@ -132,11 +132,11 @@ def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> RecordSet:
             row = _cut(cells, len(dialect.header))
             problem = _misfit(sheet.text(first, last), row, dialect, first=not records)
             if problem:
-                problems.append(f"{spec.path}: line {first} {problem}")
+                problems.append(f"{spec.file}: line {first} {problem}")
             else:
                 records.append(Record(f"line {first}", row[place[0]], row[place[1]]))
     except csv.Error as error:
-        problems.append(f"{spec.path}: line {line + 1}: {_said(error)}; mend the CSV")
+        problems.append(f"{spec.file}: line {line + 1}: {_said(error)}; mend the CSV")
     raise_any(spec, problems)
     return RecordSet(records, blank)
 

@@ -60,7 +60,7 @@ def refuse_foreign_bytes(spec: DatasetSpec, content: bytes) -> None:
     """
     said = _named(content)
     if said:
-        raise InputError(f"{spec.path}: is {said}")
+        raise InputError(f"{spec.file}: is {said}")
 
 
 def _named(content: bytes) -> str | None:
@@ -100,21 +100,21 @@ def refuse_foreign_text(spec: DatasetSpec, text: str) -> None:
     elif begin.startswith("version https://git-lfs.github.com/spec/"):
         said = "a pointer of Git LFS, not the file; run git lfs pull"
     if said:
-        raise InputError(f"{spec.path}: is {said}")
+        raise InputError(f"{spec.file}: is {said}")
 
 
 def unknown_ending(spec: DatasetSpec, ending: str) -> InputError:
     """What to say of a file whose ending is that of no table."""
     if ending in _WORKBOOKS:
-        return InputError(f"{spec.path}: is {WORKBOOK}")
+        return InputError(f"{spec.file}: is {WORKBOOK}")
     if ending == "ods":
-        return InputError(f"{spec.path}: is an OpenDocument file; save it as CSV")
+        return InputError(f"{spec.file}: is an OpenDocument file; save it as CSV")
     if ending in ("yaml", "yml"):
         return InputError(
-            f"{spec.path}: is YAML (promptfoo keeps its tests so), which is not read; save its "
+            f"{spec.file}: is YAML (promptfoo keeps its tests so), which is not read; save its "
             "cases as CSV or JSON, with the question and the bare answer as columns"
         )
     return InputError(
-        f"{spec.path}: the ending does not say what it is; set dataset.format to csv, tsv, json, "
+        f"{spec.file}: the ending does not say what it is; set dataset.format to csv, tsv, json, "
         "jsonl or parquet"
     )

@@ -30,18 +30,18 @@ def header_problems(
         for number, row in rows[1:]:
             if find_columns(spec, row):
                 return [
-                    f"{spec.path}: the header stands in line {number}; delete the lines above it"
+                    f"{spec.file}: the header stands in line {number}; delete the lines above it"
                 ]
     rows = max(tables, key=lambda rows: _likeness(spec, rows[0][1]))
     header = rows[0][1]
     begin = "".join(lines[:1]).lstrip()
     if begin.startswith(("{", "[")):
-        return [f"{spec.path}: looks like JSON, not CSV; set dataset.format to json"]
+        return [f"{spec.file}: looks like JSON, not CSV; set dataset.format to json"]
     if len(header) == 1 and any(find_columns(spec, row) for row in _inner(header[0], delimiters)):
-        return [f"{spec.path}: each line stands in quotes as a whole; take these quotes off"]
+        return [f"{spec.file}: each line stands in quotes as a whole; take these quotes off"]
     if not _likeness(spec, header)[0] and _is_data(rows):
         return [
-            f"{spec.path}: has no header, the first row is {shown(', '.join(header))}; add a first "
+            f"{spec.file}: has no header, the first row is {shown(', '.join(header))}; add a first "
             f"line that names the columns, among them {spec.input!r} and {spec.target!r}"
         ]
     sample = dict(zip(header, rows[1][1], strict=False)) if len(rows) > 1 else {}

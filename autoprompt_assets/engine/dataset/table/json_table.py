@@ -41,7 +41,7 @@ def read_json(spec: DatasetSpec, text: str) -> RecordSet:
             problems.append(_not_json(spec, place, value))
         else:
             problems.append(
-                f"{spec.path}: {place} is {shown(_short(value))}, not an object; {_WRITE}"
+                f"{spec.file}: {place} is {shown(_short(value))}, not an object; {_WRITE}"
             )
     raise_any(spec, problems)
     return _records(spec, rows)
@@ -60,7 +60,7 @@ def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -
             texts = cell_text(row.get(columns.input)), cell_text(row.get(columns.target))
             records.append(Record(place, *texts))
         except ValueError as error:
-            problems.append(f"{spec.path}: {place} {error}; make it flatter")
+            problems.append(f"{spec.file}: {place} {error}; make it flatter")
     raise_any(spec, problems)
     return RecordSet(records, len(rows) - len(filled))
 
@@ -83,7 +83,7 @@ def _values(spec: DatasetSpec, text: str) -> list[Placed]:
 
 
 def _not_json(spec: DatasetSpec, place: str, error: Exception) -> str:
-    return f"{spec.path}: {place} is not JSON ({getattr(error, 'msg', error)}); mend it"
+    return f"{spec.file}: {place} is not JSON ({getattr(error, 'msg', error)}); mend it"
 
 
 def _parsed(text: str) -> object:
@@ -165,7 +165,7 @@ def _by_column(spec: DatasetSpec, columns: Mapping[str, object]) -> list[Placed]
     if len(first) != len(second):
         counts = " and ".join(f"{name!r} has {len(cells)}" for name, cells in
                               zip(columns, (first, second), strict=True))  # fmt: skip
-        raise InputError(f"{spec.path}: its columns differ in length ({counts}); {_WRITE}")
+        raise InputError(f"{spec.file}: its columns differ in length ({counts}); {_WRITE}")
     return _numbered([dict(zip(columns, pair, strict=True)) for pair in
                       zip(first, second, strict=True)])  # fmt: skip
 
@@ -208,7 +208,7 @@ def _inner_array(spec: DatasetSpec, place: str, value: dict[str, object]) -> lis
     if len(chosen) > 1:
         listed = ", ".join(map(repr, chosen))
         raise InputError(
-            f"{spec.path}: holds several tables ({shown(listed, 120)}); save the one that is meant "
+            f"{spec.file}: holds several tables ({shown(listed, 120)}); save the one that is meant "
             "as a file of its own"
         )
     return _numbered(arrays[chosen[0]]) if chosen else [(place, value)]

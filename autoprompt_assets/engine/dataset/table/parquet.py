@@ -45,7 +45,7 @@ def read_parquet(spec: DatasetSpec, content: bytes) -> RecordSet:
         blank = _blank(file, table)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"{spec.path}: is no Parquet file ({first_line(error)}); mend it"
+            f"{spec.file}: is no Parquet file ({first_line(error)}); mend it"
         ) from None
     features = _features(file.schema_arrow.metadata)
     texts, problems, notes = [], [], []
@@ -54,7 +54,7 @@ def read_parquet(spec: DatasetSpec, content: bytes) -> RecordSet:
         if labels:
             notes.append(f"column {name!r} holds class labels, read as their names in the metadata")
         column, wrong = _texts(table[name], labels)
-        problems += [f"{spec.path}: row {row}, column {name!r}: {why}" for row, why in wrong]
+        problems += [f"{spec.file}: row {row}, column {name!r}: {why}" for row, why in wrong]
         texts.append(column)
     raise_any(spec, problems)
     rows = [

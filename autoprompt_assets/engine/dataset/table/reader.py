@@ -54,7 +54,7 @@ def open_table(spec: DatasetSpec, folder: Path) -> Table:
     """
     records = _records(spec, unpacked(spec, fetched(spec, folder)))
     if not records.rows:
-        raise InputError(f"{spec.path}: the file has no rows; give it some")
+        raise InputError(f"{spec.file}: the file has no rows; give it some")
     refuse_unusable(spec, records.rows)
     blank = (f"{records.blank} blank rows were skipped",) if records.blank else ()
     rows = [Row(record.input, record.target) for record in records.rows]
@@ -73,7 +73,7 @@ def _records(spec: DatasetSpec, content: bytes) -> RecordSet:
         return read_parquet(spec, content)
     text = decoded(spec, content)
     if not text.strip():
-        raise InputError(f"{spec.path}: the file is empty; give it rows")
+        raise InputError(f"{spec.file}: the file is empty; give it rows")
     refuse_foreign_text(spec, text)
     if kind in ("json", "jsonl"):
         return read_json(spec, text)

@@ -38,7 +38,10 @@ def raise_any(spec: DatasetSpec, problems: Sequence[str]) -> None:
     """
     if len(problems) > MOST_PROBLEMS:
         more = len(problems) - MOST_PROBLEMS
-        problems = [*problems[:MOST_PROBLEMS], f"{spec.path}: and {more} more lines like these"]
+        problems = [
+            *problems[:MOST_PROBLEMS],
+            f"{spec.file}: and {more} more lines like these",
+        ]
     if problems:
         raise InputError(problems)
 
