@@ -14,7 +14,8 @@ import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
 from tests.postgres_support import PASSWORD, postgresql
-from tests.support import ANSWERS, KEY, TOY, csv_of, toy_project
+from tests.program import Program
+from tests.support import ANSWERS, KEY, TOY, csv_of, ended, toy_project
 from tests.webserver import graphql, served
 
 SECRET = "hunter2"
@@ -65,8 +66,12 @@ def test_a_journal_that_cannot_be_reached_leaves_its_password_nowhere(
     project = toy_project(tmp_path, AUTOPROMPT_JOURNAL=url)
     line = project.refused("run", "toy", code=1)
     assert "Connection refused" in line
+    steps = [{"asset": asset, "partition": "toy"} for asset in ("dataset", "baseline_score")]
+    stages = Program("tests.stages", [json.dumps(steps)], project.variables(), project.folder)
+    found = ended(stages, timeout=100).stdout
+    assert "Connection refused" in found
     assert (project.home / "history" / "runs.db").exists()
-    project.assert_key_is_nowhere(line, SECRET)
+    project.assert_key_is_nowhere(line + found, SECRET)
 
 
 @pytest.mark.slow
