@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[Callable[[Project], None], int, str]] = {
     "a journal without a folder": (
         exported(**WITHOUT_A_FOLDER),
         1,
-        "baseline_score: the journal cannot be opened: sqlite:////proc/self/nowhere/journal.db: ",
+        "the journal cannot be opened: sqlite:////proc/self/nowhere/journal.db: ",
     ),
     "garbage for Dagster's runs": (
         garbage("history", "runs.db"),
