@@ -11,6 +11,8 @@ from html.entities import html5
 from urllib.parse import unquote
 
 MASK = "***"
+SHORTEST_MIXED = 5
+"""Characters from which on a key of small and capital letters and digits is no word."""
 SHORTEST_SECRET = 12
 """Characters from which on a key with letters and digits stands in an answer by no chance."""
 SHORTEST_PHRASE = 20
@@ -102,6 +104,9 @@ class KeyMask:
 
 def _is_secret(key: str) -> bool:
     letters, digits = any(map(str.isalpha, key)), any(map(str.isdigit, key))
+    mixed = digits and any(map(str.islower, key)) and any(map(str.isupper, key))
+    if mixed:
+        return len(key) >= SHORTEST_MIXED
     return len(key) >= (SHORTEST_SECRET if letters and digits else SHORTEST_PHRASE)
 
 
