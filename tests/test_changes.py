@@ -142,6 +142,7 @@ def test_rows_that_another_run_has_read_anew_end_it_in_one_line(
     )
 
 
+@pytest.mark.slow
 def test_assets_that_are_materialized_one_by_one_say_what_was_changed_between_them(
     project: Project,
 ) -> None:

@@ -63,6 +63,7 @@ def holds_results(*homes: Path) -> list[bool]:
     return [(home / "results").exists() for home in homes]
 
 
+@pytest.mark.slow
 def test_an_exported_home_wins_over_env_file_under_dagster_too(tmp_path: Path) -> None:
     project, mine, other = checkout(tmp_path), tmp_path / "mine", tmp_path / "other"
     assert listed(project, other) == ""
@@ -154,6 +155,7 @@ def test_the_env_file_of_somebody_elses_project_is_never_touched(case: str, tmp_
     assert said.startswith(told) if "AUTOPROMPT" in (THEIRS[case] or "") else said == ""
 
 
+@pytest.mark.slow
 def test_dagsters_own_commands_say_how_to_mend_an_env_file_that_is_not_ours(
     tmp_path: Path,
 ) -> None:

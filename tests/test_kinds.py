@@ -118,6 +118,7 @@ class Acme(HostedKind):
 """
 
 
+@pytest.mark.slow
 def test_a_grader_and_an_endpoint_are_added_as_a_file_and_a_line_each(tmp_path: Path) -> None:
     code = tmp_path / "code"
     ignored = shutil.ignore_patterns("__pycache__", "*.parquet", "*.csv")

@@ -58,6 +58,7 @@ def shown(candidate: dict[str, Any]) -> set[str]:
     return {demo["input"] for demo in candidate["demos"]}
 
 
+@pytest.mark.slow
 def test_a_candidate_that_holds_rows_it_would_be_scored_on_is_refused_and_not_asked(
     tmp_path: Path, server: LoopbackServer
 ) -> None:
