@@ -52,7 +52,7 @@ FAULTS: dict[str, tuple[Callable[[Project], None], int, str]] = {
     "a home in a device": (
         exported(AUTOPROMPT_HOME="/dev/null/home"),
         2,
-        "AUTOPROMPT_HOME: /dev/null/home/locks cannot be written (Not a directory); set it to a",
+        "AUTOPROMPT_HOME: /dev/null/home cannot be written (Not a directory); set it to a",
     ),
     "a file for the locks": (
         garbage("locks"),
