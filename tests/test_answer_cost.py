@@ -129,6 +129,7 @@ def figures(said: str) -> dict[str, tuple[float, ...]]:
     return {match[1]: tuple(map(float, match.groups()[1:])) for match in COST.finditer(said)}
 
 
+@pytest.mark.slow
 def test_what_is_likely_stands_beside_at_most_and_comes_nearer_once_answers_are_known(
     ran: Ran,
 ) -> None:

@@ -150,6 +150,7 @@ def test_equal_content_made_again_leaves_all_five_fresh_and_asks_nobody(
     assert len(answering.ledger) == begin
 
 
+@pytest.mark.slow
 def test_a_changed_dataset_makes_what_is_downstream_stale_until_it_is_made_again(
     graph: Graph,
 ) -> None:
@@ -256,6 +257,7 @@ def test_equal_rows_in_another_format_have_the_same_data_versions(formats: Graph
     assert len({formats.data_version("dataset", name) for name in names}) == 1
 
 
+@pytest.mark.slow
 def test_equal_searches_in_two_homes_have_equal_data_versions(
     graph: Graph, tmp_path: Path, answering: LoopbackServer
 ) -> None:

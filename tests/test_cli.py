@@ -287,6 +287,7 @@ def test_a_full_standard_output_is_named_however_little_was_printed(
     assert "the home" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_error_output_ends_no_run(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
         project = toy_project(tmp_path, server.base_url)

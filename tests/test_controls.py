@@ -87,6 +87,7 @@ def test_json_loses_nothing_and_holds_no_terminal_code() -> None:
     assert not RAW.search(json_text({"a": text}))
 
 
+@pytest.mark.slow
 def test_rows_full_of_terminal_codes_reach_neither_terminal_nor_file_to_be_read(
     tmp_path: Path,
 ) -> None:

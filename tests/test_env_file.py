@@ -186,6 +186,7 @@ def modes(folder: Path) -> set[int]:
     return {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_home_is_its_users_alone_and_its_files_follow_the_umask(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(unauthorized=True)) as server:
         project = toy_project(tmp_path / "project", server.base_url)

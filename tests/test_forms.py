@@ -113,6 +113,7 @@ def test_what_was_learned_is_listed_and_forgotten_on_demand(
     assert outcome["calls"]["made"] == 0
 
 
+@pytest.mark.slow
 def test_a_form_as_built_is_forgotten_too_where_the_model_has_changed(tmp_path: Path) -> None:
     """It was settled by one answer, and rows that are new are refused in it from then on."""
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
@@ -144,6 +145,7 @@ def test_with_the_endpoint_down_all_is_replayed_without_a_call(
     assert len(finished.server.ledger) == begin
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_is_refused_nothing_twice(
     finished: Finished, tmp_path: Path
 ) -> None:
@@ -183,6 +185,7 @@ def test_each_step_of_dagster_s_builds_the_same_requests(
         assert project.records("toy")[path] == content, path
 
 
+@pytest.mark.slow
 def test_what_init_writes_runs_on_reasoning_models_within_its_budget(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
         server.refuses = reasoning

@@ -147,6 +147,7 @@ def test_table_has_a_row_for_each_experiment(project: Project) -> None:
     assert "≥ $19.5000" in next(line for line in table if line.startswith("old"))
 
 
+@pytest.mark.slow
 def test_accounts_of_a_run_agree_with_what_it_reported(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
         project = toy_project(tmp_path / "project", server.base_url)

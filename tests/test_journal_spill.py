@@ -268,6 +268,7 @@ def lock_in_mid_run(project: Project, server: LoopbackServer, file: Path) -> str
     return err
 
 
+@pytest.mark.slow
 def test_run_whose_journal_is_locked_pays_for_nothing_twice(tmp_path: Path) -> None:
     file = tmp_path / "journal.db"
     place = f"sqlite:///{file}?timeout=0.3"

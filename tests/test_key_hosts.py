@@ -155,6 +155,7 @@ def test_two_hosts_cannot_share_a_key_in_one_file_nor_in_two(
     assert (own.ledger, other.ledger) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_model_that_is_hosted_elsewhere_is_sent_no_key(
     tmp_path: Path, own: LoopbackServer, other: LoopbackServer
 ) -> None:

@@ -86,6 +86,7 @@ def server() -> Iterator[LoopbackServer]:
         yield server
 
 
+@pytest.mark.slow
 def test_an_installed_grader_runs_an_experiment_and_is_part_of_the_search_s_identity(
     tmp_path: Path, server: LoopbackServer
 ) -> None:
@@ -178,6 +179,7 @@ def test_the_grader_of_the_readme_is_one(tmp_path: Path) -> None:
     assert (status, errors) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_fault_of_its_grade_is_no_grade(tmp_path: Path, server: LoopbackServer) -> None:
     project = project_of(tmp_path, server.base_url, one="{kind: fails}", two="{kind: beyond}")
     install(

@@ -173,6 +173,7 @@ def test_default_models_have_a_price() -> None:
         assert listed(model).cached is not None
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_on_is_charged_at_its_own_prices_whatever_the_list_says(
     tmp_path: Path,
 ) -> None:

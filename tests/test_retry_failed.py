@@ -60,6 +60,7 @@ def story(first: Story, tmp_path: Path) -> Story:
     return Story(first.project.copy(tmp_path / "project"), first.server, first.outcome)
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_without_asking_failed_rows_again(story: Story) -> None:
     (search,) = story.searches
     failed = story.failed(search)
@@ -71,6 +72,7 @@ def test_a_search_goes_on_without_asking_failed_rows_again(story: Story) -> None
     assert story.failed(search) == failed
 
 
+@pytest.mark.slow
 def test_retry_failed_starts_a_new_path_and_asks_no_answered_call_again(story: Story) -> None:
     (first,) = story.searches
     answered = {entry["key"] for entry in story.server.ledger if not hangs(entry["body"])}

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -34,15 +35,16 @@ OURS = {module_name(path): path for path in sources(PACKAGE, "resources")}
 FACES = {name: path for name, path in OURS.items() if path.with_suffix(".pyi").exists()}
 
 
-def imports(path: Path) -> Iterator[tuple[str, str]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, str], ...]:
     """The (module, name) pairs that a file imports."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                yield node.module, alias.name
+            found += [(node.module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, ""
+            found += [(alias.name, "") for alias in node.names]
+    return tuple(found)
 
 
 def room_of(module: str) -> str | None:

@@ -114,6 +114,7 @@ def searches(project: Project) -> set[str]:
     return {path.split("/")[0] for path in project.records("toy")}
 
 
+@pytest.mark.slow
 def test_a_search_by_a_strategy_of_another_package(site: Path, tmp_path: Path) -> None:
     spec = spec_of("endings", iterations="2", endings=ENDINGS)
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:

@@ -8,10 +8,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, PROGRAM, toy_project
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line_and_no_traceback(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.3)) as server:
         project = toy_project(tmp_path, server.base_url)

@@ -191,6 +191,7 @@ def test_a_proxy_that_is_not_reached_is_named_without_its_password(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_too_few_files_for_the_connections_are_named(tmp_path: Path) -> None:
     project = toy_project(tmp_path)
     command = 'ulimit -n 200 && exec "$0" run toy --set concurrency=500'

@@ -152,6 +152,7 @@ def run(folder: Path, hostile: Hostile, endpoint: str = "plain") -> tuple[str, l
     return outcome["comparison"]["verdict"], prompts
 
 
+@pytest.mark.slow
 def test_a_run_in_a_hostile_voice_has_the_true_scores_and_verdict(tmp_path: Path) -> None:
     hostile = Hostile(errors=True, talkative=True, cut=True, thinks=True)
     assert run(tmp_path, hostile) == ("better", [FIRST, CAREFUL])

@@ -113,6 +113,7 @@ class Varied(dict[str, Raw]):
         return self[key] if key in self else self._other()
 
 
+@pytest.mark.slow
 def test_reviews_without_a_verdict_end_it_after_the_first_few(tmp_path: Path) -> None:
     with HostileServer({}, choose=role_of) as server:
         numbers = (completed(f"yes {n}") for n in range(10**6))

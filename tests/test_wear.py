@@ -173,6 +173,7 @@ def test_check_refuses_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_another_grader_is_another_verdict_and_fresh_rows_are_a_first_one(
     story: Story, tmp_path: Path
 ) -> None:
@@ -205,6 +206,7 @@ def test_pruning_answers_forgets_no_reading(story: Story, tmp_path: Path) -> Non
     assert f"is {THIRD}" in " ".join(project.run("check", "toy").stdout.split())
 
 
+@pytest.mark.slow
 def test_failed_rows_asked_again_are_the_same_reading(tmp_path: Path) -> None:
     hanging = set(sorted(placed(TOY, "test"))[:2])
     settings = [
@@ -223,6 +225,7 @@ def test_failed_rows_asked_again_are_the_same_reading(tmp_path: Path) -> None:
     assert judged(again) == judged(first) == (1, FIRST)
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_reads_keeps_its_number_when_others_came_between(
     tmp_path: Path,
 ) -> None:
