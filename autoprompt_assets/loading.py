@@ -27,7 +27,8 @@ def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> 
     known = files.read_membership(spec.dataset) if files else None
     built = build_dataset(table.rows, spec.dataset, known, table.notes)
     target = spec.roles.target
+    prompt, choices, file = target.prompt, target.choices, spec.dataset.file
     found = check_targets(
-        spec.grader, built.examples, target.prompt, target.choices, spec.dataset.file
+        spec.grader, built.examples, prompt, choices, file, unmeasured=spec.unmeasured
     )
     return replace(built, notes=(*built.notes, *found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def spec_of(grader: dict[str, Any], *choices: str, prompt: str = "Answer.") -> E
 
 def check(spec: ExperimentSpec, rows: Sequence[Example]) -> tuple[str, ...]:
     target = spec.roles.target
-    return check_targets(spec.grader, rows, target.prompt, target.choices, spec.dataset.path)
+    prompt, choices, path = target.prompt, target.choices, spec.dataset.path
+    return check_targets(spec.grader, rows, prompt, choices, path, unmeasured=spec.unmeasured)
 
 
 def examples(*targets: str, question: str = "in") -> list[Example]:
@@ -155,11 +157,44 @@ def test_case_is_ignored_where_the_grader_ignores_it() -> None:
 
 
 def test_a_twentieth_of_the_rows_is_noted_and_more_is_refused() -> None:
-    spec = spec_of(NUMBER)
+    spec = spec_of(NUMBER).model_copy(update={"unmeasured": 0.5})
     (note,) = check(spec, examples(*["7"] * 19, "seven"))
     assert note.startswith("the target 'seven' holds no number for the grader 'number' (input ")
     with pytest.raises(InputError):
         check(spec, examples(*["7"] * 18, "seven"))
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_a_scored_split_that_would_stay_without_grades_is_refused(split: str) -> None:
+    """One of twenty rows is a twentieth of them, and more than `unmeasured` lets stay so."""
+    rows = [replace(row, split="train") for row in examples(*["7"] * 60)]
+    scored = [
+        Example(
+            f"{name} {n}", str(n), f"{name} {n}", "seven" if name == split and n == 0 else "7", name
+        )
+        for name in ("train", "validation", "test")
+        for n in range(20)
+    ]
+    spec = spec_of(NUMBER)
+    if split == "train":
+        assert len(check(spec, [*rows, *scored])) == 1
+        return
+    with pytest.raises(InputError) as caught:
+        check(spec, [*rows, *scored])
+    first, second = caught.value.lines
+    assert first == (
+        f"cases.csv: 1 of 20 {split} rows can get no grade, more than the 2.0% that `unmeasured` "
+        "allows; mend their targets, or raise it"
+    )
+    assert "'seven' holds no number" in second
+    lenient = spec.model_copy(update={"unmeasured": 0.05})
+    assert len(check(lenient, [*rows, *scored])) == 1
+
+
+def test_a_target_that_is_graded_wrong_leaves_no_row_without_a_grade() -> None:
+    """Whatever pattern the target does not fit: answers are compared with it all the same."""
+    rows = examples(*["7"] * 19, "seven")
+    assert len(check(spec_of(regex(r"(\d+)")), rows)) == 1
 
 
 def test_equal_targets_share_a_line_that_counts_their_rows() -> None:
@@ -189,7 +224,7 @@ def test_a_judge_may_be_given_any_target() -> None:
 
 
 def test_loaded_dataset_notes_or_refuses_such_targets(tmp_path: Path) -> None:
-    spec = spec_of(NUMBER)
+    spec = spec_of(NUMBER).model_copy(update={"unmeasured": 0.5})
     rows = [(f"question {number}", str(number)) for number in range(40)]
     (tmp_path / "cases.csv").write_text(csv_of([*rows, ("last", "seven")]))
     notes = load_dataset(spec, tmp_path, None).notes

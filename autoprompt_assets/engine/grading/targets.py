@@ -16,6 +16,7 @@ speaks of such a form.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -35,13 +36,16 @@ def check_targets(
     prompt: str,
     choices: Sequence[str],
     source: str,
+    unmeasured: float,
 ) -> tuple[str, ...]:
     """One line per target that cannot be met, at most ten, and one that counts the rest.
 
-    `prompt` is the first one, `choices` are the target role's, `source` is where the rows are from.
+    `prompt` is the first one, `choices` are the target role's, `source` is where the rows are from,
+    `unmeasured` is the share of a split's rows that may stay without a grade.
 
     Raises:
-        InputError: more than SHARE of the rows have such a target; its lines are these.
+        InputError: more than SHARE of the rows have such a target; its lines are these. Or no
+            answer could be graded in more of a scored split's rows than `unmeasured` allows.
     """
     if grader.asks_review:
         return ()
@@ -57,7 +61,36 @@ def check_targets(
         lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES} more such targets; mend them too"]
     if count > SHARE * len(examples):
         raise InputError([f"{source}: {line}" for line in lines])
+    bad = [example for found in rows.values() for example in found]
+    over = _ungradable(grader, bad, examples, choices, unmeasured)
+    if over:
+        raise InputError([f"{source}: {line}" for line in (*over, *lines)])
     return tuple(lines)
+
+
+def _ungradable(
+    grader: GraderSettings,
+    bad: Sequence[Example],
+    examples: Sequence[Example],
+    choices: Sequence[str],
+    unmeasured: float,
+) -> list[str]:
+    """One line per scored split that could only end a run, for too many of its rows get no grade
+    whatever is answered.
+    """
+    judge, rows, without = make_grader(grader), Counter[str](), Counter[str]()
+    for example in examples:
+        rows[example.split] += 1
+    for example in bad:
+        answers = choices or (example.target,)
+        if all(judge.grade(example, one, None).value is None for one in answers):
+            without[example.split] += 1
+    return [
+        f"{without[split]} of {rows[split]} {split} rows can get no grade, more than the "
+        f"{unmeasured:.1%} that `unmeasured` allows; mend their targets, or raise it"
+        for split in ("validation", "test")
+        if without[split] > unmeasured * rows[split]
+    ]
 
 
 def _line(target: str, problem: str, rows: Sequence[Example]) -> str:
