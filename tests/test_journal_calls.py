@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.journal import Calls, Journal
-from autoprompt_assets.engine.llm import Request
+from autoprompt_assets.engine.llm import Request, SharedFields
 from autoprompt_assets.engine.llm.failures import AuthenticationFailed, RateLimited
 from tests.engine_support import Scripted
 from tests.journal_support import question, replay, use
@@ -103,3 +106,28 @@ def test_key_survives_a_candidate_s_way_through_json() -> None:
     both = (candidate, Candidate.from_json(candidate.as_json()))
     keys = {replace(BASE, messages=one.messages("x", as_choice=False)).key for one in both}
     assert len(keys) == 1
+
+
+TEXTS = ["", "plain", 'a "quoted" \\ back', "a\nb\tc\x7f\x1f", "Grüße 日本 😀", "\ud83d", "\ude00"]
+FIELDS = {"top_p": 0.5, "max_tokens": 5, "extra": {"b": 1, "a": []}}
+FORMAT = {"type": "json_schema", "b": [1, {"z": None, "a": 2}]}
+
+
+@pytest.mark.parametrize("schema", [None, FORMAT])
+@pytest.mark.parametrize("fields", [{}, FIELDS])
+@pytest.mark.parametrize("texts", [TEXTS[:1], TEXTS[1:3], TEXTS])
+def test_a_body_is_the_json_of_all_that_is_in_it(
+    texts: list[str], fields: dict[str, Any], schema: dict[str, Any] | None
+) -> None:
+    """It is put together of parts that were encoded for other rows."""
+    messages = tuple({"role": "user", "content": text} for text in texts)
+    expected = {"model": "m", "messages": messages, **dict(sorted(fields.items()))}
+    if schema is not None:
+        expected["response_format"] = schema
+    whole = json.dumps(expected, separators=(",", ":"))
+    shared = SharedFields.of(fields), schema and SharedFields.of(schema)
+    for parameters, form in (shared, shared, (fields, schema)):
+        request = replace(BASE, messages=messages, parameters=parameters, response_format=form)
+        assert request.payload == whole
+        hashed = "\0".join(["openai http://a", "0", whole])
+        assert request.key == hashlib.sha256(hashed.encode()).hexdigest()

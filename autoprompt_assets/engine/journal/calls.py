@@ -71,23 +71,24 @@ class Calls:
             CallError: no answer was to be had; nothing was stored.
             JournalError: the journal cannot be read, or the answer could not be stored.
         """
-        fitted = await self._shapes.fit(request)
+        shape = await self._shapes.of(request)
+        settled = shape.settled
+        fitted = self._shapes.applied(shape, request) if settled else request
         if fitted.key not in self._in_flight:
             # Before its form is found, too: a stored answer settles none, for the model may take
             # another one by now.
             stored = await self._look_up(fitted)
             if stored is not None:
                 return stored
-        return await (self._once(fitted) if fitted.fitted else self._in_turn(request))
+        return await (self._once(fitted) if settled else self._in_turn(request, shape))
 
     async def _look_up(self, request: Request) -> Completion | None:
         stored = await self._journal.look_up(request)
         self.counts.replayed += stored is not None
         return stored
 
-    async def _in_turn(self, request: Request) -> Completion:
+    async def _in_turn(self, request: Request, shape: Shape) -> Completion:
         """One whose form is not known: it finds it, or waits for the one before it that does."""
-        shape = await self._shapes.of(request)
         async with shape.turn:
             # The refusal of the one before may end all who wait, in the next step of the loop.
             await asyncio.sleep(0)
