@@ -13,7 +13,7 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.journal import Calls, Journal
-from autoprompt_assets.engine.llm import Request, SharedFields
+from autoprompt_assets.engine.llm import Completion, Request, SharedFields
 from autoprompt_assets.engine.llm.failures import AuthenticationFailed, RateLimited
 from tests.engine_support import Scripted
 from tests.journal_support import question, replay, use
@@ -60,6 +60,54 @@ def test_errors_are_not_journaled(error: RateLimited, url: str) -> None:
     assert (calls.counts.failed, calls.counts.made) == (1, 0)
     assert replay(url, question("q")) == [None]
     assert complete(url, Scripted(), [question("q")]).counts.made == 1
+
+
+def test_what_was_answered_during_a_look_up_is_not_asked_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One looks up before an equal one is answered, and hears of it after that one has ended."""
+    llm, looked_up, answered = Scripted(), asyncio.Event(), asyncio.Event()
+
+    async def work(journal: Journal) -> tuple[Completion, Completion]:
+        look_up = journal.look_up
+
+        async def slowly(request: Request) -> Completion | None:
+            monkeypatch.setattr(journal, "look_up", look_up)
+            found = await look_up(request)
+            looked_up.set()
+            await answered.wait()
+            return found
+
+        async with Calls(llm, journal) as calls:
+            await calls.complete(question("whose form is settled"))
+            monkeypatch.setattr(journal, "look_up", slowly)
+            slow = asyncio.create_task(calls.complete(question("q")))
+            await looked_up.wait()
+            fast = await calls.complete(question("q"))
+            await asyncio.sleep(0)  # until it is no longer in flight
+            answered.set()
+            return await slow, fast
+
+    slow, fast = use(url, work)
+    assert slow == fast
+    assert len(llm.requests) == 2
+
+
+def test_a_call_is_looked_up_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But the first, whose form is to be found: it may have waited for another meanwhile."""
+    looked_up: list[str] = []
+    look_up = Journal.look_up
+
+    async def counted(journal: Journal, request: Request) -> Completion | None:
+        looked_up.append(request.key)
+        return await look_up(journal, request)
+
+    monkeypatch.setattr(Journal, "look_up", counted)
+    llm = Scripted()
+    complete(url, llm, [question("first")])
+    complete(url, llm, [question(str(number)) for number in range(20)])
+    assert len(llm.requests) == 21
+    assert len(looked_up) == 22
 
 
 def test_abandoned_call_is_kept_by_those_who_still_wait(url: str) -> None:
