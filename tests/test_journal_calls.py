@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.journal import Calls, Journal
-from autoprompt_assets.engine.llm import Request
+from autoprompt_assets.engine.llm import Completion, Request, SharedFields
 from autoprompt_assets.engine.llm.failures import AuthenticationFailed, RateLimited
 from tests.engine_support import Scripted
 from tests.journal_support import question, replay, use
@@ -59,6 +62,54 @@ def test_errors_are_not_journaled(error: RateLimited, url: str) -> None:
     assert complete(url, Scripted(), [question("q")]).counts.made == 1
 
 
+def test_what_was_answered_during_a_look_up_is_not_asked_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One looks up before an equal one is answered, and hears of it after that one has ended."""
+    llm, looked_up, answered = Scripted(), asyncio.Event(), asyncio.Event()
+
+    async def work(journal: Journal) -> tuple[Completion, Completion]:
+        look_up = journal.look_up
+
+        async def slowly(request: Request) -> Completion | None:
+            monkeypatch.setattr(journal, "look_up", look_up)
+            found = await look_up(request)
+            looked_up.set()
+            await answered.wait()
+            return found
+
+        async with Calls(llm, journal) as calls:
+            await calls.complete(question("whose form is settled"))
+            monkeypatch.setattr(journal, "look_up", slowly)
+            slow = asyncio.create_task(calls.complete(question("q")))
+            await looked_up.wait()
+            fast = await calls.complete(question("q"))
+            await asyncio.sleep(0)  # until it is no longer in flight
+            answered.set()
+            return await slow, fast
+
+    slow, fast = use(url, work)
+    assert slow == fast
+    assert len(llm.requests) == 2
+
+
+def test_a_call_is_looked_up_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But the first, whose form is to be found: it may have waited for another meanwhile."""
+    looked_up: list[str] = []
+    look_up = Journal.look_up
+
+    async def counted(journal: Journal, request: Request) -> Completion | None:
+        looked_up.append(request.key)
+        return await look_up(journal, request)
+
+    monkeypatch.setattr(Journal, "look_up", counted)
+    llm = Scripted()
+    complete(url, llm, [question("first")])
+    complete(url, llm, [question(str(number)) for number in range(20)])
+    assert len(llm.requests) == 21
+    assert len(looked_up) == 22
+
+
 def test_abandoned_call_is_kept_by_those_who_still_wait(url: str) -> None:
     async def work(journal: Journal) -> str | None:
         calls = Calls(Scripted(seconds=0.05), journal)
@@ -103,3 +154,28 @@ def test_key_survives_a_candidate_s_way_through_json() -> None:
     both = (candidate, Candidate.from_json(candidate.as_json()))
     keys = {replace(BASE, messages=one.messages("x", as_choice=False)).key for one in both}
     assert len(keys) == 1
+
+
+TEXTS = ["", "plain", 'a "quoted" \\ back', "a\nb\tc\x7f\x1f", "Grüße 日本 😀", "\ud83d", "\ude00"]
+FIELDS = {"top_p": 0.5, "max_tokens": 5, "extra": {"b": 1, "a": []}}
+FORMAT = {"type": "json_schema", "b": [1, {"z": None, "a": 2}]}
+
+
+@pytest.mark.parametrize("schema", [None, FORMAT])
+@pytest.mark.parametrize("fields", [{}, FIELDS])
+@pytest.mark.parametrize("texts", [TEXTS[:1], TEXTS[1:3], TEXTS])
+def test_a_body_is_the_json_of_all_that_is_in_it(
+    texts: list[str], fields: dict[str, Any], schema: dict[str, Any] | None
+) -> None:
+    """It is put together of parts that were encoded for other rows."""
+    messages = tuple({"role": "user", "content": text} for text in texts)
+    expected = {"model": "m", "messages": messages, **dict(sorted(fields.items()))}
+    if schema is not None:
+        expected["response_format"] = schema
+    whole = json.dumps(expected, separators=(",", ":"))
+    shared = SharedFields.of(fields), schema and SharedFields.of(schema)
+    for parameters, form in (shared, shared, (fields, schema)):
+        request = replace(BASE, messages=messages, parameters=parameters, response_format=form)
+        assert request.payload == whole
+        hashed = "\0".join(["openai http://a", "0", whole])
+        assert request.key == hashlib.sha256(hashed.encode()).hexdigest()

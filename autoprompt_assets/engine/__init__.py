@@ -29,4 +29,5 @@ The ground, a file each, which all of them may import:
     text         how text is compared; `json_text`: JSON in prose; `controls`: characters obeyed
                  where they should be shown
     errors       what can be wrong with what a user brings
+    lazy         a property that is worked out once
 """

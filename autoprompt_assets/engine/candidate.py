@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.controls import json_text
 from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.template import INPUT, fields, fill
 
@@ -20,6 +20,10 @@ class Demo:
 
     input: str
     answer: str
+
+
+Chat = tuple[str | None, tuple[Message, ...]]
+"""What a candidate's rows share: the template of the last turn, if it is one; the turns before."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Candidate:
     demos: tuple[Demo, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def id(self) -> str:
         """Twelve hexadecimal digits."""
         return content_hash(self.as_json(), 12)
@@ -61,18 +65,28 @@ class Candidate:
         for the user's turn; any other is the system's turn. `as_choice` shows the demos' answers
         in the JSON form that a constrained model answers in.
         """
-        inputs = [*(demo.input for demo in self.demos), text]
-        messages: list[Message] = []
-        if fields(self.instruction, columns):
-            turns = [fill(self.instruction, **dict.fromkeys(columns, one)) for one in inputs]
-        else:
-            messages, turns = [{"role": "system", "content": self.instruction}], inputs
-        for demo, turn in zip(self.demos, turns[:-1], strict=True):
+        place = (as_choice, frozenset(columns))
+        if place not in self._chats:
+            self._chats[place] = self._chat(*place)
+        template, opening = self._chats[place]
+        turn = text if template is None else _filled(template, columns, text)
+        return (*opening, {"role": "user", "content": turn})
+
+    @lazy
+    def _chats(self) -> dict[tuple[bool, frozenset[str]], Chat]:
+        return {}
+
+    def _chat(self, as_choice: bool, columns: frozenset[str]) -> Chat:
+        template = self.instruction if fields(self.instruction, columns) else None
+        opening: list[Message] = []
+        if template is None:
+            opening.append({"role": "system", "content": self.instruction})
+        for demo in self.demos:
+            turn = demo.input if template is None else _filled(template, columns, demo.input)
             answer = choice_json(demo.answer) if as_choice else demo.answer
-            messages.append({"role": "user", "content": turn})
-            messages.append({"role": "assistant", "content": answer})
-        messages.append({"role": "user", "content": turns[-1]})
-        return tuple(messages)
+            opening.append({"role": "user", "content": turn})
+            opening.append({"role": "assistant", "content": answer})
+        return template, tuple(opening)
 
     def text(self) -> str:
         """The prompt as a person reads it: the instruction, the demos, the request fields."""
@@ -82,3 +96,7 @@ class Candidate:
             fields = json_text(dict(self.parameters), sort_keys=True)
             parts.append(f"(Request parameters: {fields})")
         return "\n\n".join(parts)
+
+
+def _filled(template: str, columns: Collection[str], text: str) -> str:
+    return fill(template, **dict.fromkeys(columns, text))

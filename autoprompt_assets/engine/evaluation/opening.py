@@ -8,7 +8,7 @@ all that comes after them is paid for nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation.result import RowResult, unmeasured_line, unmeasured_reason
@@ -21,6 +21,8 @@ _SCHEMAS = ("response_format", "json_schema", "guided_json", "structured output"
 class Opening:
     """Looks at rows as they settle, in the order of the rows; `label` and `rows` name the whole.
 
+    `roles` are those that may be asked about a row.
+
     A row that ended otherwise shows that not every request is refused: an answer, but also a filter
     or a limit of length, which say nothing of the other rows.
 
@@ -28,11 +30,13 @@ class Opening:
     end without them. A row that may have a grade when it is asked again is taken for one that has.
     """
 
-    def __init__(self, label: str, rows: int, unmeasured: float | None = None) -> None:
+    def __init__(
+        self, label: str, rows: int, roles: Sequence[Role], unmeasured: float | None = None
+    ) -> None:
         self._label, self._rows = label, rows
         self._settled: dict[int, RowResult] = {}
         self._next = 0
-        self._refused: dict[Role, list[RequestRefused]] = {"target": [], "review": []}
+        self._refused: dict[Role, list[RequestRefused]] = {role: [] for role in roles}
         self._ungraded: Counter[str] = Counter()
         self._allowed = unmeasured
 

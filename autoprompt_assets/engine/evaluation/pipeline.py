@@ -17,7 +17,7 @@ from autoprompt_assets.engine.evaluation.result import RowResult, Totals
 from autoprompt_assets.engine.evaluation.row import Asker
 from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.journal import Calls
-from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.llm import Models, Role
 from autoprompt_assets.engine.spend import CallCounts, Spend
 
 BATCH = 64
@@ -123,7 +123,8 @@ class Evaluator:
         return totals
 
     def _opening(self, label: str, rows: int) -> Opening:
-        return Opening(label, rows, self.unmeasured if self.needed else None)
+        roles: tuple[Role, ...] = ("target", "review") if self.models.review else ("target",)
+        return Opening(label, rows, roles, self.unmeasured if self.needed else None)
 
 
 @dataclass
@@ -210,17 +211,18 @@ class _Pipeline:
         return bound
 
     async def _room(self) -> None:
-        """Block while enough rows are queued for the endpoint."""
+        """Block while there is a row queued for every lane: no lane ends before the rows do."""
         while True:
             while self._batches and not self._batches[0].open:
                 await self._settle()
             ahead = len(self._batches) * BATCH
-            if len(self._queue) < BATCH and ahead < ROWS_AHEAD + self._most_lanes:
+            under_way = 2 * self._most_lanes  # in the lanes, and queued for them
+            if len(self._queue) < self._most_lanes and ahead < ROWS_AHEAD + under_way:
                 return
             await self._move()
 
     async def _move(self) -> None:
-        """Wait until a row is done."""
+        """Wait until a row is begun or done."""
         self._moved.clear()
         await self._moved.wait()
 
@@ -235,6 +237,7 @@ class _Pipeline:
         asker = self._evaluator.asker
         while self._queue:
             batch, place = self._queue.popleft()
+            self._moved.set()
             row = await asker.row(self._candidate, batch.examples[place])
             batch.rows[place] = row
             batch.open -= 1

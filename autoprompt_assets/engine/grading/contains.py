@@ -21,7 +21,7 @@ class ContainsGrader(Rule):
 
     def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
         """Look for the target in `answer`."""
-        text, target = (fold(part, self.ignore_case) for part in (answer, example.target))
+        text, target = fold(answer, self.ignore_case), fold(example.target, self.ignore_case)
         return right_or_wrong(holds_words(text, target))
 
     def marks(self, first: str, targets: Sequence[str]) -> Iterator[AnswerMark]:

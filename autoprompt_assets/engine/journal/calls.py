@@ -46,6 +46,8 @@ class Calls:
         self._shapes = Shapes(journal.forms, tuned or {}, notice)
         self._in_flight: dict[str, asyncio.Task[Completion]] = {}
         self._learning: set[asyncio.Task[Completion]] = set()
+        # Keys that are being looked up, until an equal request has ended or another has looked.
+        self._looked_up: set[str] = set()
         self.counts = CallCounts()
 
     async def __aenter__(self) -> Self:
@@ -71,23 +73,32 @@ class Calls:
             CallError: no answer was to be had; nothing was stored.
             JournalError: the journal cannot be read, or the answer could not be stored.
         """
-        fitted = await self._shapes.fit(request)
+        shape = await self._shapes.of(request)
+        settled = shape.settled
+        fitted = self._shapes.applied(shape, request) if settled else request
+        missing = False
         if fitted.key not in self._in_flight:
             # Before its form is found, too: a stored answer settles none, for the model may take
             # another one by now.
-            stored = await self._look_up(fitted)
+            self._looked_up.add(fitted.key)
+            try:
+                stored = await self._look_up(fitted)
+            finally:
+                missing = fitted.key in self._looked_up
+                self._looked_up.discard(fitted.key)
             if stored is not None:
                 return stored
-        return await (self._once(fitted) if fitted.fitted else self._in_turn(request))
+        if settled:
+            return await self._once(fitted, missing=missing)
+        return await self._in_turn(request, shape)
 
     async def _look_up(self, request: Request) -> Completion | None:
         stored = await self._journal.look_up(request)
         self.counts.replayed += stored is not None
         return stored
 
-    async def _in_turn(self, request: Request) -> Completion:
+    async def _in_turn(self, request: Request, shape: Shape) -> Completion:
         """One whose form is not known: it finds it, or waits for the one before it that does."""
-        shape = await self._shapes.of(request)
         async with shape.turn:
             # The refusal of the one before may end all who wait, in the next step of the loop.
             await asyncio.sleep(0)
@@ -129,21 +140,27 @@ class Calls:
                 same = self._shapes.applied(shape, request).key == sent.key
                 return completion if same else await self.complete(request)
 
-    async def _once(self, request: Request, before: Before | None = None) -> Completion:
-        """The answer to a fitted request, made once however many ask for it meanwhile."""
+    async def _once(
+        self, request: Request, before: Before | None = None, *, missing: bool = False
+    ) -> Completion:
+        """The answer to a fitted request, made once however many ask for it meanwhile.
+
+        `missing`: it was looked up, and no equal one has been answered since.
+        """
         task = self._in_flight.get(request.key)
         if task is not None:
             self.counts.replayed += 1
             self._journal.shared(request)
         else:
-            # An equal one that was in flight a moment ago may have been answered since.
-            task = asyncio.create_task(self._look_up_or_make(request, before))
+            make = self._make if missing else self._look_up_or_make
+            task = asyncio.create_task(make(request, before))
             self._in_flight[request.key] = task
             task.add_done_callback(lambda task: self._ended(request.key, task))
         return await asyncio.shield(task)
 
     def _ended(self, key: str, task: asyncio.Task[Completion]) -> None:
         self._in_flight.pop(key, None)
+        self._looked_up.discard(key)
         if not task.cancelled():
             task.exception()  # who waited for it may be gone, and then nobody else looks at it
 

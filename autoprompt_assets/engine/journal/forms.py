@@ -28,7 +28,7 @@ class ShapeKey:
 
     @classmethod
     def of(cls, request: Request) -> ShapeKey:
-        """The key of a request that is not fitted yet."""
+        """The key of a request as it was built."""
         shape = hashlib.sha256(shape_of(request).encode()).hexdigest()
         return cls(request.endpoint, request.model, shape)
 

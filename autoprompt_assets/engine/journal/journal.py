@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -112,13 +112,13 @@ class Journal:
         """
         found = await self._reads.submit(request.key)
         if found is not None:
-            self._count_replayed([request.role])
+            self._count_replayed(request.role)
         self._tell_damaged()
         return found
 
     def shared(self, request: Request) -> None:
         """Count as replayed a request that an equal one in flight has answered."""
-        self._count_replayed([request.role])
+        self._count_replayed(request.role)
 
     async def record(self, request: Request, completion: Completion) -> Completion:
         """Store an answer; it is durable when this returns.
@@ -159,10 +159,9 @@ class Journal:
             )
         self._noticed = count
 
-    def _count_replayed(self, roles: Sequence[str] | Mapping[str, int]) -> None:
-        if roles:
-            with self._counting:
-                self._replayed.update(roles)
+    def _count_replayed(self, role: str, calls: int = 1) -> None:
+        with self._counting:
+            self._replayed[role] += calls
 
     def _read_group(self, keys: Sequence[str]) -> list[Completion | None]:
         with self._engine.connect() as connection:
@@ -187,6 +186,7 @@ class Journal:
                 earlier = self._rows.insert(connection, group, time.time())
                 self._rows.count(connection, group, replayed)
         except Exception:
-            self._count_replayed(replayed)
+            for role, calls in replayed.items():
+                self._count_replayed(role, calls)
             raise
         return [earlier.get(request.key, completion) for request, completion in group]

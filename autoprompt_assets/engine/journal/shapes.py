@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.journal.forms import JournalForms, ShapeKey
@@ -18,8 +17,8 @@ from autoprompt_assets.engine.llm import (
     RequestForm,
     RequestRefused,
     Role,
+    SharedFields,
     has_system,
-    shape_of,
 )
 
 LEAD_S = 5.0
@@ -62,24 +61,17 @@ class Shapes:
         notice: Callable[[str], None],
     ) -> None:
         self._forms, self._tuned, self._notice = forms, tuned, notice
-        self._known: dict[tuple[str, str, str], Shape] = {}
-        self._encoded: dict[tuple[int, bool, bool], tuple[Mapping[str, Any], str]] = {}
+        self._known: dict[tuple[str, str, str, bool, bool], Shape] = {}
 
-    async def fit(self, request: Request) -> Request:
-        """`request` in the form that is settled; as it is where none is.
+    async def of(self, request: Request) -> Shape:
+        """The shape of a request as it was built, as the journal knew it at first.
 
         Raises:
             JournalError: the journal cannot be read.
-            ParameterRefused: a field that is tuned is left out in a settled form.
         """
-        if request.fitted:
-            return request
-        shape = await self.of(request)
-        return self.applied(shape, request) if shape.settled else request
-
-    async def of(self, request: Request) -> Shape:
-        """The shape of a request that is not fitted, as the journal knew it at first."""
-        place = (request.endpoint, request.model, self._shape_of(request))
+        fields, schema = SharedFields.of(request.parameters), request.response_format is not None
+        # All that is in its key, which would have to be hashed for each row.
+        place = (request.endpoint, request.model, fields.members, has_system(request), schema)
         shape = self._known.get(place)
         if shape is None:
             shape = self._known[place] = Shape(ShapeKey.of(request))
@@ -89,17 +81,6 @@ class Shapes:
                 if not shape.recalled:
                     await self.recall(shape, request)
         return shape
-
-    def _shape_of(self, request: Request) -> str:
-        """See `shape_of`. The rows of a candidate share one mapping of parameters; it is encoded
-        once, and found by its identity.
-        """
-        schema = request.response_format is not None
-        place = (id(request.parameters), has_system(request), schema)
-        if place not in self._encoded:
-            # With the mapping itself, so that no other can take its identity.
-            self._encoded[place] = (request.parameters, shape_of(request))
-        return self._encoded[place][1]
 
     async def recall(self, shape: Shape, request: Request) -> None:
         """Take over the form of `request` that another process may have settled meanwhile."""

@@ -16,6 +16,7 @@ from .request import LLM as LLM
 from .request import Keep as Keep
 from .request import Request as Request
 from .request import Role as Role
+from .request import SharedFields as SharedFields
 from .request import request_key as request_key
 from .request_form import PLAIN as PLAIN
 from .request_form import SYSTEM as SYSTEM

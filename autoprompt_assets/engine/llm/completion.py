@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
 from autoprompt_assets.engine.llm.usage import cache_tokens
 
@@ -89,7 +89,7 @@ class Completion:
     def _ended_by(self) -> str:
         return self.finish_reason.lower().replace("-", "_")
 
-    @cached_property
+    @lazy
     def _read(self) -> _Message:
         return _read_message(json.loads(self.message))
 

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from autoprompt_assets.engine.fields import LIMITS
+from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.failures import Misfit
-from autoprompt_assets.engine.llm.request import Request
+from autoprompt_assets.engine.llm.request import Request, SharedFields
 from autoprompt_assets.engine.message import Message
 
 SYSTEM = "system"
@@ -40,17 +41,30 @@ class RequestForm:
         """`request` in this form."""
         parameters, messages = request.parameters, request.messages
         if self.renamed or self.dropped:
-            parameters = {
-                self.renamed.get(name, name): value
-                for name, value in parameters.items()
-                if name not in self.dropped
-            }
-        if self.system != "system":
+            parameters = self._fields(SharedFields.of(parameters))
+        if self.system != SYSTEM:
             messages = _with_system_as(self.system, messages)
-        # Not `replace`, which takes twice as long: every row of every evaluation comes by here.
+        if parameters is request.parameters and messages is request.messages:
+            return request
+        # Not `replace`, which takes twice as long: every row of an evaluation may come by here.
         role, endpoint, model = request.role, request.endpoint, request.model
         schema, replicate = request.response_format, request.replicate
-        return Request(role, endpoint, model, messages, parameters, schema, replicate, fitted=True)
+        return Request(role, endpoint, model, messages, parameters, schema, replicate)
+
+    def _fields(self, parameters: SharedFields) -> SharedFields:
+        """The request fields in this form; one mapping for all rows of a candidate."""
+        known = self._known.get(parameters.members)
+        if known is None:
+            known = self._known[parameters.members] = SharedFields(
+                (self.renamed.get(name, name), value)
+                for name, value in parameters.items()
+                if name not in self.dropped
+            )
+        return known
+
+    @lazy
+    def _known(self) -> dict[str, SharedFields]:
+        return {}
 
     def adapted(self, sent: Request, misfit: Misfit, said: str) -> RequestForm | None:
         """The form without what was refused of `sent`, which had this one.
@@ -108,7 +122,7 @@ def shape_of(request: Request) -> str:
 
 def has_system(request: Request) -> bool:
     """Whether the request has a system turn, as it was built or under the newer name."""
-    return any(message["role"] in _SYSTEM_ROLES for message in request.messages)
+    return not _SYSTEM_ROLES.isdisjoint([message["role"] for message in request.messages])
 
 
 def _with_system_as(turn: Turn, messages: tuple[Message, ...]) -> tuple[Message, ...]:

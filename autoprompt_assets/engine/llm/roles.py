@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.fields import LIMITS, NEWER_LIMIT
-from autoprompt_assets.engine.llm.request import Request, Role
+from autoprompt_assets.engine.lazy import lazy
+from autoprompt_assets.engine.llm.request import Request, Role, SharedFields
 from autoprompt_assets.engine.llm.settings import RoleSpec
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.price import Price
@@ -44,8 +44,8 @@ class Asked:
             replicate,
         )
 
-    @cached_property
-    def response_format(self) -> dict[str, Any] | None:
+    @lazy
+    def response_format(self) -> SharedFields | None:
         """The response format that holds the model to the role's choices, or to a verdict.
 
         `None` where the role answers freely, or its endpoint does not heed one.
@@ -54,9 +54,9 @@ class Asked:
             return None
         if self.role == "review":
             return VERDICT_FORMAT
-        return choice_schema(self.spec.choices) if self.spec.choices else None
+        return SharedFields(choice_schema(self.spec.choices)) if self.spec.choices else None
 
-    def _settings_with(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _settings_with(self, parameters: Mapping[str, Any]) -> SharedFields:
         """The request fields; one mapping for all rows of a candidate."""
         key = str(parameters)
         if key not in self._merged:
@@ -64,14 +64,15 @@ class Asked:
             if not parameters.keys().isdisjoint(LIMITS):
                 settings = {name: one for name, one in settings.items() if name not in LIMITS}
             merged = {**settings, **parameters}
-            self._merged[key] = {name: one for name, one in merged.items() if one is not None}
+            given = {name: one for name, one in merged.items() if one is not None}
+            self._merged[key] = SharedFields(given)
         return self._merged[key]
 
-    @cached_property
-    def _merged(self) -> dict[str, Mapping[str, Any]]:
+    @lazy
+    def _merged(self) -> dict[str, SharedFields]:
         return {}
 
-    @cached_property
+    @lazy
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {}
         settings["temperature"] = self.spec.temperature
@@ -105,18 +106,20 @@ class Models:
         return Models(at(self.target), review, optimizer, self.columns)
 
 
-VERDICT_FORMAT: dict[str, Any] = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "verdict",
-        "strict": True,
-        "schema": {
-            "type": "object",
-            # In this order: a judge that must decide before it says why judges worse.
-            "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
-            "required": ["reason", "correct"],
-            "additionalProperties": False,
+VERDICT_FORMAT = SharedFields(
+    {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "verdict",
+            "strict": True,
+            "schema": {
+                "type": "object",
+                # In this order: a judge that must decide before it says why judges worse.
+                "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
+                "required": ["reason", "correct"],
+                "additionalProperties": False,
+            },
         },
-    },
-}
+    }
+)
 """The response format of a review, where the endpoint heeds JSON schemas."""
