@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from autoprompt_assets.changes import differing, values_at
@@ -208,19 +208,25 @@ class EvaluationRows:
         return batch.column("answer" if name == "reply" else name)
 
     def _usd(self, batch: pa.RecordBatch) -> list[float | None]:
+        """List prices. Many rows have equal counts, and a price may have tiers."""
         counts = zip(*(batch.column(name).to_pylist() for name in _COUNTS), strict=True)
-        target, review = self.prices.get("target"), self.prices.get("review")
-        charged: list[float | None] = []
-        for prompt, completion, of_prompt, of_completion in counts:
-            own, judged = (
-                (prompt - of_prompt, completion - of_completion),
-                (of_prompt, of_completion),
-            )
-            known = (target is not None or not any(own)) and (review is not None or not any(judged))
-            usd = target.list_usd(*own) if target else 0.0
-            usd += review.list_usd(*judged) if review else 0.0
-            charged.append(usd if known else None)
-        return charged
+        known = self._charged
+        return [known[one] if one in known else self._charge(*one) for one in counts]
+
+    def _charge(self, prompt: int, completion: int, judged: int, verdict: int) -> float | None:
+        usd: float | None = 0.0
+        parts = {"target": (prompt - judged, completion - verdict), "review": (judged, verdict)}
+        for role, tokens in parts.items():
+            price = self.prices.get(role)
+            if price is not None and usd is not None:
+                usd += price.list_usd(*tokens)
+            elif any(tokens):
+                usd = None
+        return self._charged.setdefault((prompt, completion, judged, verdict), usd)
+
+    @cached_property
+    def _charged(self) -> dict[tuple[int, ...], float | None]:
+        return {}
 
 
 def comparison_batches(

@@ -18,7 +18,7 @@ import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
-from autoprompt_assets.engine.dataset import DatasetSpec, Table, open_table
+from autoprompt_assets.engine.dataset import DatasetSpec, Table, build_dataset, open_table
 from autoprompt_assets.engine.dataset.table import workbook_files
 from autoprompt_assets.engine.errors import InputError
 from tests.input_support import check, refused, spec_text
@@ -323,6 +323,18 @@ def test_init_and_check_take_a_workbook(tmp_path: Path) -> None:
     checked = project.run("check", "even", "--set", "dataset.sheet=2")
     assert checked.returncode == 0, checked.stderr
     assert "even: 40 rows in " in checked.stdout
+
+
+def test_a_workbook_that_is_dressed_anew_holds_the_same_rows(tmp_path: Path) -> None:
+    rows = [(f"question {number}", number % 2) for number in range(20)]
+
+    def version(*changed: tuple[str, int], change: Callable[[Worksheet], object] | None) -> str:
+        content = workbook(HEADER, *rows, *changed, change=change)
+        return build_dataset(opened(tmp_path, content).rows, DatasetSpec(path="a.xlsx")).version
+
+    first = version(change=None)
+    assert version(change=lambda sheet: setattr(sheet, "title", "cases")) == first
+    assert version(("new", 1), change=None) != first
 
 
 @pytest.mark.slow
