@@ -246,7 +246,7 @@ def comparison_batches(
         yield pa.record_batch([columns[name] for name in COMPARISON], schema=schema)
 
 
-def gathered(batches: Iterable[pa.RecordBatch], columns: Mapping[str, str]) -> pa.Table:
+def gather(batches: Iterable[pa.RecordBatch], columns: Mapping[str, str]) -> pa.Table:
     """The batches as one table, which may have no rows."""
     import pyarrow as pa
 

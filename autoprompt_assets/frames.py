@@ -23,7 +23,7 @@ from autoprompt_assets.frame_rows import (
     SEARCHES,
     EvaluationRows,
     comparison_batches,
-    gathered,
+    gather,
     iteration_rows,
     search_row,
     table_of,
@@ -175,7 +175,7 @@ class Results:
             )
         found = self._evaluations(candidate, split)
         batches = (batch for one in found for batch in one.batches(names))
-        return _frame(gathered(batches, {name: EVALUATIONS[name] for name in names}))
+        return _frame(gather(batches, {name: EVALUATIONS[name] for name in names}))
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
@@ -195,7 +195,7 @@ class Results:
         before, after = (
             self._records.evaluation("test", one.candidate.id) for one in (baseline, best.scored)
         )
-        return _frame(gathered(comparison_batches(before, after, self._choices), COMPARISON))
+        return _frame(gather(comparison_batches(before, after, self._choices), COMPARISON))
 
     def __repr__(self) -> str:
         others = [one for one in self._files.search_ids() if one != self.search]

@@ -164,6 +164,7 @@ ROWS: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
     "notes beside the table": (workbook((*HEADER, None), (*HI, "checked?")), [HI]),
     "doubled names elsewhere": (workbook((*HEADER, "a", "a"), (*HI, 1, 2)), [HI]),
     "numbers as names": (workbook((1, *HEADER), (2, *HI)), [HI]),
+    "a sheet called None": (sheets(a=[HEADER, HI], **{"None": [[" "]]}), [HI]),
     "one sheet with rows": (sheets(a=[], b=[HEADER, HI], c=[[" "]]), [HI]),
     "other sheets hidden": (sheets("b", a=[HEADER, HI], b=[HEADER, ("b", "b")]), [HI]),
 }  # fmt: skip

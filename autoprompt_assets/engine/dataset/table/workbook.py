@@ -93,7 +93,8 @@ def _rows(spec: DatasetSpec, book: pd.ExcelFile, sheet: str) -> list[list[Any]]:
 
 def _unreadable(spec: DatasetSpec, error: BaseException) -> BaseException:
     """What to raise for `error`: an interrupt itself, but a panic of the reader's in words."""
-    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+    panic = type(error).__name__ == "PanicException"
+    if isinstance(error, MemoryError) or not (panic or isinstance(error, Exception)):
         return error
     if type(error).__name__ == "PasswordError":
         return InputError(f"{spec.file}: is locked with a password; save it without one")
@@ -116,7 +117,7 @@ def _sheet(spec: DatasetSpec, book: pd.ExcelFile) -> str:
     hidden = {one.name for one in sheets if one.visible != SheetVisibleEnum.Visible}
     seen = [name for name in known if name not in hidden]
     wanted = spec.sheet
-    if str(wanted) in known:  # a number can be a name: 2024
+    if wanted is not None and str(wanted) in known:  # a number can be a name: 2024
         return str(wanted)
     if isinstance(wanted, int) and wanted <= len(seen):
         return seen[wanted - 1]

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table.content import LARGEST
+from autoprompt_assets.engine.dataset.table.content import LARGEST, first_line
 from autoprompt_assets.engine.errors import InputError, shown
 
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -72,19 +72,19 @@ def refuse_unreadable(spec: DatasetSpec, content: bytes) -> None:
                 _look_at(spec, archive, name)
     except _ZIP_FAULTS as error:
         raise InputError(
-            f"{spec.file}: is a damaged workbook ({str(error)[:100]}); copy it again"
+            f"{spec.file}: is a damaged workbook ({first_line(error)}); copy it again"
         ) from None
 
 
 def _look_at(spec: DatasetSpec, archive: zipfile.ZipFile, name: str) -> None:
     """Read one part to its end: a size that it understates shows, and how far its cells reach."""
-    is_sheet = name.startswith("xl/worksheets/") and name.endswith(".xml")
+    is_xml = name.lower().endswith(".xml")
     columns: set[bytes] = set()
     rows, rest = 0, b""
     for piece in _pieces(archive, name):
         if name == "META-INF/manifest.xml" and b"encryption-data" in piece:
             raise InputError(f"{spec.file}: is locked with a password; save it without one")
-        if is_sheet:
+        if is_xml:
             text = rest + piece
             cells = _CELL.findall(text)
             columns.update(column for column, _ in cells)
