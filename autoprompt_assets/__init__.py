@@ -12,6 +12,8 @@
     configuration   the resources of a run, as environment and command line say
     metadata, report_input, progress
                     what people see: on an asset's page, in the report, while a run goes on
+    frames, frame_rows
+                    what a search found as pandas data frames: `autoprompt_assets.results`
     failures, interrupts, outputs
                     what a user can mend, in plain words; Ctrl-C and SIGTERM; where lines go
     engine/         the search itself; its page says what is where
@@ -21,3 +23,7 @@
 
 What a grader or a strategy of your own imports: `engine.grading` and `engine.optimizers`.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

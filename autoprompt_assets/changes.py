@@ -31,6 +31,20 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     return list(_differing(before, after, ""))
 
 
+def values_at(spec: Any, path: str) -> list[Any]:
+    """The value at `key.path`, alone in a list that is empty where there is none.
+
+    A key may hold dots itself, as an endpoint's name may.
+    """
+    if not isinstance(spec, Mapping):
+        return []
+    if path in spec:
+        return [spec[path]]
+    heads = (path[:at] for at, sign in enumerate(path) if sign == ".")
+    found = next((head for head in heads if head in spec), None)
+    return [] if found is None else values_at(spec[found], path[len(found) + 1 :])
+
+
 def named(fields: list[str]) -> str:
     """`fields` in a line, the first ones of many."""
     more = f" and {len(fields) - MOST_NAMED} more" if len(fields) > MOST_NAMED else ""

@@ -53,10 +53,10 @@ def few_rows_unmeasured(
         session = open_session(context.partition_key, experiments, llm, store)
     shares: dict[str, float] = {}
     for split, candidate in session.records.evaluations():
-        rows = session.records.evaluation(split, candidate).read("value")
-        missing = [row["value"] is None for row in rows]
+        batches = session.records.evaluation(split, candidate).batches("value")
+        missing = sum(batch.column("value").null_count for batch in batches)
         split_rows = max(1, session.dataset.extents[split].rows)
-        shares[f"{split} {candidate}"] = sum(missing) / split_rows
+        shares[f"{split} {candidate}"] = missing / split_rows
     over = {key: share for key, share in shares.items() if share > session.spec.unmeasured}
     return dg.AssetCheckResult(
         passed=not over,

@@ -107,18 +107,20 @@ def check(experiment: str, settings: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--data", required=True, help="Your table: CSV, TSV, JSON, JSON Lines or Parquet.")
+@click.option("--data", required=True, help="Your table: CSV, JSON, JSON Lines, Parquet, Excel.")
 @click.option("--input", "input_column", default="input", show_default=True)
 @click.option("--target", "target_column", default="target", show_default=True)
+@click.option("--sheet", default="", help="Of a workbook: the sheet's name or number.")
 @click.option("--encoding", default="utf-8", show_default=True, help="cp1252 is what Excel writes.")
 @click.option("--prompt", help="Your first prompt; it can be edited in the file.")
-def init(
-    name: str, data: str, input_column: str, target_column: str, encoding: str, prompt: str | None
-) -> None:
+def init(name: str, data: str, prompt: str | None, **columns: str) -> None:
     """Write a commented experiment file NAME for your own table."""
     from autoprompt_assets.commands import write_experiment
 
-    table = {"path": data, "input": input_column, "target": target_column, "encoding": encoding}
+    options = {"input": "input_column", "target": "target_column", "encoding": "encoding"}
+    table = {"path": data, **{field: columns[option] for field, option in options.items()}}
+    if columns["sheet"]:
+        table["sheet"] = columns["sheet"]
     path = write_experiment(experiments_folder(), name, table, prompt)
     _say(f"wrote {path}")
     _say(f"next: edit its prompt, then `autoprompt check {name}` and `autoprompt run {name}`")

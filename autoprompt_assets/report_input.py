@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.report import ComparedRow, Report, render
 from autoprompt_assets.engine.search import Best, History, Scored, TestOutcome
 from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.resources.storage import SIDES, compare_rows, disagreements, graded_answers
 from autoprompt_assets.search_session import Session
 
 
@@ -49,26 +49,15 @@ def path_spend(history: History, outcome: TestOutcome) -> Spend:
 
 
 def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[ComparedRow]:
-    """The test rows, one by one: the report keeps those on which the two prompts disagree."""
+    """The test rows, one by one, on which one of the two prompts did better than the other."""
     choices = session.spec.roles.target.choices
-
-    def answer(text: str | None) -> str | None:
-        return (read_choice(text, choices) or text) if choices and text is not None else text
-
-    names = ("id", "input", "target", "answer", "outcome", "value")
     before, after = (
-        session.records.evaluation("test", scored.candidate.id).read(*names)
+        session.records.evaluation("test", scored.candidate.id)
         for scored in (baseline, best.scored)
     )
-    for first, second in zip(before, after, strict=True):
-        yield ComparedRow(
-            id=first["id"],
-            input=first["input"],
-            target=first["target"],
-            baseline_answer=answer(first["answer"]),
-            best_answer=answer(second["answer"]),
-            baseline_outcome=first["outcome"],
-            best_outcome=second["outcome"],
-            baseline_value=first["value"],
-            best_value=second["value"],
-        )
+    sides = [f"{side}_{name}" for name in ("answer", "outcome", "value") for side in SIDES]
+    for batch in compare_rows(before, after, ("input", "target"), ("answer", "outcome", "value")):
+        unequal = disagreements(batch)
+        columns = {name: unequal.column(name) for name in ("id", "input", "target", *sides)}
+        columns |= {name: graded_answers(columns[name], choices) for name in sides[:2]}
+        yield from map(ComparedRow, *(column.to_pylist() for column in columns.values()))

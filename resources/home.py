@@ -34,6 +34,7 @@ from autoprompt_assets.resources.whole_file import replacing
 
 PROJECT = Path(autoprompt_assets.__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
+STORE = "AUTOPROMPT_STORE"
 _PREPARED: list[Path] = []
 """The home of this process, where a command of ours has prepared one."""
 DAGSTER_YAML = """\
@@ -214,7 +215,22 @@ def search_lock(search: str, folder: str | None, waiting: Callable[[str], None])
 
 def store_url() -> str:
     """Where results are kept: AUTOPROMPT_STORE (a folder or universal_pathlib URL), or the home."""
-    return os.environ.get("AUTOPROMPT_STORE") or str(home_folder())
+    return os.environ.get(STORE) or str(home_folder())
+
+
+def results_url(home: str | os.PathLike[str] | None) -> str:
+    """Where results are read: in `home` where it is given, else where a command that is started
+    here would keep them. Nothing is made.
+
+    Raises:
+        InputError: the home that the environment or `.env` names has no absolute path.
+    """
+    if home is not None:
+        said = os.fspath(home)
+        return said if "://" in said else str(resolved(said))
+    _refuse_relative()
+    # A command takes `.env` into its environment; who only looks leaves the environment alone.
+    return store_url() if STORE in os.environ else read_env(ENV_FILE).get(STORE) or store_url()
 
 
 def journal_url() -> str:

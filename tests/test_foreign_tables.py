@@ -65,11 +65,14 @@ def feather(version: int) -> bytes:
 
 
 FILES: dict[str, tuple[str, bytes, str]] = {
-    "xlsx": ("a.xlsx", zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook;"),
-    "xlsx called CSV": ("a.csv", zipped("xl/workbook.xml"), "an Excel workbook; save it as CSV"),
-    "no real xlsx": ("a.xlsx", b"PK", "is an Excel workbook; save it as CSV"),
-    "xls": ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99, "an Excel workbook or"),
-    "ods": ("a.ods", zipped("mimetype", "content.xml"), "is an OpenDocument file; save it as CSV"),
+    "xlsx of no sheets": ("a.xlsx", zipped("xl/workbook.xml"), "is a damaged workbook ("),
+    "half an xlsx": ("a.csv", zipped("xl/styles.xml"), "is a damaged workbook; copy it again"),
+    "no xlsx": ("a.xlsx", CSV, "is called .xlsx and is no workbook; call it what it is, or set"),
+    "no real xlsx": ("a.xlsx", b"PK", "is called .xlsx and is no workbook; call it what it is"),
+    "no ods": ("a.ods", CSV, "is called .ods and is no workbook; call it what it is, or set"),
+    "an empty xlsx": ("a.xlsx", b"", "the file is empty; give it rows"),
+    "doc": ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99, "is an old Office"),
+    "odt": ("a.odt", zipped("mimetype", "content.xml"), "an OpenDocument file that is no"),
     "zip": ("a.csv.zip", zipped("a.csv"), "is a zip archive; unpack it"),
     "half a zip": ("a.zip", zipped("a.csv")[:20], "is a damaged zip archive or workbook; copy it"),
     "bz2": ("a.csv.bz2", bz2.compress(CSV), "is packed with bzip2; unpack it, or pack it"),

@@ -48,7 +48,9 @@ def imports(path: Path) -> tuple[tuple[str, str], ...]:
 
 
 def room_of(module: str) -> str | None:
-    return next((room for room in FACES if module == room or module.startswith(f"{room}.")), None)
+    """The room of a module; the package itself is the house, whose face is for its users."""
+    rooms = (room for room in FACES if room != PACKAGE)
+    return next((room for room in rooms if module == room or module.startswith(f"{room}.")), None)
 
 
 def face(room: str) -> set[str]:

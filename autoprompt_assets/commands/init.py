@@ -23,6 +23,7 @@ from autoprompt_assets.resources.endpoints import (
 from autoprompt_assets.resources.experiments import NAME, SPEC_FILE
 from autoprompt_assets.resources.whole_file import replacing
 
+OPTIONS = ("input", "target", "encoding", "sheet")
 MOST_CHOICES = 20
 LONGEST_CHOICE = 60
 LINE, COMMENT = 100, "    # "
@@ -33,9 +34,9 @@ description: ""
 
 dataset:
   # A path from this file, an absolute path, or a URL: CSV (commas, semicolons, tabs or bars),
-  # JSON, JSON Lines or Parquet, also with .gz.
+  # JSON, JSON Lines, Parquet or a workbook (.xlsx, .xls, .ods), also with .gz.
   path: {path}
-  input: {input}
+{sheet}  input: {input}
   target: {target}
   encoding: {encoding}
   # Fractions, or three counts of rows. The optimizer learns from train, candidates are selected
@@ -112,7 +113,7 @@ retry: 0
 def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: str | None) -> Path:
     """Write `folder/name/experiment.yaml` for `table`; the path of the file.
 
-    `table` holds the dataset's path, input, target and encoding.
+    `table` holds the dataset's path, input, target and encoding, and of a workbook the sheet.
 
     Raises:
         InputError: a bad name, one that is taken, or a table that cannot be used.
@@ -127,15 +128,11 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
         raise InputError(f"{path} exists; choose another NAME, or edit it")
     data = table["path"]
     source = data if "://" in data else str(Path(data).expanduser().resolve())
-    try:
-        spec = DatasetSpec.model_validate({**table, "path": source})
-    except ValidationError as error:
-        problems = [detail["msg"].removeprefix("Value error, ") for detail in error.errors()]
-        raise InputError([f"--input, --target: {problem}" for problem in problems]) from None
+    spec = _dataset({**table, "path": source})
     try:
         built = build_dataset(read_table(spec, Path.cwd()), spec)
     except InputError as error:
-        options = {f"dataset.{name}": f"--{name}" for name in ("input", "target", "encoding")}
+        options = {f"dataset.{name}": f"--{name}" for name in OPTIONS}
         pattern = re.compile("|".join(map(re.escape, options)))
         lines = [pattern.sub(lambda found: options[found[0]], line) for line in error.lines]
         raise InputError(lines) from None
@@ -147,6 +144,7 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
         model=DEFAULT_MODELS["openai"],
         writer=DEFAULT_WRITERS["openai"],
         path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),
+        sheet=_sheet_lines(spec.sheet),
         input=_quoted(spec.input),
         target=_quoted(spec.target),
         encoding=_quoted(spec.encoding),
@@ -164,6 +162,36 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
         ) from None
     load_spec(path, ENDPOINT_KEYS)
     return path
+
+
+def _dataset(table: Mapping[str, str]) -> DatasetSpec:
+    """The settings of a table, as the options give them.
+
+    Raises:
+        InputError: they are none.
+    """
+    sheet = table.get("sheet", "")
+    numbered = {"sheet": int(sheet)} if sheet.isascii() and sheet.isdigit() else {}
+    try:
+        return DatasetSpec.model_validate({**table, **numbered})
+    except ValidationError as error:
+        said = [(detail["loc"], detail["msg"]) for detail in error.errors()]
+    raise InputError(
+        [
+            f"{'--sheet' if 'sheet' in place else '--input, --target'}: "
+            f"{problem.removeprefix('Value error, ')}"
+            for place, problem in said
+        ]
+    )
+
+
+def _sheet_lines(sheet: str | int | None) -> str:
+    if sheet is None:
+        return ""
+    said = sheet if isinstance(sheet, int) else _quoted(sheet)
+    return (
+        f"  # The workbook's sheet: its name, or its number among those shown.\n  sheet: {said}\n"
+    )
 
 
 def _choices(targets: list[str]) -> str:

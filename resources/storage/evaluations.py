@@ -14,7 +14,7 @@ from autoprompt_assets.engine.search import Sink, summary_json
 from autoprompt_assets.resources.storage.files import (
     ParquetWriter,
     parquet_writer,
-    read_columns,
+    read_batches,
     write_json,
 )
 
@@ -25,8 +25,12 @@ TEXTS = (
     *("id", "input", "target", "answer", "reasoning", "finish_reason"),
     *("outcome", "reason", "review"),
 )
-COUNTS = ("prompt_tokens", "completion_tokens")
+COUNTS = (
+    *("prompt_tokens", "completion_tokens"),
+    *("review_prompt_tokens", "review_completion_tokens"),
+)
 COLUMNS = (*TEXTS, "value", *COUNTS)
+TIMINGS = ("latency_s", "attempts")
 
 
 class Unfinished(Exception):
@@ -49,14 +53,20 @@ class EvaluationFiles:
         """The file with the rows."""
         return self._folder / f"{self._name}.parquet"
 
+    @property
+    def _timings(self) -> UPath:
+        return self._folder / f"{self._name}.timings.parquet"
+
     @contextmanager
     def opened(self) -> Iterator[Sink]:
         """See `Records.open_evaluation`."""
         schema, timed = _schemas()
         ended: list[Summary] = []
-        timings = self._folder / f"{self._name}.timings.parquet"
         try:
-            with parquet_writer(self.rows, schema) as rows, parquet_writer(timings, timed) as times:
+            with (
+                parquet_writer(self.rows, schema) as rows,
+                parquet_writer(self._timings, timed) as times,
+            ):
                 yield _Sink(rows, times, ended)
                 if not ended:
                     raise Unfinished
@@ -64,10 +74,18 @@ class EvaluationFiles:
             return
         write_json(self.summary, summary_json(ended[0]))
 
+    def batches(self, *columns: str) -> Iterator[pa.RecordBatch]:
+        """The rows, in their order, some thousand at a time: of `COLUMNS`, those asked for."""
+        return read_batches(self.rows, columns)
+
+    def timings(self, *columns: str) -> Iterator[pa.RecordBatch]:
+        """The same of `id` and `TIMINGS`, which tell how the answers were had."""
+        return read_batches(self._timings, columns)
+
     def read(self, *columns: str) -> Iterator[dict[str, Any]]:
         """The rows, in their order: of `COLUMNS`, those asked for."""
-        for batch in read_columns(self.rows, columns):
-            for values in zip(*(batch[name] for name in columns), strict=True):
+        for batch in self.batches(*columns):
+            for values in zip(*batch.select(columns).to_pydict().values(), strict=True):
                 yield dict(zip(columns, values, strict=True))
 
 
@@ -92,7 +110,7 @@ class _Sink:
 
 
 def _row_columns(rows: Sequence[RowResult]) -> dict[str, list[Any]]:
-    completions = [row.completion for row in rows]
+    completions, reviews = [row.completion for row in rows], [row.review for row in rows]
     both = [[one for one in (row.completion, row.review) if one] for row in rows]
     return {
         "id": [row.example.id for row in rows],
@@ -104,9 +122,11 @@ def _row_columns(rows: Sequence[RowResult]) -> dict[str, list[Any]]:
         "outcome": [row.grade.outcome for row in rows],
         "value": [row.grade.value for row in rows],
         "reason": [row.grade.reason for row in rows],
-        "review": [row.review and row.review.text for row in rows],
+        "review": [one and one.text for one in reviews],
         "prompt_tokens": [sum(one.prompt_tokens for one in calls) for calls in both],
         "completion_tokens": [sum(one.completion_tokens for one in calls) for calls in both],
+        "review_prompt_tokens": [one.prompt_tokens if one else 0 for one in reviews],
+        "review_completion_tokens": [one.completion_tokens if one else 0 for one in reviews],
     }
 
 

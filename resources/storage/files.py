@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from upath import UPath
 
@@ -19,6 +19,7 @@ from autoprompt_assets.resources.whole_file import replacing
 if TYPE_CHECKING:
     import pyarrow as pa
 
+T = TypeVar("T")
 ROWS_IN_GROUP = 5_000
 """Rows of a Parquet file that are held at once, in writing and in reading."""
 
@@ -79,6 +80,21 @@ def read_metadata(path: UPath, key: str) -> Any:
         return json.loads(file.schema_arrow.metadata[key.encode()])
 
 
+def read_record(path: UPath, read: Callable[[Any], T]) -> T | None:
+    """What `read` makes of the file's JSON, or `None` where there is no file.
+
+    Raises:
+        InputError: it is damaged, or is not as this version writes it.
+    """
+    data = read_json(path)
+    if data is None:
+        return None
+    try:
+        return read(data)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise damaged(path) from None
+
+
 def read_columns(
     path: UPath, columns: Sequence[str], where: tuple[str, str] | None = None
 ) -> Iterator[dict[str, list[Any]]]:
@@ -89,9 +105,20 @@ def read_columns(
     Raises:
         InputError: it is missing or damaged; the line says what to do.
     """
+    for batch in read_batches(path, columns):
+        yield _having(batch, *where).to_pydict() if where else batch.to_pydict()
+
+
+def read_batches(path: UPath, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """A Parquet file's columns, some thousand rows at a time.
+
+    Raises:
+        InputError: it is missing, damaged or lacks a column; the line says what to do.
+    """
     with _opened(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_IN_GROUP, columns=list(columns)):
-            yield _having(batch, *where).to_pydict() if where else batch.to_pydict()
+        if not set(columns) <= set(file.schema_arrow.names):
+            raise damaged(path)
+        yield from file.iter_batches(batch_size=ROWS_IN_GROUP, columns=list(columns))
 
 
 def _having(batch: pa.RecordBatch, column: str, value: str) -> pa.RecordBatch:
@@ -117,8 +144,8 @@ def _opened(path: UPath) -> Iterator[Any]:
 def damaged(path: UPath) -> InputError:
     """The one line for a file that cannot be read as what it is."""
     return InputError(
-        f"{path}: is missing or damaged; delete its folder and run again from the dataset on: "
-        "what was answered is in the journal and costs nothing"
+        f"{path}: is missing, damaged or another version's; delete its folder and run again from "
+        "the dataset on: what was answered is in the journal and costs nothing"
     )
 
 

@@ -29,8 +29,15 @@ from autoprompt_assets.engine.search import (
 )
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import Comparison, Headroom
+from autoprompt_assets.resources.storage.batches import compare_rows
 from autoprompt_assets.resources.storage.evaluations import EvaluationFiles
-from autoprompt_assets.resources.storage.files import read_json, sweep, write_json, write_text
+from autoprompt_assets.resources.storage.files import (
+    read_json,
+    read_record,
+    sweep,
+    write_json,
+    write_text,
+)
 
 
 class SearchStore:
@@ -54,6 +61,11 @@ class SearchStore:
         spec: dict[str, Any] = read_json(self.folder / "spec.json") or {}
         return spec
 
+    @property
+    def started(self) -> float:
+        """When it began, in seconds since 1970."""
+        return float((self.folder / "spec.json").stat().st_mtime)
+
     def write_prices(self, prices: Mapping[str, Price | None]) -> None:
         """What each role's tokens cost when the search began; written once, and the first."""
         path = self.folder / "prices.json"
@@ -62,15 +74,14 @@ class SearchStore:
 
     def read_prices(self) -> dict[str, Price | None] | None:
         """The prices that the search reckons with, by role; `None` where it has not begun."""
-        data = read_json(self.folder / "prices.json")
-        if data is None:
-            return None
-        return {role: price and Price.from_json(price) for role, price in data.items()}
+        return read_record(
+            self.folder / "prices.json",
+            lambda data: {role: price and Price.from_json(price) for role, price in data.items()},
+        )
 
     def read_summary(self, candidate: Candidate, split: Split) -> Summary | None:
         """See `Records`."""
-        data = read_json(self.evaluation(split, candidate.id).summary)
-        return read_summary(data) if data is not None else None
+        return read_record(self.evaluation(split, candidate.id).summary, read_summary)
 
     def open_evaluation(self, candidate: Candidate, split: Split) -> AbstractContextManager[Sink]:
         """See `Records`."""
@@ -96,10 +107,10 @@ class SearchStore:
         self, first: Candidate, second: Candidate, split: Split
     ) -> Iterator[tuple[float | None, float | None]]:
         """See `Records`. Both hold the rows of one dataset version, in its order."""
-        both = (self.read_values(one, split) for one in (first, second))
-        for (row, before), (same, after) in zip(*both, strict=True):
-            assert row == same
-            yield before, after
+        one, other = (self.evaluation(split, candidate.id) for candidate in (first, second))
+        for batch in compare_rows(one, other, (), ("value",)):
+            both = batch.column("baseline_value"), batch.column("best_value")
+            yield from zip(*(values.to_pylist() for values in both), strict=True)
 
     def read_outcomes(self, candidate: Candidate, split: Split) -> Iterator[Outcome]:
         """See `Records`."""
@@ -108,8 +119,7 @@ class SearchStore:
 
     def read_iteration(self, iteration: int) -> Iteration | None:
         """See `Records`."""
-        data = read_json(self.folder / "iterations" / f"{iteration:03d}.json")
-        return read_iteration(data) if data is not None else None
+        return read_record(self.folder / "iterations" / f"{iteration:03d}.json", read_iteration)
 
     def write_iteration(self, iteration: Iteration) -> None:
         """See `Records`."""
@@ -129,8 +139,7 @@ class SearchStore:
 
     def read_baseline(self) -> Scored | None:
         """What `baseline_score` measured."""
-        data = read_json(self.folder / "baseline.json")
-        return read_scored(data) if data is not None else None
+        return read_record(self.folder / "baseline.json", read_scored)
 
     def write_headroom(self, found: Headroom, spend: Spend) -> None:
         """What could be won and shown, and what measuring that was charged."""
@@ -139,11 +148,13 @@ class SearchStore:
 
     def read_headroom(self) -> tuple[Headroom, Spend] | None:
         """What `write_headroom` wrote."""
-        data = read_json(self.folder / "headroom.json")
-        if data is None:
-            return None
-        spend = Spend(**data.pop("spend"))
-        return Headroom.from_json(data), spend
+        return read_record(
+            self.folder / "headroom.json",
+            lambda data: (
+                Headroom.from_json({key: data[key] for key in data if key != "spend"}),
+                Spend(**data["spend"]),
+            ),
+        )
 
     def write_best(self, best: Best, text: str, request: Mapping[str, Any]) -> None:
         """`best_prompt.txt` for people, `best_request.json` for whoever sends it, and for programs
@@ -156,8 +167,10 @@ class SearchStore:
 
     def read_best(self) -> Best | None:
         """What `best_prompt` selected."""
-        data = read_json(self.folder / "best_candidate.json")
-        return Best(data["iteration"], read_scored(data)) if data is not None else None
+        return read_record(
+            self.folder / "best_candidate.json",
+            lambda data: Best(data["iteration"], read_scored(data)),
+        )
 
     def write_outcome(self, outcome: TestOutcome) -> None:
         """`comparison.json`."""
@@ -171,14 +184,14 @@ class SearchStore:
 
     def read_outcome(self) -> TestOutcome | None:
         """What the test said."""
-        data = read_json(self.folder / "comparison.json")
-        if data is None:
-            return None
-        return TestOutcome(
-            read_summary(data["baseline"]),
-            read_summary(data["best"]),
-            Comparison(**data["comparison"]),
-            data["reading"],
+        return read_record(
+            self.folder / "comparison.json",
+            lambda data: TestOutcome(
+                read_summary(data["baseline"]),
+                read_summary(data["best"]),
+                Comparison(**data["comparison"]),
+                data["reading"],
+            ),
         )
 
     def write_report(self, html: str) -> str:

@@ -25,8 +25,8 @@ from autoprompt_assets.engine.keys import holds_credentials
 from autoprompt_assets.resources.storage.files import (
     parquet_writer,
     read_columns,
-    read_json,
     read_metadata,
+    read_record,
     sweep,
     write_json,
 )
@@ -64,6 +64,19 @@ class StoreResource:
             InputError: `root` is no folder's name and no URL that can be reached from here, or
                 holds credentials.
         """
+        return ExperimentStore(self._reached(), name)
+
+    def experiments(self) -> list[str]:
+        """The experiments that have results, sorted by name.
+
+        Raises:
+            InputError: as `experiment` does.
+        """
+        folder = self._reached() / "results"
+        found = folder.iterdir() if folder.exists() else ()
+        return sorted(path.name for path in found if path.is_dir())
+
+    def _reached(self) -> UPath:
         if holds_credentials(self.root):
             # The value is not repeated; paths with it would stand in results and in Dagster.
             raise InputError(
@@ -78,7 +91,7 @@ class StoreResource:
                 f"AUTOPROMPT_STORE: {' '.join(str(error).split())}; set it to a folder, or to a "
                 "URL whose fsspec library is installed"
             ) from None
-        return ExperimentStore(root, name)
+        return root
 
 
 class ExperimentStore:
@@ -143,11 +156,15 @@ class ExperimentStore:
 
     def read_dataset(self, spec: DatasetSpec) -> DatasetRecord | None:
         """What was materialized last for these dataset settings."""
-        data = read_json(self._record_path(spec))
-        if data is None:
-            return None
-        extents = {split: Extent(**data["extents"][split]) for split in SPLITS}
-        return DatasetRecord(data["version"], extents, tuple(data["notes"]), data["dropped"])
+        return read_record(
+            self._record_path(spec),
+            lambda data: DatasetRecord(
+                data["version"],
+                {split: Extent(**data["extents"][split]) for split in SPLITS},
+                tuple(data["notes"]),
+                data["dropped"],
+            ),
+        )
 
     def split_rows(self, dataset: DatasetRecord, split: Split) -> SplitRows:
         """The rows of one split."""
@@ -169,7 +186,7 @@ class ExperimentStore:
         folder = self._folder / "searches"
         found = list(folder.iterdir()) if folder.exists() else []
         found = [path for path in found if (path / "spec.json").exists()]
-        return [path.name for path in sorted(found, key=_started)]
+        return sorted((path.name for path in found), key=lambda name: self.search(name).started)
 
     def _write_membership(self, spec: DatasetSpec, members: Membership) -> None:
         marks = {"thresholds": json.dumps(members.thresholds)}
@@ -205,7 +222,3 @@ def _texts(*names: str) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([(name, pa.string()) for name in names])
-
-
-def _started(path: UPath) -> float:
-    return float((path / "spec.json").stat().st_mtime)

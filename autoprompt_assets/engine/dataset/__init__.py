@@ -2,7 +2,7 @@
 
 settings   what a user says of the dataset and its splits
 split      the rows and their splits
-table/     reading CSV, JSONL, JSON and Parquet
+table/     reading CSV, JSONL, JSON, Parquet and workbooks
 """
 
 import lazy_loader

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from autoprompt_assets.engine.fields import (
     Frozen,
@@ -23,6 +23,16 @@ def without_values(text: str) -> str:
     return re.sub(
         r"\b[a-z0-9+.-]+://[^\s'\"]*", lambda url: _VALUES.sub(r"\1\2***", url[0]), text, flags=re.I
     )
+
+
+def _sheet(value: Any) -> Any:
+    numbered = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if not numbered and not (isinstance(value, str) and value):
+        raise ValueError("is no sheet; give its name, or its number, which counts from 1")
+    return value
+
+
+Sheet = Annotated[str | int, BeforeValidator(_sheet)]
 
 
 class SplitSpec(Frozen):
@@ -56,7 +66,11 @@ class DatasetSpec(Frozen):
     path: Location = Field(min_length=1)
     """A file beside the experiment file, an absolute path, or a URL."""
     format: Literal["csv", "tsv", "json", "jsonl", "parquet"] | None = None
-    """Read from the path's ending when left out; gzip and Parquet are known by their content."""
+    """Read from the path's ending when left out; gzip, Parquet and workbooks are known by their
+    content.
+    """
+    sheet: Sheet | None = None
+    """Of a workbook: a name, or a number that counts from 1. Left out, the only one with rows."""
     input: str = Field("input", min_length=1)
     target: str = Field("target", min_length=1)
     encoding: str = "utf-8"

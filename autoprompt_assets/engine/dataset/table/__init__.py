@@ -1,9 +1,10 @@
 """Tables of inputs and targets, read from a file or a URL: cells as the text one sees.
 
 `read_table` gives the rows, `open_table` the notes beside them. One file per role: `content`
-fetches and unpacks; `delimited`, `json_text` and `parquet` read one format each; `columns` finds
-the two columns, `cells` makes text of values, `checks` looks at the text; `foreign_files` and
-`foreign_tables` name what is no table, or another program's.
+fetches and unpacks; `delimited`, `json_table`, `parquet` and `workbook` read one format each, the
+last after `workbook_files` has looked at it; `columns` finds the two columns, `cells` makes text of
+values, `checks` looks at the text; `foreign_files` and `foreign_tables` name what is no table, or
+another program's.
 """
 
 from __future__ import annotations

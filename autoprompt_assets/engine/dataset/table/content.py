@@ -54,7 +54,7 @@ def fetched(spec: DatasetSpec, folder: Path) -> bytes:
     raise InputError(f"{spec.file}: cannot be fetched ({problem}); mend dataset.path")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, printable and at most 200 characters."""
     line = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return "".join(char for char in line if char.isprintable())

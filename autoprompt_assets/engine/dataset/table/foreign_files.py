@@ -10,19 +10,17 @@ from autoprompt_assets.engine.dataset.settings import DatasetSpec
 from autoprompt_assets.engine.errors import InputError
 
 SAVE = "save its table as CSV, JSON or Parquet"
-WORKBOOK = "an Excel workbook; save it as CSV"
 _UNPACK = "unpack it, or pack it with gzip"
-_WORKBOOKS = ("xlsx", "xlsm", "xlsb", "xls")
+_WORKBOOKS = ("xlsx", "xlsm", "xlsb", "xls", "ods")
 _PARTS = (
-    ("xl/", WORKBOOK),
+    ("xl/", "a damaged workbook; copy it again, or save its table as CSV"),
     ("word/", f"a Word document; {SAVE}"),
     ("ppt/", f"a PowerPoint document; {SAVE}"),
-    ("content.xml", "an OpenDocument file; save it as CSV"),
+    ("content.xml", f"an OpenDocument file that is no spreadsheet; {SAVE}"),
     ("", "a zip archive; unpack it"),
 )
 _MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook or another old Office file; save it "
-     "as CSV"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", f"an old Office file without a workbook in it; {SAVE}"),
     (b"\x28\xb5\x2f\xfd", f"packed with zstd; {_UNPACK}"),
     (b"\xfd7zXZ\x00", f"packed with xz; {_UNPACK}"),
     (b"\x04\x22\x4d\x18", f"packed with lz4; {_UNPACK}"),
@@ -106,9 +104,10 @@ def refuse_foreign_text(spec: DatasetSpec, text: str) -> None:
 def unknown_ending(spec: DatasetSpec, ending: str) -> InputError:
     """What to say of a file whose ending is that of no table."""
     if ending in _WORKBOOKS:
-        return InputError(f"{spec.file}: is {WORKBOOK}")
-    if ending == "ods":
-        return InputError(f"{spec.file}: is an OpenDocument file; save it as CSV")
+        return InputError(
+            f"{spec.file}: is called .{ending} and is no workbook; call it what it is, or set "
+            "dataset.format to csv, tsv, json or jsonl"
+        )
     if ending in ("yaml", "yml"):
         return InputError(
             f"{spec.file}: is YAML (promptfoo keeps its tests so), which is not read; save its "

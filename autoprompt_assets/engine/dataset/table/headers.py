@@ -1,4 +1,4 @@
-"""What is wrong with the first lines of a CSV text in which the two columns were not found."""
+"""What is wrong with the first rows of a table in which the two columns were not found."""
 
 from __future__ import annotations
 
@@ -27,11 +27,8 @@ def header_problems(
     """One line per problem, each with its mend; `delimiters` are those that the header allows."""
     tables = [_rows(lines, delimiter) for delimiter in delimiters]
     for rows in tables:
-        for number, row in rows[1:]:
-            if find_columns(spec, row):
-                return [
-                    f"{spec.file}: the header stands in line {number}; delete the lines above it"
-                ]
+        if below := _header_below(spec, rows, "line"):
+            return below
     rows = max(tables, key=lambda rows: _likeness(spec, rows[0][1]))
     header = rows[0][1]
     begin = "".join(lines[:1]).lstrip()
@@ -39,6 +36,27 @@ def header_problems(
         return [f"{spec.file}: looks like JSON, not CSV; set dataset.format to json"]
     if len(header) == 1 and any(find_columns(spec, row) for row in _inner(header[0], delimiters)):
         return [f"{spec.file}: each line stands in quotes as a whole; take these quotes off"]
+    return _named_problems(spec, rows)
+
+
+def sheet_problems(spec: DatasetSpec, rows: Sequence[tuple[int, list[str]]]) -> list[str]:
+    """The same of a workbook's sheet: `rows` are its first that hold text, with their numbers."""
+    return _header_below(spec, rows, "row") or _named_problems(spec, rows)
+
+
+def _header_below(
+    spec: DatasetSpec, rows: Sequence[tuple[int, list[str]]], place: str
+) -> list[str]:
+    for number, row in rows[1:]:
+        if find_columns(spec, row):
+            return [
+                f"{spec.file}: the header stands in {place} {number}; delete the {place}s above it"
+            ]
+    return []
+
+
+def _named_problems(spec: DatasetSpec, rows: Sequence[tuple[int, list[str]]]) -> list[str]:
+    header = rows[0][1]
     if not _likeness(spec, header)[0] and _is_data(rows):
         return [
             f"{spec.file}: has no header, the first row is {shown(', '.join(header))}; add a first "

@@ -18,7 +18,9 @@ from autoprompt_assets.engine.dataset.table.foreign_files import (
 from autoprompt_assets.engine.dataset.table.json_table import read_json
 from autoprompt_assets.engine.dataset.table.parquet import MAGIC, read_parquet
 from autoprompt_assets.engine.dataset.table.records import RecordSet
-from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.dataset.table.workbook import read_workbook
+from autoprompt_assets.engine.dataset.table.workbook_files import is_workbook
+from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Row
 
 ENDINGS = {
@@ -62,11 +64,20 @@ def open_table(spec: DatasetSpec, folder: Path) -> Table:
 
 
 def _records(spec: DatasetSpec, content: bytes) -> RecordSet:
+    if is_workbook(content):
+        return read_workbook(spec, content)
+    if spec.sheet is not None:
+        raise InputError(
+            f"{spec.file}: dataset.sheet = {shown(spec.sheet)} names a sheet, and this is no "
+            "workbook; take it out"
+        )
     refuse_foreign_bytes(spec, content)
     if content.startswith(MAGIC) and content.endswith(MAGIC):
         return read_parquet(spec, content)
     ending = _ending(spec.path)
     kind = spec.format or ENDINGS.get(ending)
+    if kind is None and not content.strip():
+        raise InputError(f"{spec.file}: the file is empty; give it rows")
     if kind is None:
         raise unknown_ending(spec, ending)
     if kind == "parquet" and content.strip():

@@ -1,0 +1,2 @@
+from .frames import Results as Results
+from .frames import results as results
