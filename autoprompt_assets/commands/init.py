@@ -17,7 +17,7 @@ from autoprompt_assets.engine.spec import load_spec
 from autoprompt_assets.resources.endpoints import (
     DEFAULT_MODELS,
     DEFAULT_WRITERS,
-    ENDPOINT_KEYS,
+    ENDPOINT_WORDS,
     HINTS,
 )
 from autoprompt_assets.resources.experiments import NAME, SPEC_FILE
@@ -162,7 +162,7 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
             f"{path}: cannot be written ({error.strerror}); set AUTOPROMPT_EXPERIMENTS to a folder "
             "of yours"
         ) from None
-    load_spec(path, ENDPOINT_KEYS)
+    load_spec(path, ENDPOINT_WORDS)
     return path
 
 

@@ -6,8 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+from autoprompt_assets.engine.llm import EndpointSpec
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.resources.endpoints.endpoint import Endpoint, bound_key, checked_url
+from autoprompt_assets.resources.endpoints.endpoint import (
+    Endpoint,
+    bound_key,
+    checked_url,
+    named_endpoint,
+)
 
 
 class EndpointKind(ABC):
@@ -22,12 +28,19 @@ class EndpointKind(ABC):
     """What `init` gives the role that writes prompts; the default model where it is empty."""
     keys: ClassVar[tuple[str, ...]] = ()
     """Variables that hold its keys, first the one that is sent; no other endpoint gets them."""
+    keys_shared: ClassVar[bool] = False
+    """Named endpoints on the provider's own domains (see `engine/keys.py`) get them, too."""
+    accounts: ClassVar[tuple[str, ...]] = ()
+    """Variables that say on whose account it is asked; sent where its key is, and no secrets."""
     address: ClassVar[str] = ""
     """The variable that holds its base URL, where one does."""
     home: ClassVar[str] = ""
     """The provider's own base URL, which goes without saying."""
     in_process: ClassVar[bool] = False
     """It is served in this process: one run at a time, and no named endpoint takes its word."""
+
+    settings: ClassVar[type[EndpointSpec] | None] = None
+    """What a user says of a server of this kind that he names, where he may name some."""
 
     @abstractmethod
     def endpoint(
@@ -38,6 +51,17 @@ class EndpointKind(ABC):
         Raises:
             InputError: a bad address, or a model that it does not serve.
         """
+
+    def named(
+        self, name: str, server: EndpointSpec, model: str | None, hosted: str | None
+    ) -> Endpoint:
+        """The endpoint of a role with these `model` and `hosted_model_uri`, on a server of this
+        kind that the user calls `name`.
+
+        Raises:
+            InputError: there is no model to ask, or none that it can be asked of.
+        """
+        return named_endpoint(name, server, model, hosted)
 
     def price(self, endpoint: Endpoint) -> Price | None:
         """The price of the endpoint's model; `None` where nobody has said it.

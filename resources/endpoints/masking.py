@@ -1,11 +1,11 @@
-"""Hides a key wherever a text from outside quotes it."""
+"""Hides keys and other secrets wherever a text from outside quotes them."""
 
 from __future__ import annotations
 
 import base64
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from html.entities import html5
 from urllib.parse import unquote
@@ -100,6 +100,27 @@ class KeyMask:
                 done = right
             found = lower.find(block, max(found + 1, done))
         return "".join([*kept, text[done:]])
+
+
+class SecretsMask:
+    """Replaces each of several secrets; see `KeyMask`."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # A longer one first: another may be a part of it.
+        distinct = sorted(dict.fromkeys(filter(None, secrets)), key=len, reverse=True)
+        self._masks = [KeyMask(secret) for secret in distinct]
+
+    def error(self, text: str) -> str:
+        """`text` of an error without any of them."""
+        for mask in self._masks:
+            text = mask.error(text)
+        return text
+
+    def answer(self, text: str) -> str:
+        """`text` of an answer without those that stand there by no chance."""
+        for mask in self._masks:
+            text = mask.answer(text)
+        return text
 
 
 def _is_secret(key: str) -> bool:
