@@ -25,6 +25,8 @@ class Endpoint:
     identity: str
     structured_output: bool = True
     """It heeds JSON schemas: as a named endpoint's setting says, and so do all others."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers of each request, with the variables that hold their values; unset, none is sent."""
 
 
 def bound_key(variable: str | None, own: str, url: str) -> str | None:

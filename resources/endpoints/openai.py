@@ -18,6 +18,10 @@ class OpenAI(HostedKind):
     model: ClassVar[str] = "gpt-6-luna"
     writer: ClassVar[str] = "gpt-6.1-terra"
     keys: ClassVar[tuple[str, ...]] = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY")
+    headers: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("OpenAI-Organization", "OPENAI_ORG_ID"),
+        ("OpenAI-Project", "OPENAI_PROJECT_ID"),
+    )
     address: ClassVar[str] = "OPENAI_BASE_URL"
     url: ClassVar[str] = "https://api.openai.com/v1"
     home: ClassVar[str] = url
