@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -24,6 +24,10 @@ from autoprompt_assets.resources.endpoints.endpoint import (
     named_endpoint,
 )
 from autoprompt_assets.resources.endpoints.kind import EndpointKind
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
 
 VERSION = "api-version"
 """The query parameter of each request."""
@@ -133,6 +137,18 @@ class Azure(EndpointKind):
         query = (SentField(VERSION, version),)
         identity = identity_of(url, (), query)
         return Endpoint(self.word, url, self.keys[0], True, model, identity, query=query)
+
+    def base_url(self, endpoint: Endpoint) -> str:
+        """Of the deployment: it has rate limits of its own."""
+        return f"{endpoint.base_url}/openai/deployments/{endpoint.model}"
+
+    def client(
+        self, endpoint: Endpoint, base_url: str, key: str, http_client: httpx2.AsyncClient
+    ) -> openai.AsyncOpenAI:
+        """See `EndpointKind.client`."""
+        from autoprompt_assets.resources.endpoints.sdk import make_azure_client
+
+        return make_azure_client(endpoint, key, http_client)
 
     def named(
         self, name: str, server: EndpointSpec, model: str | None, hosted: str | None

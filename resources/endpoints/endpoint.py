@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from autoprompt_assets.engine.errors import InputError
@@ -19,6 +19,8 @@ class SentField:
     name: str
     value: str = ""
     env: str | None = None
+    optional: bool = False
+    """It is not sent where the variable is not set, and is no secret."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Endpoint:
     """It heeds JSON schemas: as a named endpoint's setting says, and so do all others."""
     kind: str | None = None
     """Of one that the user names: the word of its kind, or nothing; others are called as theirs."""
-    headers: tuple[SentField, ...] = field(default=())
-    query: tuple[SentField, ...] = field(default=())
+    headers: tuple[SentField, ...] = ()
+    query: tuple[SentField, ...] = ()
     prices: tuple[str, str] | None = None
     """The provider and the model whose list prices it has, where the user says so."""
 
@@ -50,10 +52,20 @@ class Endpoint:
         return self.name if self.kind is None else self.kind
 
     @property
-    def variables(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[str, ...]:
         """The environment variables that hold what is secret of it, the key's first."""
-        secret = [one.env for one in (*self.headers, *self.query) if one.env]
-        return tuple(dict.fromkeys([*([self.key_env] if self.key_env else []), *secret]))
+        own = [one.env for one in self._from_environment if not one.optional]
+        return tuple(dict.fromkeys(name for name in (self.key_env, *own) if name))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables of which it is sent what they hold, secret or not."""
+        own = [one.env for one in self._from_environment]
+        return tuple(dict.fromkeys(name for name in (self.key_env, *own) if name))
+
+    @property
+    def _from_environment(self) -> list[SentField]:
+        return [one for one in (*self.headers, *self.query) if one.env]
 
 
 def bound_key(variable: str | None, own: str, url: str) -> str | None:

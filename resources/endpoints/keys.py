@@ -26,6 +26,15 @@ def read_key(variable: str | None, environ: Mapping[str, str]) -> str:
     return environ.get(variable or "", "").strip(_BLANKS)
 
 
+def read_secrets(endpoint: Endpoint, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What is secret of an endpoint, the key first, each as it may be quoted: with and without the
+    `Bearer` before it.
+    """
+    held = [read_key(variable, environ) for variable in endpoint.secrets]
+    bare = [_SCHEME.sub("", text, count=1).strip(_BLANKS) for text in held]
+    return tuple(dict.fromkeys(text for text in (*held, *bare) if text))
+
+
 def key_problems(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable that lacks its key or another secret, or whose value cannot
     be sent.
@@ -57,7 +66,7 @@ def _led_away(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) ->
     used = {
         (variable, name): None
         for endpoint in endpoints.values()
-        for variable in (*endpoint.variables, *_accounts(endpoint))
+        for variable in endpoint.variables
         for name in (*_addresses(endpoint), *routes)
     }
     return [
@@ -77,17 +86,11 @@ def _addresses(endpoint: Endpoint) -> tuple[str, ...]:
     return (kind.address,) if kind is not None and kind.address else ()
 
 
-def _accounts(endpoint: Endpoint) -> tuple[str, ...]:
-    """The variables that say on whose account it is asked, which are sent with its key."""
-    kind = KINDS.get(endpoint.word)
-    return kind.accounts if kind is not None and endpoint.key_env in kind.keys else ()
-
-
 def _missing(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable that a run needs and does not find."""
     wanted: dict[str, list[str]] = {}
     for role, endpoint in endpoints.items():
-        for variable in endpoint.variables:
+        for variable in endpoint.secrets:
             needed = variable != endpoint.key_env or endpoint.key_required
             if needed and not read_key(variable, environ):
                 wanted.setdefault(variable, []).append(role)
@@ -101,9 +104,7 @@ def _missing(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> 
 def _unusable(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
     """One line per environment variable whose value no request can carry as it stands."""
     keys = dict.fromkeys(one.key_env for one in endpoints.values() if one.key_env)
-    others = dict.fromkeys(
-        name for one in endpoints.values() for name in (*one.variables, *_accounts(one))
-    )
+    others = dict.fromkeys(name for one in endpoints.values() for name in one.variables)
     found = {name: _problem(read_key(name, environ)) for name in keys}
     found |= {name: _unsendable(read_key(name, environ)) for name in others if name not in keys}
     problems = [f"{name} {problem}" for name, problem in found.items() if problem]

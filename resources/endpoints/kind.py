@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from autoprompt_assets.engine.llm import EndpointSpec
 from autoprompt_assets.engine.price import Price
 from autoprompt_assets.resources.endpoints.endpoint import (
     Endpoint,
+    SentField,
     bound_key,
     checked_url,
     named_endpoint,
 )
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
 
 
 class EndpointKind(ABC):
@@ -30,8 +35,8 @@ class EndpointKind(ABC):
     """Variables that hold its keys, first the one that is sent; no other endpoint gets them."""
     keys_shared: ClassVar[bool] = False
     """Named endpoints on the provider's own domains (see `engine/keys.py`) get them, too."""
-    accounts: ClassVar[tuple[str, ...]] = ()
-    """Variables that say on whose account it is asked; sent where its key is, and no secrets."""
+    headers: ClassVar[tuple[SentField, ...]] = ()
+    """Headers that go where its key goes."""
     address: ClassVar[str] = ""
     """The variable that holds its base URL, where one does."""
     home: ClassVar[str] = ""
@@ -76,6 +81,14 @@ class EndpointKind(ABC):
         assert endpoint.base_url is not None
         return endpoint.base_url
 
+    def client(
+        self, endpoint: Endpoint, base_url: str, key: str, http_client: httpx2.AsyncClient
+    ) -> openai.AsyncOpenAI:
+        """The client that asks the endpoint; see `sdk.make_client`."""
+        from autoprompt_assets.resources.endpoints.sdk import make_client
+
+        return make_client(endpoint, base_url, key, http_client)
+
 
 class HostedKind(EndpointKind):
     """An OpenAI-compatible server, at the address that the variable `address` holds, or at `url`.
@@ -94,4 +107,5 @@ class HostedKind(EndpointKind):
         url = checked_url(hosted, "hosted_model_uri") if hosted else own
         key = bound_key(self.keys[0], own, url)
         required = self.key_required and key is not None
-        return Endpoint(self.word, url, key, required, model or self.model, url)
+        headers = self.headers if key is not None else ()
+        return Endpoint(self.word, url, key, required, model or self.model, url, headers=headers)

@@ -47,7 +47,11 @@ def price_of(endpoint: Endpoint, said: PriceSpec | None) -> Price | None:
 
 def base_url(endpoint: Endpoint) -> str:
     """Where the endpoint is reached; what is served in this process is started."""
-    return endpoint.base_url or KINDS[endpoint.word].base_url(endpoint)
+    kind = KINDS.get(endpoint.word)
+    if kind is not None:
+        return kind.base_url(endpoint)
+    assert endpoint.base_url is not None
+    return endpoint.base_url
 
 
 def place_of(endpoint: Endpoint) -> str:

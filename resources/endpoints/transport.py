@@ -1,121 +1,95 @@
-"""What aiohttp leaves to its user: a proxy that is found once, and a body within a limit."""
+"""The transport under openai's client: aiohttp, with a bound on what a reply may hold.
+
+The package's own (`DefaultAioHttpClient`) keeps cookies, which would tie all calls to one of a
+cluster's servers, opens 100 connections where no limit is said, and calls a connection that broke
+one that timed out.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import sys
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aiohttp
-
-from autoprompt_assets.engine.errors import InputError
-
-if sys.platform != "win32":
-    import resource
+import httpx2
 
 CHUNK = 2**16
-OWN_FILES = 100
-"""What is open beside connections: databases, logs, results, libraries."""
+_UNPACKED = "content-encoding"
 
 
-class BodyTooLong(Exception):
-    """A body has more bytes than it may have."""
+class ReplyTooLong(httpx2.ReadError):
+    """A reply has more bytes than it may have; what came was let go of."""
 
 
-async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The body, unpacked.
+class BoundedTransport(httpx2.AsyncBaseTransport):
+    """Sends over `session`, which it leaves open, and reads replies of at most `most` bytes.
 
-    Raises:
-        BodyTooLong: it has more than `most` bytes; what came was let go of.
-        aiohttp.ClientPayloadError: it was cut off, or cannot be unpacked.
+    A reply is whole and unpacked when it is handed on; no redirect is followed.
     """
+
+    def __init__(self, session: aiohttp.ClientSession, most: int) -> None:
+        self._session, self._most = session, most
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The reply to one request.
+
+        Raises:
+            ReplyTooLong: it has more bytes than it may have, counted unpacked.
+            httpx2.DecodingError: it was cut off, or cannot be unpacked.
+            httpx2.RemoteProtocolError: it is no HTTP.
+            httpx2.ProxyError: the proxy does not let it through.
+            httpx2.NetworkError: there was no connection, or it broke.
+            httpx2.TimeoutException: the system gave up waiting.
+        """
+        with _as_httpx2():
+            async with self._session.request(
+                request.method,
+                str(request.url),
+                headers=request.headers,
+                data=request.content,
+                allow_redirects=False,
+            ) as response:
+                body = await _read(response, self._most)
+        # Its body is unpacked by now.
+        kept = [(k, v) for k, v in response.raw_headers if k.lower() != _UNPACKED.encode()]
+        return httpx2.Response(response.status, headers=kept, content=body, request=request)
+
+
+def new_session(proxy: str | None) -> aiohttp.ClientSession:
+    """A session that opens as many connections as it is asked for, and adds nothing of its own:
+    no cookies, no time limits (each attempt has its own), nothing from `.netrc`.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        proxy=proxy,
+    )
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(CHUNK):
         size += len(chunk)
         if size > most:
             response.close()
-            raise BodyTooLong
+            raise ReplyTooLong(f"more than {most} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def find_proxy(base_url: str) -> str | None:
-    """The proxy that the environment names for `base_url`; never one for this machine itself.
-
-    Found once, for aiohttp would look for it per call.
-
-    Raises:
-        InputError: it is none that can be used.
-    """
-    address = urlsplit(base_url)
-    host = address.hostname or ""
-    proxies = getproxies()
-    name = address.scheme if proxies.get(address.scheme) else "all"
-    proxy = proxies.get(name)
-    if not proxy or is_loopback(host) or proxy_bypass(host):
-        return None
-    if not _is_http(proxy):
-        # Its value is not repeated: it may hold a password.
-        raise InputError(
-            f"{name.upper()}_PROXY: is no address of an HTTP proxy; write http://host:port, or "
-            f"name {host} in NO_PROXY"
-        )
-    return proxy
-
-
-def proxy_place(proxy: str) -> str:
-    """Its host and port; never its credentials."""
-    parts = urlsplit(proxy)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def no_connection(server: str, proxy: str | None, error: Exception) -> str:
-    """That `server` was not reached, and why; whose fault it is where a proxy stands between."""
-    cause = type(getattr(error, "os_error", None) or error).__name__
-    if proxy is None:
-        return f"no connection to {server} ({cause})"
-    place = proxy_place(proxy)
-    # Through a proxy, only the proxy's own name is looked up.
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientConnectorDNSError):
-        return f"no connection to the proxy {place}, through which {server} is asked ({cause})"
-    return f"no connection to {server} through the proxy {place} ({cause})"
-
-
-def _is_http(proxy: str) -> bool:
+@contextmanager
+def _as_httpx2() -> Iterator[None]:
+    """Aiohttp's errors as those that openai's client knows, each with its cause."""
     try:
-        parts = urlsplit(proxy)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # no such port or host can be
-        return False
-
-
-def allow_connections(concurrency: int) -> None:
-    """See that this process may open a connection for each call in flight, and its own files.
-
-    Raises:
-        InputError: the system does not let it.
-    """
-    if sys.platform == "win32":
-        return
-    wanted = concurrency + OWN_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise InputError(
-            f"concurrency = {concurrency}: this process may have {hard} files open, and needs "
-            f"{wanted}; lower it, or raise the limit (ulimit -n)"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def is_loopback(host: str) -> bool:
-    """True for a name or an address of this machine itself."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f".{host.rstrip('.').lower()}".endswith(".localhost")
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_unspecified
+        yield
+    except TimeoutError as error:
+        raise httpx2.TimeoutException(str(error)) from error
+    except aiohttp.ClientPayloadError as error:
+        raise httpx2.DecodingError(str(error)) from error
+    except aiohttp.ClientHttpProxyError as error:
+        raise httpx2.ProxyError(str(error)) from error
+    except aiohttp.ClientResponseError as error:
+        raise httpx2.RemoteProtocolError(str(error)) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx2.NetworkError(str(error)) from error

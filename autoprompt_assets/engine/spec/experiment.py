@@ -159,8 +159,12 @@ class ExperimentSpec(Frozen):
             if words is None or server.prices is None:
                 continue
             unpriced = [r for _, r in self.roles if r and r.endpoint == name and r.price is None]
-            models = {server.prices.model or role.model or server.default_model for role in unpriced}
+            models = {
+                server.prices.model or role.model or server.default_model for role in unpriced
+            }
             # Without a role, or a model, the provider is looked at.
             models = {*filter(None, models)} or {server.prices.model}
             problems = (words.price_problem(server.prices.provider, model) for model in models)
-            yield from sorted({f"endpoints.{name}.prices{problem}" for problem in problems if problem})
+            yield from sorted(
+                {f"endpoints.{name}.prices{problem}" for problem in problems if problem}
+            )
