@@ -14,7 +14,8 @@ import aiohttp
 import httpx2
 
 CHUNK = 2**16
-_UNPACKED = "content-encoding"
+NOT_PASSED_ON = frozenset([b"content-encoding", b"set-cookie"])
+"""Of a reply's headers: its body is unpacked by then, and no cookie is kept to be sent back."""
 
 
 class ReplyTooLong(httpx2.ReadError):
@@ -50,9 +51,8 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
                 allow_redirects=False,
             ) as response:
                 body = await _read(response, self._most)
-        # Its body is unpacked by now.
-        kept = [(k, v) for k, v in response.raw_headers if k.lower() != _UNPACKED.encode()]
-        return httpx2.Response(response.status, headers=kept, content=body, request=request)
+        headers = [pair for pair in response.raw_headers if pair[0].lower() not in NOT_PASSED_ON]
+        return httpx2.Response(response.status, headers=headers, content=body, request=request)
 
 
 def new_session(proxy: str | None) -> aiohttp.ClientSession:
