@@ -5,6 +5,7 @@ shows no secret, and says what to do, before anything is asked.
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from autoprompt_assets.resources.endpoints.keys import key_problems
 from autoprompt_assets.resources.endpoints.prices import list_price
 from autoprompt_assets.resources.endpoints.resolve import resolve, resolve_roles
 from tests.input_support import check, refused, spec_text
+from tests.support import ROOT
 
 SECRET = "hunter2"
 MINE = "base_url: 'http://host/v1'"
@@ -39,6 +41,8 @@ FIELDS: dict[str, tuple[str, str]] = {
     "an @": ("base_url: 'https://host/hunter2@x'", ".base_url: holds a blank, an @ or a backsla"),
     "no scheme": ("base_url: 'host:8000/v1'", ".base_url: is no web address; start it with http"),
     "no port": ("base_url: 'http://host:port/v1'", ".base_url: has no host or port that can be; "),
+    "no such number": ("base_url: 'http://256.1.1.1/v1'", ".base_url: has no host or port that"),
+    "a control character": ('base_url: "http://a\\x7fb/v1"', ".base_url: holds a blank, an @ or"),
     "no address": ("model: m", ".base_url: is missing; add it"),
     "an unknown kind": (f"{MINE}, kind: azurre", ".kind = 'azurre' is not known; use azure, or le"),
     "a list as kind": (f"{MINE}, kind: [azure]", ".kind = ['azure'] is not known; use azure, or "),
@@ -279,6 +283,23 @@ def test_a_version_may_stand_as_a_date(tmp_path: Path) -> None:
     assert server.api_version == str(datetime.date(2024, 10, 21))
     assert server.structured_output
     assert spec.model_dump(mode="json")["endpoints"]["mine"]["deployment"] == "d"
+
+
+def test_the_endpoints_of_the_readme_are_some(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(endpoints:.*?)```", text, re.DOTALL)
+    path = tmp_path / "experiment.yaml"
+    for name, identity in (
+        ("gateway", 'https://gateway.example/v1?route=eu {"x-team":"search"}'),
+        ("ours", "https://ours.openai.azure.com?api-version=2024-10-21"),
+    ):
+        roles = f"{{target: {{endpoint: {name}, prompt: Solve}}}}"
+        path.write_text(spec_text(roles=roles, optimizer="{strategy: demos}") + block, "utf-8")
+        spec = load_spec(path, ENDPOINT_WORDS)
+        (endpoint,) = resolve_roles(spec, {}).values()
+        assert endpoint.identity == identity
+        assert endpoint.structured_output
+        assert price_of(endpoint, None) is not None
 
 
 def test_headers_are_written_down_as_they_stand_in_the_file(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_nothing_is_left_open_when_a_run_ends(server: RecordingServer) -> None:
     assert [str(one.message) for one in said if one.category is ResourceWarning] == []
 
 
-@pytest.mark.parametrize("base_url", ["http://256.1.1.1/v1", "http://a\x7fb/v1", "http://☃/v1"])
+@pytest.mark.parametrize("base_url", ["http://☃/v1", "http://a..b/v1"])
 def test_an_address_that_no_client_can_ask_is_one_line(base_url: str) -> None:
     named = {"mine": {"base_url": base_url, "model": "m"}}
     with pytest.raises(InputError, match=r"mine: .* is no address"):

@@ -70,6 +70,11 @@ roles:
     temperature: 0.7
     max_tokens: 8000
 
+# Servers that a role's endpoint may name: any OpenAI-compatible API, or, with kind: azure, a
+# deployment of Azure's. See README.md for headers, query and prices. For example:
+#   mine: {{base_url: "https://gateway.example/v1", api_key_env: MINE_KEY, model: gpt-4o}}
+endpoints: {{}}
+
 # exact, choice, contains, number, regex (with pattern), json (with field), or model (the review
 # role judges; add roles.review with a prompt that holds {{response}} and {{answer}}).
 grader:

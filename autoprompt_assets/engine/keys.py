@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -105,6 +106,9 @@ def address_problem(url: str) -> str:
             return problem
     try:
         origin(url)
+        host = urlsplit(url).hostname or ""
+        if re.fullmatch(r"[\d.]+", host):
+            ipaddress.IPv4Address(host)
     except ValueError:
         return "has no host or port that can be; write e.g. http://host:8000"
     return ""
