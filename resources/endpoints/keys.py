@@ -98,7 +98,7 @@ def _problem(key: str) -> str:
     if _foreign(key):
         return (
             "holds a character that no key has (a line break, a control character, or one beyond "
-            "Latin-1 such as a curly quote or an invisible space); copy the key again"
+            "ASCII such as a curly quote or an invisible space); copy the key again"
         )
     if key[:1] in _QUOTES or key[-1:] in _QUOTES:
         return "is in quotes; take them off: docker's --env-file, for one, keeps them"
@@ -111,4 +111,4 @@ def _problem(key: str) -> str:
 
 
 def _foreign(text: str) -> bool:
-    return any(ord(char) > 0xFF or unicodedata.category(char) == "Cc" for char in text)
+    return any(not char.isascii() or unicodedata.category(char) == "Cc" for char in text)
