@@ -30,7 +30,10 @@ def test_engine_loads_without_dagster_and_what_is_above_it() -> None:
 HEAVY = """
 import sys
 import autoprompt_assets.cli, autoprompt_assets.definitions
-heavy = ("aiohttp", "genai_prices", "numpy", "optuna", "psycopg", "pyarrow", "scipy", "xllamacpp")
+heavy = (
+    *("aiohttp", "genai_prices", "httpx2", "numpy", "openai", "optuna", "pandas", "psycopg"),
+    *("pyarrow", "scipy", "xllamacpp"),
+)
 print([name for name in heavy if name in sys.modules])
 """
 

@@ -137,11 +137,12 @@ def request_options(endpoint: Endpoint, key: str) -> openai.RequestOptions:
     left_out: dict[str, str | openai.Omit] = {"X-Stainless-Retry-Count": openai.omit}
     if not key and "authorization" not in given_headers(endpoint):
         left_out["Authorization"] = openai.omit
-    # What is not said is copied from the defaults, per call.
+    # What is not said is copied from the defaults, or drawn, per call.
     return {
         "headers": left_out,
         "params": {},
         "max_retries": 0,
+        "idempotency_key": "none",
         "timeout": None,
         "follow_redirects": False,
         "security": {"bearer_auth": True},
