@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
-from tests.support import ANSWERS, Project, csv_of, without_calls
+from tests.support import ANSWERS, KEY, Project, csv_of, toy_project, without_calls
 from tests.test_key_hosts import spec_with
 
 MINE, GATE, CODE = "sk-mine-0123456789", "gate-0123456789-abc", "code/&=+0123456789"
@@ -61,7 +61,7 @@ def test_a_search_on_azure_ends_resumes_without_a_call_and_leaves_no_secret(
     assert without_calls(again) == without_calls(first)
     assert (again["calls"]["made"], len(answering.ledger)) == (0, len(sent))
     said = checked.stdout + checked.stderr + json.dumps([first, again])
-    for secret in ENVIRON.values():
+    for secret in (*ENVIRON.values(), quote(CODE), quote(CODE, safe="")):
         project.assert_key_is_nowhere(said, secret)
     # Another version may answer otherwise.
     moved = ("--set", "endpoints.mine.api_version=2025-01-01")
@@ -125,3 +125,27 @@ def test_azures_address_in_a_folders_env_file_takes_no_exported_key(
     env.write_text(f"AZURE_OPENAI_ENDPOINT={root}\nAZURE_OPENAI_API_KEY={MINE}\n", encoding="utf-8")
     assert project.run("run", "toy").returncode == 0
     assert {entry["headers"]["api-key"] for entry in answering.ledger[begin:]} == {MINE}
+
+
+def test_an_organization_goes_where_the_key_goes_and_by_no_folders_address(
+    tmp_path: Path, answering: LoopbackServer
+) -> None:
+    project = toy_project(tmp_path, answering.base_url)
+    project.add("toy", spec_with("{}"))
+    env = tmp_path / ".env"
+    env.write_text("OPENAI_ORG_ID=org-9\n", encoding="utf-8")
+    begin = len(answering.ledger)
+    first = project.run_json("toy")
+    assert {entry["headers"]["openai-organization"] for entry in answering.ledger[begin:]} == {
+        "org-9"
+    }
+    # It says who pays, and not who answers.
+    project.environ["OPENAI_ORG_ID"], project.environ["OPENAI_PROJECT_ID"] = "org-1", "proj-1"
+    assert project.run_json("toy")["calls"]["made"] == 0
+    assert first["calls"]["made"] > 0
+    del project.environ["OPENAI_BASE_URL"], project.environ["OPENAI_PROJECT_ID"]
+    env.write_text(
+        f"OPENAI_BASE_URL={answering.base_url}\nOPENAI_API_KEY={KEY}\n", encoding="utf-8"
+    )
+    line = project.refused("run", "toy")
+    assert line.startswith("OPENAI_BASE_URL comes from .env here and OPENAI_ORG_ID does not: write")

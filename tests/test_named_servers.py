@@ -5,6 +5,7 @@ and what of these is secret stands nowhere.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -199,3 +200,15 @@ def test_who_is_not_let_in_is_told_all_that_says_who_he_is() -> None:
     assert str(caught.value) == (
         "mine: HTTP 401: not authorized; check MINE_KEY and GATE_KEY and GATE_CODE"
     )
+
+
+def test_no_logger_prints_what_is_secret_in_an_address(
+    server: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("openai", "httpx2", "httpcore2", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    with caplog.at_level(logging.DEBUG):
+        ask(gated(server.url), "Is it?")
+    assert len(server.requests) == 1
+    assert "code" not in caplog.text
+    assert not [one for one in (MINE, GATE) if one in caplog.text]

@@ -26,7 +26,7 @@ _PROVIDERS = {
     # Not all of azure.com: anybody may have a machine of his own there.
     "AZURE_OPENAI": (
         *("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
-        "openai.azure.us",
+        *("api.cognitive.microsoft.com", "openai.azure.us", "openai.azure.cn"),
     ),
     "CEREBRAS": ("cerebras.ai",),
     "CO": ("cohere.com", "cohere.ai"),
