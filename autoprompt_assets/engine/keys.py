@@ -21,13 +21,16 @@ _OWNERS = {
     r"(SLACK|STRIPE|VAULT|CLOUDFLARE|DIGITALOCEAN|HEROKU|SENTRY|DD)_.*": "no key to a model",
 }
 """Variables that hold something else than a named endpoint's key, and what."""
+_AZURE = (
+    *("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
+    *("api.cognitive.microsoft.com", "openai.azure.us", "openai.azure.cn"),
+)
+"""Not all of azure.com: anybody may have a machine of his own there."""
 _PROVIDERS = {
     "ANTHROPIC": ("anthropic.com",),
-    # Not all of azure.com: anybody may have a machine of his own there.
-    "AZURE_OPENAI": (
-        *("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
-        *("api.cognitive.microsoft.com", "openai.azure.us", "openai.azure.cn"),
-    ),
+    "AZURE": _AZURE,
+    "AZURE_OPENAI": _AZURE,
+    "AZURE_OPENAI_AD": _AZURE,
     "CEREBRAS": ("cerebras.ai",),
     "CO": ("cohere.com", "cohere.ai"),
     "COHERE": ("cohere.com", "cohere.ai"),
@@ -46,8 +49,9 @@ _PROVIDERS = {
     "TOGETHER": ("together.ai", "together.xyz"),
     "XAI": ("x.ai",),
 }
-"""Whose keys variables by the name of `<provider>_API_KEY` or `_TOKEN` are, and their domains: many
-have such a key in their environment, and an experiment of somebody else's may name it.
+"""Whose keys variables by the name of `<provider>_API_KEY`, `_KEY` or `_TOKEN` are, and their
+domains: many have such a key in their environment, and an experiment of somebody else's may name
+it.
 """
 _KEY_SIGNS = re.compile(
     r"(?:bearer|basic) +\S|"
@@ -148,7 +152,7 @@ def owner(variable: str, endpoints: EndpointKeys) -> str | None:
 
 def provider(variable: str, url: str) -> str | None:
     """The domain that a variable's key is for, by its name, where `url` is not within it."""
-    found = re.fullmatch(r"(\w+?)_(API_KEY|API_TOKEN|TOKEN)", variable)
+    found = re.fullmatch(r"(\w+?)_(API_KEY|API_TOKEN|TOKEN|KEY)", variable)
     domains = _PROVIDERS.get(found[1], ()) if found else ()
     host = f".{urlsplit(url).hostname or ''}"
     return None if any(host.endswith(f".{one}") for one in domains) else next(iter(domains), None)
