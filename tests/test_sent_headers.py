@@ -154,7 +154,6 @@ def common(url: str, body: bytes) -> dict[str, str]:
         "host": url.split("/")[2],
         "accept": "application/json",
         "accept-encoding": "gzip, deflate",
-        "connection": "keep-alive",
         "content-type": "application/json",
         "content-length": str(len(body)),
         "user-agent": f"openai-python/{openai.__version__}",

@@ -21,6 +21,7 @@ from autoprompt_assets.resources.endpoints.replies import Reply
 from autoprompt_assets.resources.endpoints.sdk import make_client, request_options
 from autoprompt_assets.resources.endpoints.transport import (
     BoundedTransport,
+    DirectClient,
     ReplyTooLong,
     new_session,
 )
@@ -65,13 +66,7 @@ class Sender:
         """
         if role.role in self._clients:
             return
-        http_client = httpx2.AsyncClient(
-            transport=BoundedTransport(self._session, role.spec.longest_reply),
-            headers={"Accept-Encoding": "gzip, deflate"},
-            timeout=None,
-            follow_redirects=False,
-            trust_env=False,
-        )
+        http_client = DirectClient(BoundedTransport(self._session, role.spec.longest_reply))
         server, kind = self._server, KINDS.get(self._server.endpoint.word)
         make = make_client if kind is None else kind.client
         client = make(server.endpoint, server.base_url, server.key, http_client)

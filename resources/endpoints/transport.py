@@ -7,13 +7,15 @@ one that timed out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
 import aiohttp
 import httpx2
 
 CHUNK = 2**16
+UNPACKED = "gzip, deflate"
+"""How a reply may be packed."""
 NOT_PASSED_ON = frozenset([b"content-encoding", b"set-cookie"])
 """Of a reply's headers: its body is unpacked by then, and no cookie is kept to be sent back."""
 
@@ -42,26 +44,58 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             httpx2.NetworkError: there was no connection, or it broke.
             httpx2.TimeoutException: the system gave up waiting.
         """
-        with _as_httpx2():
+        try:
             async with self._session.request(
                 request.method,
                 str(request.url),
-                headers=request.headers,
+                headers=request.headers.multi_items(),
                 data=request.content,
                 allow_redirects=False,
             ) as response:
                 body = await _read(response, self._most)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _as_httpx2(error) from error
         headers = [pair for pair in response.raw_headers if pair[0].lower() not in NOT_PASSED_ON]
         return httpx2.Response(response.status, headers=headers, content=body, request=request)
 
 
+class DirectClient(httpx2.AsyncClient):
+    """Hands what openai's client builds straight to the transport.
+
+    What each call else goes through has nothing to do here: cookies, redirects, authentication,
+    hooks, default headers, a line in the log.
+    """
+
+    def __init__(self, transport: BoundedTransport) -> None:
+        super().__init__(transport=transport, timeout=None, trust_env=False)
+        self._direct = transport
+
+    def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
+        """The request of these parts, and of no others."""
+        headers, content, params = (parts.get(name) for name in ("headers", "content", "params"))
+        return httpx2.Request(
+            method, _address(str(url)), headers=headers, content=content, params=params
+        )
+
+    async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
+        """Its reply; see `BoundedTransport`."""
+        return await self._direct.handle_async_request(request)
+
+
+@lru_cache(maxsize=64)
+def _address(url: str) -> httpx2.URL:
+    """Read once: every call goes to one of few."""
+    return httpx2.URL(url)
+
+
 def new_session(proxy: str | None) -> aiohttp.ClientSession:
-    """A session that opens as many connections as it is asked for, and adds nothing of its own:
+    """A session that opens as many connections as it is asked for, and adds little of its own:
     no cookies, no time limits (each attempt has its own), nothing from `.netrc`.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": UNPACKED},
         timeout=aiohttp.ClientTimeout(total=None),
         proxy=proxy,
     )
@@ -78,18 +112,17 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     return b"".join(chunks)
 
 
-@contextmanager
-def _as_httpx2() -> Iterator[None]:
-    """Aiohttp's errors as those that openai's client knows, each with its cause."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise httpx2.TimeoutException(str(error)) from error
-    except aiohttp.ClientPayloadError as error:
-        raise httpx2.DecodingError(str(error)) from error
-    except aiohttp.ClientHttpProxyError as error:
-        raise httpx2.ProxyError(str(error)) from error
-    except aiohttp.ClientResponseError as error:
-        raise httpx2.RemoteProtocolError(str(error)) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise httpx2.NetworkError(str(error)) from error
+def _as_httpx2(error: aiohttp.ClientError | OSError) -> httpx2.RequestError:
+    """An error of aiohttp as one that openai's client knows."""
+    said = str(error)
+    match error:
+        case TimeoutError():
+            return httpx2.TimeoutException(said)
+        case aiohttp.ClientPayloadError():
+            return httpx2.DecodingError(said)
+        case aiohttp.ClientHttpProxyError():
+            return httpx2.ProxyError(said)
+        case aiohttp.ClientResponseError():
+            return httpx2.RemoteProtocolError(said)
+        case _:
+            return httpx2.NetworkError(said)
