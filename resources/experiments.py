@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import shared_keys
-from autoprompt_assets.engine.spec import ExperimentSpec, load_spec, written_endpoints
+from autoprompt_assets.engine.spec import ExperimentSpec, load_spec, with_source, written_endpoints
 from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
 
 SPEC_FILE = "experiment.yaml"
@@ -50,6 +50,15 @@ class ExperimentsResource:
         if problems:
             raise InputError(problems)
         return spec
+
+    def placed(self, name: str, lines: Sequence[str]) -> list[str]:
+        """`lines` of an error, with the file or `--set` before those that begin with a field."""
+        return [
+            with_source(line, self.path(name), self.overrides)
+            if line.split(".", maxsplit=1)[0] in ExperimentSpec.model_fields
+            else line
+            for line in lines
+        ]
 
     def _shared_keys(self, name: str, spec: ExperimentSpec) -> Iterator[str]:
         """Secrets that the file of another experiment sends to another host: whoever wrote one of

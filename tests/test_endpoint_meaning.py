@@ -17,8 +17,9 @@ from autoprompt_assets.resources.endpoints.keys import key_problems
 from autoprompt_assets.resources.endpoints.prices import list_price
 from autoprompt_assets.resources.endpoints.resolve import resolve, resolve_roles
 from tests.input_support import spec_text
-from tests.support import ROOT
+from tests.support import ANSWERS, ROOT, Project, csv_of
 from tests.test_endpoint_settings import AZURE, MINE, written
+from tests.test_key_hosts import spec_with
 
 
 def loaded(tmp_path: Path, fields: str, **others: str) -> ExperimentSpec:
@@ -198,3 +199,20 @@ def test_azures_key_stays_with_the_resource_that_the_environment_names(tmp_path:
         "endpoints.mine.api_key_env = 'AZURE_OPENAI_API_KEY' is the key of the host in "
         "AZURE_OPENAI_ENDPOINT, another one; give each host a variable of its own"
     ]
+
+
+def test_a_role_without_a_model_is_named_with_its_file(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    folder = project.add("toy", spec_with("{mine: {base_url: 'http://a/v1'}}"))
+    said = "roles.target.model is not set, and endpoints.mine has none by default; set one of them"
+    text = (folder / "experiment.yaml").read_text(encoding="utf-8")
+    text = text.replace("{model: gpt-4.1-mini", "{endpoint: mine", 1)
+    project.add("toy", text, rows_csv=csv_of(ANSWERS))
+    assert project.refused("check", "toy") == f"{folder / 'experiment.yaml'}: {said}"
+    moved = ("--set", "roles.target.endpoint=local", "--set", "roles.target.model=gpt-4o")
+    assert project.refused("check", "toy", *moved).startswith(
+        "--set roles.target.model = 'gpt-4o': the endpoint 'local' serves "
+    )
+    # What the environment says is no fault of the file.
+    project.environ["AUTOPROMPT_ENDPOINT"] = "nowhere"
+    assert project.refused("check", "toy").startswith("AUTOPROMPT_ENDPOINT = 'nowhere' is not kno")

@@ -36,6 +36,10 @@ FIELDS: dict[str, tuple[str, str]] = {
     "an unknown kind": (f"{MINE}, kind: azurre", ".kind = 'azurre' is not known; use azure, or le"),
     "a list as kind": (f"{MINE}, kind: [azure]", ".kind = ['azure'] is not known; use azure, or "),
     "a mistyped field": (f"{MINE}, api_key_emv: A", ".api_key_emv: no such field; did you mean 'a"),
+    "another program's name of a field": (
+        f"{MINE}, azure_endpoint: 'https://me.openai.azure.com'",
+        ".azure_endpoint: no such field; did you mean 'base_url'?",
+    ),
     "openai's name of a field": (f"{MINE}, default_headers: {{}}", ".default_headers: no such fie"),
     "a field of Azure's": (
         f"{MINE}, deployment: d",

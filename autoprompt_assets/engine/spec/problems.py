@@ -54,6 +54,12 @@ _PLAIN_PLACES = re.compile(r"^(structured_output|api_version|deployment)$")
 """Places below `endpoints` in which nobody puts a key."""
 
 
+_CALLED_ELSEWHERE = dict.fromkeys(
+    ("azure_endpoint", "api_base", "endpoint", "server", "uri", "url"), "base_url"
+)
+"""Fields of an endpoint by the names that other programs have for them, and that are not near."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a spec was read from: a file, and what `--set` overrides of it."""
@@ -82,22 +88,25 @@ class Source:
             said = [f"{field}: no such field{self._endpoint_suggestion(places[-1])}"]
         else:
             said = [_said(field, places, detail, kind)]
-        return [f"{self._origin(line)} {line}" for line in said]
-
-    def _origin(self, line: str) -> str:
-        """Where the field that `line` begins with was given: by --set, or in the file."""
-        given = re.match(r"[^\s:]*", line)
-        name = f"{given[0] if given else ''}."
-        overridden = any(name.startswith(f"{key}.") for key in self.overrides)
-        return "--set" if overridden else f"{self.path}:"
+        return [with_source(line, self.path, self.overrides) for line in said]
 
     def _endpoint_suggestion(self, name: str) -> str:
         kinds = [word for word, one in self.words.settings.items() if name in one.model_fields]
         if kinds:
             return f", unless of kind {' or '.join(kinds)}; add e.g. kind: {kinds[0]}, or remove it"
+        if name in _CALLED_ELSEWHERE:
+            return f"; did you mean {_CALLED_ELSEWHERE[name]!r}?"
         known = {*EndpointSpec.model_fields}
         known.update(*(one.model_fields for one in self.words.settings.values()))
         return _closest(name, known)
+
+
+def with_source(line: str, path: Path, overrides: Mapping[str, str]) -> str:
+    """`line` with where the field that it begins with was given: by --set, or in the file."""
+    given = re.match(r"[^\s:]*", line)
+    name = f"{given[0] if given else ''}."
+    overridden = any(name.startswith(f"{key}.") for key in overrides)
+    return f"--set {line}" if overridden else f"{path}: {line}"
 
 
 def _is_endpoint(places: Sequence[str]) -> bool:
