@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import shared_keys
-from autoprompt_assets.engine.spec import ExperimentSpec, load_spec, written_endpoints
-from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
+from autoprompt_assets.engine.spec import ExperimentSpec, load_spec, with_source, written_endpoints
+from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
 
 SPEC_FILE = "experiment.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -40,7 +40,7 @@ class ExperimentsResource:
         Raises:
             InputError: one line per problem.
         """
-        spec = load_spec(self.path(name), ENDPOINT_KEYS, self.overrides)
+        spec = load_spec(self.path(name), ENDPOINT_WORDS, self.overrides)
         if spec.optimizer.iterations > self.grid:
             raise InputError(
                 f"optimizer.iterations = {spec.optimizer.iterations}: the partition grid has "
@@ -51,17 +51,26 @@ class ExperimentsResource:
             raise InputError(problems)
         return spec
 
+    def placed(self, name: str, lines: Sequence[str]) -> list[str]:
+        """`lines` of an error, with the file or `--set` before those that begin with a field."""
+        return [
+            with_source(line, self.path(name), self.overrides)
+            if line.split(".", maxsplit=1)[0] in ExperimentSpec.model_fields
+            else line
+            for line in lines
+        ]
+
     def _shared_keys(self, name: str, spec: ExperimentSpec) -> Iterator[str]:
-        """Keys that the file of another experiment sends to another host: whoever wrote one of the
-        two is not to have the other's.
+        """Secrets that the file of another experiment sends to another host: whoever wrote one of
+        the two is not to have the other's.
         """
-        variables = {one.api_key_env for one in spec.endpoints.values() if one.api_key_env}
+        variables = {name for one in spec.endpoints.values() for name in one.variables.values()}
         for path in sorted(Path(self.folder).glob(f"*/{SPEC_FILE}")) if variables else ():
             try:
                 text = path.read_text(encoding="utf-8")
                 if path == self.path(name) or not any(one in text for one in variables):
                     continue
-                others = written_endpoints(path)
+                others = written_endpoints(path, ENDPOINT_WORDS)
             except (OSError, ValueError, InputError):
                 continue
             for line in shared_keys(spec.endpoints, others, f" in {path}"):
@@ -79,7 +88,7 @@ def longest_iterations(folder: Path) -> int:
     longest = 1
     for name in experiment_names(folder):
         try:
-            spec = load_spec(folder / name / SPEC_FILE, ENDPOINT_KEYS)
+            spec = load_spec(folder / name / SPEC_FILE, ENDPOINT_WORDS)
         except InputError:
             continue
         longest = max(longest, spec.optimizer.iterations)

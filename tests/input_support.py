@@ -8,7 +8,7 @@ import pytest
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.spec import load_spec, parse_overrides
-from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
+from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
 
 GOOD = {
     "dataset": "{path: rows.csv}",
@@ -34,7 +34,7 @@ def prompted(prompt: str) -> str:
 
 def refused(path: Path, settings: list[str] | None = None) -> tuple[str, ...]:
     with pytest.raises(InputError) as caught:
-        load_spec(path, ENDPOINT_KEYS, parse_overrides(settings or []))
+        load_spec(path, ENDPOINT_WORDS, parse_overrides(settings or []))
     return caught.value.lines
 
 

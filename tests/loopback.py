@@ -221,6 +221,7 @@ class LoopbackServer:
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/openai/deployments/{name}/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
         # Without cancellation a client that went away would still count as in flight.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
@@ -265,6 +266,8 @@ class LoopbackServer:
         entry = {"path": request.path, "model": body["model"], "key": key, "fault": fault}
         entry["refused"] = refusal is not None
         entry["authorization"] = request.headers.get("authorization")
+        entry["query"] = request.query_string
+        entry["headers"] = {name.lower(): value for name, value in request.headers.items()}
         self.ledger.append(entry | {"role": role, "body": body})
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:

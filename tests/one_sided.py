@@ -201,5 +201,5 @@ async def _verdicts(fault: Fault, seeds: Iterable[int], folder: Path) -> Counter
 def verdicts(kind: str, seeds: Iterable[int], folder: Path) -> Counter[str]:
     """How the sealed tests of `seeds` ended, one of the two sides failed as `kind` says."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoprompt_assets.resources.endpoints.client.FIRST_WAIT_S", 0.005)
+        patch.setattr("autoprompt_assets.resources.endpoints.call.FIRST_WAIT_S", 0.005)
         return asyncio.run(_verdicts(FAULTS[kind], seeds, folder))

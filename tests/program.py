@@ -23,7 +23,7 @@ from tempfile import TemporaryFile
 LIBRARIES = (
     *("aiohttp", "alembic.command", "click", "dagster", "dagster._core.storage.sqlite_storage"),
     *("dotenv", "filelock", "fsspec.implementations.local", "genai_prices", "jinja2", "optuna"),
-    *("pandas", "pyarrow.parquet", "rich.progress", "rich.table", "scipy.special"),
+    *("openai", "pandas", "pyarrow.parquet", "rich.progress", "rich.table", "scipy.special"),
     *("sqlalchemy.dialects.sqlite", "upath.implementations.local", "yaml"),
 )
 FORKS = multiprocessing.get_context("forkserver")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.optimizers import STRATEGIES
-from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
+from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
 from tests.input_support import GOOD, TARGET, check, prompted, refused, spec_text, target
 
-WORDS = ", ".join(sorted(ENDPOINT_KEYS))
+WORDS = ", ".join(sorted(ENDPOINT_WORDS.keys))
 FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "empty file": ("", ["experiment.yaml: is empty; write"]),
     "only comments": ("# to do\n", ["experiment.yaml: is empty; write"]),
@@ -99,8 +99,8 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
         ["headroom = 20: is not a mapping; write `key: value` lines below it"],
     ),
     "an unknown endpoint": (
-        target("endpoint: azure"),
-        [f"roles.target.endpoint = 'azure' is not known; use one of {WORDS}"],
+        target("endpoint: bedrock"),
+        [f"roles.target.endpoint = 'bedrock' is not known; use one of {WORDS}"],
     ),
     "no review role": (
         spec_text(grader="{kind: model}", roles=TARGET % "timeout: 9"),

@@ -8,7 +8,7 @@ import pytest
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.spec import load_spec, parse_overrides
-from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
+from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
 from tests.input_support import check, refused, spec_text
 
 SETTINGS: dict[str, tuple[list[str], list[str]]] = {
@@ -47,7 +47,7 @@ def test_set_reaches_a_part_that_the_file_leaves_out(tmp_path: Path) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_text(spec_text(), encoding="utf-8")
     settings = ["budget.calls=7", "roles.target.choices=[a, b]", "roles.target.temperature=1e-1"]
-    spec = load_spec(path, ENDPOINT_KEYS, parse_overrides(settings))
+    spec = load_spec(path, ENDPOINT_WORDS, parse_overrides(settings))
     assert (spec.budget.calls, spec.roles.target.choices) == (7, ("a", "b"))
     assert spec.roles.target.temperature == 0.1
 

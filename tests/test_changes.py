@@ -12,7 +12,7 @@ import pytest
 
 from autoprompt_assets.engine.spec import load_spec
 from autoprompt_assets.loading import load_dataset
-from autoprompt_assets.resources.endpoints import ENDPOINT_KEYS
+from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
 from autoprompt_assets.resources.storage import StoreResource
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
@@ -130,7 +130,7 @@ def test_rows_that_another_run_has_read_anew_end_it_in_one_line(
 ) -> None:
     def read_anew() -> None:
         folder = write_rows(project, OTHER).parent
-        spec = load_spec(folder / "experiment.yaml", ENDPOINT_KEYS)
+        spec = load_spec(folder / "experiment.yaml", ENDPOINT_WORDS)
         files = StoreResource(str(project.home), "").experiment("toy")
         files.write_dataset(spec.dataset, load_dataset(spec, folder, files))
 

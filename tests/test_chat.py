@@ -188,7 +188,7 @@ def test_errors_that_pass_are_retried(
 
 
 def test_a_server_that_never_answers_ends_in_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autoprompt_assets.resources.endpoints.client.ATTEMPTS", 2)
+    monkeypatch.setattr("autoprompt_assets.resources.endpoints.call.ATTEMPTS", 2)
     with LoopbackServer(Behaviour(hang=True)) as server:
         use(monkeypatch, server.base_url)
         with pytest.raises(failures.CallTimedOut, match=r"no answer within 0\.3 s"):

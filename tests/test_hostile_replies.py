@@ -44,9 +44,11 @@ def searched(database: str, names: Collection[str], late: Collection[str] = ()) 
 @pytest.fixture(autouse=True, scope="module")
 def _quick() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
-    for name, value in {"FIRST_WAIT_S": 0.01, "ATTEMPTS": 3, "NOTICE_EVERY_S": 0.0}.items():
-        patch.setattr(f"autoprompt_assets.resources.endpoints.client.{name}", value)
-    patch.setattr("autoprompt_assets.resources.endpoints.client._UNCOUNTED", set())
+    for name, value in {
+        **{"call.FIRST_WAIT_S": 0.01, "call.ATTEMPTS": 3},
+        **{"client.NOTICE_EVERY_S": 0.0, "client._UNCOUNTED": set()},
+    }.items():
+        patch.setattr(f"autoprompt_assets.resources.endpoints.{name}", value)
     yield
     patch.undo()
 

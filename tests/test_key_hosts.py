@@ -128,7 +128,7 @@ def test_a_providers_key_goes_to_that_provider_alone(
         return
     line = project.refused("check", "toy")
     assert line.endswith(
-        f"endpoints.x: api_key_env names {variable}, which by its name is for {whose}; give this "
+        f"endpoints.x.api_key_env names {variable}, which by its name is for {whose}; give this "
         "endpoint a variable of its own"
     )
 
@@ -220,7 +220,7 @@ def test_without_a_base_url_the_key_is_openais() -> None:
 def test_an_address_without_a_host_or_port_that_can_be_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match=r"host|[Pp]ort"):
         origin(url)
-    with pytest.raises(InputError, match="OPENAI_BASE_URL: is no plain"):
+    with pytest.raises(InputError, match="OPENAI_BASE_URL: has no host or port that can be"):
         resolve(RoleSpec(model="m"), {}, {"OPENAI_BASE_URL": url})
     line = toy_project(tmp_path).refused("check", "toy", "--set", f"endpoints.a.base_url={url}")
     assert "endpoints.a.base_url: has no host or port that can be" in line

@@ -53,6 +53,7 @@ def test_a_run_without_a_key_is_refused_in_one_line_that_names_the_variable(
         (f"{KEY[:9]}\n{KEY[9:]}", "holds a character that no key has"),
         (f"“{KEY}”", "holds a character that no key has"),
         (f"{KEY}\x7f", "holds a character that no key has"),
+        (f"{KEY}é", "holds a character that no key has"),
         (f"{KEY}\u200b\n", "holds a character that no key has"),
         (f'"{KEY}"', "is in quotes; take them off"),
         (f"'{KEY}", "is in quotes; take them off"),

@@ -31,8 +31,8 @@ HEAVY = """
 import sys
 import autoprompt_assets.cli, autoprompt_assets.definitions
 heavy = (
-    *("aiohttp", "genai_prices", "numpy", "openai", "optuna", "pandas", "psycopg", "pyarrow"),
-    *("python_calamine", "scipy", "xllamacpp"),
+    *("aiohttp", "genai_prices", "httpx2", "numpy", "openai", "optuna", "pandas", "psycopg"),
+    *("pyarrow", "python_calamine", "scipy", "xllamacpp"),
 )
 print([name for name in heavy if name in sys.modules])
 """

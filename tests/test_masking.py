@@ -54,7 +54,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 def reader(key: str) -> Reader:
-    return Reader(Endpoint("mine", "http://a/v1", "MINE_KEY", True, "m", "http://a/v1"), key)
+    return Reader(Endpoint("mine", "http://a/v1", "MINE_KEY", True, "m", "http://a/v1"), (key,))
 
 
 def read(key: str, body: Any, status: int = 200) -> Completion:

@@ -17,7 +17,7 @@ from tests.test_chat import REPLY, ask, scripted, spec_of
 
 TARGET = asked("target")
 QUESTION = TARGET.request(({"role": "user", "content": "Wie heißt es?"},))
-READER = Reader(Endpoint("mine", "http://a/v1", None, False, "m", "http://a/v1"), KEY)
+READER = Reader(Endpoint("mine", "http://a/v1", None, False, "m", "http://a/v1"), (KEY,))
 
 
 def error_of(

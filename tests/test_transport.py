@@ -18,7 +18,7 @@ from aiohttp import web
 
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import failures
-from autoprompt_assets.resources.endpoints.transport import find_proxy
+from autoprompt_assets.resources.endpoints.proxy import find_proxy
 from tests.support import KEY, toy_project
 from tests.test_chat import REPLY, ask, scripted, spec_of, use
 
@@ -80,7 +80,7 @@ def serving(body: Any, **headers: str) -> Iterator[tuple[str, list[int]]]:
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr("autoprompt_assets.resources.endpoints.client.ATTEMPTS", 2)
+    monkeypatch.setattr("autoprompt_assets.resources.endpoints.call.ATTEMPTS", 2)
 
 
 @pytest.mark.parametrize(("body", "headers"), [(endless, {}), (bomb, {"Content-Encoding": "gzip"})])

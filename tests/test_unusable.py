@@ -69,7 +69,7 @@ def _afresh(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_replies_that_are_no_completion_end_it_after_the_first_few(
     name: str, concurrency: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autoprompt_assets.resources.endpoints.client.FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("autoprompt_assets.resources.endpoints.call.FIRST_WAIT_S", 0.001)
     sent, said = UNUSABLE[name]
     names = [f"row {number}" for number in range(ROWS)]
     database = f"sqlite:///{tmp_path / 'journal.db'}"

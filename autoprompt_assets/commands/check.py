@@ -13,7 +13,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import Dataset
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.lint import Lint
-from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.llm import Models, Role
 from autoprompt_assets.engine.optimizers import Apart, unscored
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
@@ -47,12 +47,12 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
             f"experiment {shown(name)} is not in {bench.experiments.folder}; there are {known}"
         )
     spec = bench.experiments.load(name)
-    endpoints = bench.llm.endpoints(spec)
+    endpoints = _endpoints(name, bench, spec)
     refuse_unusable_journal()
     if keys:
         problems = key_problems(endpoints, os.environ)
         if problems:
-            raise InputError(problems)
+            raise InputError(bench.experiments.placed(name, problems))
     folder = bench.experiments.path(name).parent
     files = bench.store.experiment(name)
     data = load_dataset(spec, folder, files)
@@ -74,6 +74,13 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     if over:
         lines.append(f"  the budget ends the search before that: it could take {over}")
     return Preflight(tuple(lines), notes, data)
+
+
+def _endpoints(name: str, bench: Bench, spec: ExperimentSpec) -> dict[Role, Endpoint]:
+    try:
+        return bench.llm.endpoints(spec)
+    except InputError as error:
+        raise InputError(bench.experiments.placed(name, error.lines)) from None
 
 
 def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:

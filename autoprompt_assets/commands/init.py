@@ -17,7 +17,7 @@ from autoprompt_assets.engine.spec import load_spec
 from autoprompt_assets.resources.endpoints import (
     DEFAULT_MODELS,
     DEFAULT_WRITERS,
-    ENDPOINT_KEYS,
+    ENDPOINT_WORDS,
     HINTS,
 )
 from autoprompt_assets.resources.experiments import NAME, SPEC_FILE
@@ -70,6 +70,11 @@ roles:
     model: {writer}
     temperature: 0.7
     max_tokens: 8000
+
+# Servers that a role's endpoint may name: any OpenAI-compatible API, or, with kind: azure, a
+# deployment of Azure's. See README.md for headers, query and prices. For example:
+#   mine: {{base_url: "https://gateway.example/v1", api_key_env: MINE_KEY, model: gpt-4o}}
+endpoints: {{}}
 
 # exact, choice, contains, number, regex (with pattern), json (with field), or model (the review
 # role judges; add roles.review with a prompt that holds {{response}} and {{answer}}).
@@ -160,7 +165,7 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
             f"{path}: cannot be written ({error.strerror}); set AUTOPROMPT_EXPERIMENTS to a folder "
             "of yours"
         ) from None
-    load_spec(path, ENDPOINT_KEYS)
+    load_spec(path, ENDPOINT_WORDS)
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticKnownError
 
-from autoprompt_assets.engine.keys import holds_credentials, origin, owner
+from autoprompt_assets.engine.keys import address_problem, holds_credentials, owner
 
 RESERVED_EXTRA = (
     *("model", "messages", "temperature", "max_tokens", "response_format", "stream"),
@@ -54,14 +54,10 @@ def _without_credentials(value: Any) -> Any:
 
 
 def _web_address(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if not re.match(r"https?://[^\s/]", value):
-        raise ValueError("is no web address; start it with http:// or https://")
-    try:
-        origin(value)
-    except ValueError:
-        raise ValueError("has no host or port that can be; write e.g. http://host:8000") from None
+    # Nor does this one: a key may stand in a query.
+    problem = address_problem(value) if isinstance(value, str) else ""
+    if problem:
+        raise ValueError(problem)
     return value
 
 
@@ -76,7 +72,8 @@ def _variable_name(value: Any, info: ValidationInfo) -> Any:
             "is no name of an environment variable in capital letters; name one, such as MY_KEY, "
             "and never write the key itself"
         )
-    what = owner(value, info.context or {}) if isinstance(value, str) else None
+    words = info.context.keys if info.context else {}
+    what = owner(value, words) if isinstance(value, str) else None
     if what is not None:
         raise ValueError(f"names {value}, {what}; give this endpoint a variable of its own")
     return value
@@ -85,6 +82,6 @@ def _variable_name(value: Any, info: ValidationInfo) -> Any:
 Whole = Annotated[int, BeforeValidator(_no_switch)]
 Number = Annotated[float, BeforeValidator(_no_switch)]
 Location = Annotated[str, BeforeValidator(_without_credentials)]
-# Before-validators run from the last to the first.
-WebAddress = Annotated[str, BeforeValidator(_web_address), BeforeValidator(_without_credentials)]
+WebAddress = Annotated[str, BeforeValidator(_web_address)]
+"""A base URL: what requests are sent to stands below it, and what they carry beside it."""
 VariableName = Annotated[str, BeforeValidator(_variable_name)]

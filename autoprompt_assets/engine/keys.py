@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -20,9 +21,16 @@ _OWNERS = {
     r"(SLACK|STRIPE|VAULT|CLOUDFLARE|DIGITALOCEAN|HEROKU|SENTRY|DD)_.*": "no key to a model",
 }
 """Variables that hold something else than a named endpoint's key, and what."""
+_AZURE = (
+    *("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
+    *("api.cognitive.microsoft.com", "openai.azure.us", "openai.azure.cn"),
+)
+"""Not all of azure.com: anybody may have a machine of his own there."""
 _PROVIDERS = {
     "ANTHROPIC": ("anthropic.com",),
-    "AZURE_OPENAI": ("azure.com",),
+    "AZURE": _AZURE,
+    "AZURE_OPENAI": _AZURE,
+    "AZURE_OPENAI_AD": _AZURE,
     "CEREBRAS": ("cerebras.ai",),
     "CO": ("cohere.com", "cohere.ai"),
     "COHERE": ("cohere.com", "cohere.ai"),
@@ -41,21 +49,43 @@ _PROVIDERS = {
     "TOGETHER": ("together.ai", "together.xyz"),
     "XAI": ("x.ai",),
 }
-"""Whose keys variables by the name of `<provider>_API_KEY` or `_TOKEN` are, and their domains: many
-have such a key in their environment, and an experiment of somebody else's may name it.
+"""Whose keys variables by the name of `<provider>_API_KEY`, `_KEY` or `_TOKEN` are, and their
+domains: many have such a key in their environment, and an experiment of somebody else's may name
+it.
 """
+_KEY_SIGNS = re.compile(
+    r"(?:bearer|basic) +\S|"
+    r"\b(?:sk|pk|rk|gsk|xai|hf|gh[opsu]|glpat|pplx|nvapi|tgp|fw|r8|xox[abps])[-_]"
+    r"(?=[\w-]*\d)[\w-]{12,}|"
+    r"\bAIza[\w-]{20,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{12,}\.",
+    re.IGNORECASE,
+)
+_DENSE = re.compile(
+    r"(?=.*[0-9])(?=.*[A-Za-z])(?:[A-Za-z0-9]{32,}|(?=.*[a-z])(?=.*[A-Z])[\w+/=~-]{24,})"
+)
+"""What is written as no word, no name and no UUID is."""
+_NO_ADDRESS = {
+    r"^(?!https?://[^\s/])": "is no web address; start it with http:// or https://",
+    r"\?": "holds a query, behind the ?; take it out: what an endpoint's address needs is written "
+    "below its `query` in the experiment's file, e.g. query: {route: a}",
+    "#": "holds a fragment, behind the #; take it out",
+    r"[\x00-\x20\x7f-\xa0\s@\\]": "holds a blank, an @ or a backslash; write it as a web address "
+    "does, e.g. %40",
+}
+"""Signs that an address is no base URL, and what is said of it."""
 EndpointKeys = Mapping[str, Sequence[str]]
-"""The words for endpoints that need no address of the user's, each with the variables of its keys.
+"""The words for endpoints that need no address of the user's, each with the variables of its keys
+that no other endpoint may be sent.
 """
 
 
 class KeyedServer(Protocol):
-    """A server that the user names, and the variable that holds its key."""
+    """A server that the user names, and the variables that hold its secrets, by field."""
 
     @property
     def base_url(self) -> str: ...  # noqa: D102
     @property
-    def api_key_env(self) -> str | None: ...  # noqa: D102
+    def variables(self) -> Mapping[str, str]: ...  # noqa: D102
 
 
 def origin(url: str) -> str:
@@ -69,6 +99,33 @@ def origin(url: str) -> str:
         raise ValueError("there is no host in it")
     port = PORTS[parts.scheme] if parts.port is None else parts.port
     return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def address_problem(url: str) -> str:
+    """Why `url` is no base URL, and the mend; empty where it is one. It is not repeated."""
+    if holds_credentials(url):
+        return "holds credentials; take out what stands before the @"
+    for sign, problem in _NO_ADDRESS.items():
+        if re.search(sign, url):
+            return problem
+    try:
+        origin(url)
+        host = urlsplit(url).hostname or ""
+        if re.fullmatch(r"[\d.]+", host):
+            ipaddress.IPv4Address(host)
+    except ValueError:
+        return "has no host or port that can be; write e.g. http://host:8000"
+    return ""
+
+
+def sendable(text: str) -> bool:
+    """Whether a request's header can carry it: visible ASCII and blanks."""
+    return text.isascii() and text.replace("\t", " ").isprintable()
+
+
+def looks_like_a_key(text: str) -> bool:
+    """Whether `text` has the form of a key: as providers begin theirs, or as no word is written."""
+    return bool(_KEY_SIGNS.search(text) or _DENSE.fullmatch(text))
 
 
 def holds_credentials(url: str) -> bool:
@@ -95,7 +152,7 @@ def owner(variable: str, endpoints: EndpointKeys) -> str | None:
 
 def provider(variable: str, url: str) -> str | None:
     """The domain that a variable's key is for, by its name, where `url` is not within it."""
-    found = re.fullmatch(r"(\w+?)_(API_KEY|API_TOKEN|TOKEN)", variable)
+    found = re.fullmatch(r"(\w+?)_(API_KEY|API_TOKEN|TOKEN|KEY)", variable)
     domains = _PROVIDERS.get(found[1], ()) if found else ()
     host = f".{urlsplit(url).hostname or ''}"
     return None if any(host.endswith(f".{one}") for one in domains) else next(iter(domains), None)
@@ -104,19 +161,29 @@ def provider(variable: str, url: str) -> str | None:
 def shared_keys(
     servers: Mapping[str, KeyedServer], others: Mapping[str, KeyedServer], where: str = ""
 ) -> Iterator[str]:
-    """A line per server whose key is also that of another host, among `others` in `where`.
+    """A line per secret of a server that another host is sent, too, among `others` in `where`.
 
     Of two in one mapping the second is named.
     """
     for name, server in servers.items():
-        variable = server.api_key_env
-        for other, known in others.items():
-            if known is server:
-                break
-            same = variable is not None and variable == known.api_key_env
-            if same and origin(server.base_url) != origin(known.base_url):
+        for place, variable in server.variables.items():
+            other = _other_host(variable, server, others)
+            if other is not None:
+                what = "key" if place == "api_key_env" else "secret"
                 yield (
-                    f"endpoints.{name}.api_key_env = {variable!r} is the key of endpoints.{other} "
+                    f"endpoints.{name}.{place} = {variable!r} is the {what} of endpoints.{other} "
                     f"too{where}, on another host; give each host a variable of its own"
                 )
-                break
+
+
+def _other_host(
+    variable: str, server: KeyedServer, others: Mapping[str, KeyedServer]
+) -> str | None:
+    for other, known in others.items():
+        if known is server:
+            break
+        if variable in known.variables.values() and origin(server.base_url) != origin(
+            known.base_url
+        ):
+            return other
+    return None

@@ -8,8 +8,10 @@ embedded      `local`, the small model that is served in this process
 endpoint      where one role is served
 resolve       a role's endpoint, from the spec and the environment
 keys          which key goes to which host
-client        one call, with its retries
-transport     the HTTP session, proxies included
+client        calls, each asked again where that may help; `call` says when
+connection    the way to one endpoint: turns, attempts, and whether it is down
+sender        one request over openai's client; `sdk` makes the client, `transport` bounds replies
+proxy         which proxy stands between; `open_files`, whether the system allows the connections
 replies       what a body says; `reply_errors`, `error_body` and `refusals` where it says no
 first_replies ends a run where none of a model's first replies is a completion
 masking       hides a key wherever a text from outside quotes it

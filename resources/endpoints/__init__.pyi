@@ -3,7 +3,7 @@ from .endpoint import Endpoint as Endpoint
 from .keys import key_problems as key_problems
 from .registry import DEFAULT_MODELS as DEFAULT_MODELS
 from .registry import DEFAULT_WRITERS as DEFAULT_WRITERS
-from .registry import ENDPOINT_KEYS as ENDPOINT_KEYS
+from .registry import ENDPOINT_WORDS as ENDPOINT_WORDS
 from .registry import HINTS as HINTS
 from .registry import KINDS as KINDS
 from .registry import place_of as place_of

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.keys import origin
+from autoprompt_assets.engine.identity import canonical_json
+from autoprompt_assets.engine.keys import address_problem, origin
+from autoprompt_assets.engine.llm import EndpointSpec, SentValue
+
+
+@dataclass(frozen=True)
+class SentField:
+    """A header or a query parameter: with a `value`, or with what the variable `env` holds."""
+
+    name: str
+    value: str = ""
+    env: str | None = None
+    optional: bool = False
+    """It is not sent where the variable is not set, and is no secret."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,33 @@ class Endpoint:
     identity: str
     structured_output: bool = True
     """It heeds JSON schemas: as a named endpoint's setting says, and so do all others."""
+    kind: str | None = None
+    """Of one that the user names: the word of its kind, or nothing; others are called as theirs."""
+    headers: tuple[SentField, ...] = ()
+    query: tuple[SentField, ...] = ()
+    prices: tuple[str, str] | None = None
+    """The provider and the model whose list prices it has, where the user says so."""
+
+    @property
+    def word(self) -> str:
+        """The word of its kind; empty for any OpenAI-compatible server."""
+        return self.name if self.kind is None else self.kind
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The environment variables that hold what is secret of it, the key's first."""
+        own = [one.env for one in self._from_environment if not one.optional]
+        return tuple(dict.fromkeys(name for name in (self.key_env, *own) if name))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables of which it is sent what they hold, secret or not."""
+        own = [one.env for one in self._from_environment]
+        return tuple(dict.fromkeys(name for name in (self.key_env, *own) if name))
+
+    @property
+    def _from_environment(self) -> list[SentField]:
+        return [one for one in (*self.headers, *self.query) if one.env]
 
 
 def bound_key(variable: str | None, own: str, url: str) -> str | None:
@@ -38,16 +79,59 @@ def checked_url(url: str, source: str) -> str:
     Raises:
         InputError: it is no plain web address; the line begins with `source`.
     """
-    if not (re.match(r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$", url) and _has_origin(url)):
-        raise InputError(
-            f"{source}: is no plain http(s) address without credentials or a query; "
-            "write e.g. http://127.0.0.1:8000/v1, and give keys in environment variables"
-        )
+    problem = address_problem(url)
+    if problem:
+        raise InputError(f"{source}: {problem}")
     return url.rstrip("/")
 
 
-def _has_origin(url: str) -> bool:
-    try:
-        return bool(origin(url))
-    except ValueError:
-        return False
+def named_endpoint(
+    name: str, server: EndpointSpec, model: str | None, hosted: str | None
+) -> Endpoint:
+    """The endpoint of a role with these `model` and `hosted_model_uri` on a server that the user
+    names. Key, headers and query go to its own host alone.
+
+    Raises:
+        InputError: there is no model to ask.
+    """
+    model = model or server.default_model
+    if model is None:
+        raise InputError(
+            f"model is not set, and endpoints.{name} has none by default; set one of them"
+        )
+    own = checked_url(server.base_url, f"endpoints.{name}.base_url")
+    url = checked_url(hosted, "hosted_model_uri") if hosted else own
+    heeds = server.structured_output
+    if origin(url) != origin(own):
+        return Endpoint(name, url, None, False, model, url, heeds)
+    headers, query = _fields(server.headers), _fields(server.sent_query)
+    identity = None if hosted else server.identity
+    key, prices = server.api_key_env, server.prices
+    listed = None if prices is None else (prices.provider, prices.model or model)
+    return Endpoint(
+        name,
+        url,
+        key,
+        key is not None,
+        model,
+        identity or identity_of(url, headers, query),
+        heeds,
+        server.kind or "",
+        headers,
+        query,
+        listed,
+    )
+
+
+def identity_of(url: str, headers: tuple[SentField, ...], query: tuple[SentField, ...]) -> str:
+    """The address with what each request carries there in plain sight, which may decide who answers
+    it: a gateway's route, a version. What is secret says who asks.
+    """
+    plain_query = sorted((one.name, one.value) for one in query if one.env is None)
+    plain = {one.name.lower(): one.value for one in headers if one.env is None}
+    at = f"{url}?{urlencode(plain_query)}" if plain_query else url
+    return f"{at} {canonical_json(plain)}" if plain else at
+
+
+def _fields(values: Mapping[str, SentValue]) -> tuple[SentField, ...]:
+    return tuple(SentField(name, one.value or "", one.env) for name, one in values.items())

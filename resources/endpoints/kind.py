@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from autoprompt_assets.engine.llm import EndpointSpec
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.resources.endpoints.endpoint import Endpoint, bound_key, checked_url
+from autoprompt_assets.resources.endpoints.endpoint import (
+    Endpoint,
+    SentField,
+    bound_key,
+    checked_url,
+    named_endpoint,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
 
 
 class EndpointKind(ABC):
@@ -22,12 +33,19 @@ class EndpointKind(ABC):
     """What `init` gives the role that writes prompts; the default model where it is empty."""
     keys: ClassVar[tuple[str, ...]] = ()
     """Variables that hold its keys, first the one that is sent; no other endpoint gets them."""
+    keys_shared: ClassVar[bool] = False
+    """Named endpoints on the provider's own domains (see `engine/keys.py`) get them, too."""
+    headers: ClassVar[tuple[SentField, ...]] = ()
+    """Headers that go where its key goes."""
     address: ClassVar[str] = ""
     """The variable that holds its base URL, where one does."""
     home: ClassVar[str] = ""
     """The provider's own base URL, which goes without saying."""
     in_process: ClassVar[bool] = False
     """It is served in this process: one run at a time, and no named endpoint takes its word."""
+
+    settings: ClassVar[type[EndpointSpec] | None] = None
+    """What a user says of a server of this kind that he names, where he may name some."""
 
     @abstractmethod
     def endpoint(
@@ -38,6 +56,17 @@ class EndpointKind(ABC):
         Raises:
             InputError: a bad address, or a model that it does not serve.
         """
+
+    def named(
+        self, name: str, server: EndpointSpec, model: str | None, hosted: str | None
+    ) -> Endpoint:
+        """The endpoint of a role with these `model` and `hosted_model_uri`, on a server of this
+        kind that the user calls `name`.
+
+        Raises:
+            InputError: there is no model to ask, or none that it can be asked of.
+        """
+        return named_endpoint(name, server, model, hosted)
 
     def price(self, endpoint: Endpoint) -> Price | None:
         """The price of the endpoint's model; `None` where nobody has said it.
@@ -51,6 +80,14 @@ class EndpointKind(ABC):
         """Where it is reached; what is served in this process is started."""
         assert endpoint.base_url is not None
         return endpoint.base_url
+
+    def client(
+        self, endpoint: Endpoint, base_url: str, key: str, http_client: httpx2.AsyncClient
+    ) -> openai.AsyncOpenAI:
+        """The client that asks the endpoint; see `sdk.make_client`."""
+        from autoprompt_assets.resources.endpoints.sdk import make_client
+
+        return make_client(endpoint, base_url, key, http_client)
 
 
 class HostedKind(EndpointKind):
@@ -70,4 +107,5 @@ class HostedKind(EndpointKind):
         url = checked_url(hosted, "hosted_model_uri") if hosted else own
         key = bound_key(self.keys[0], own, url)
         required = self.key_required and key is not None
-        return Endpoint(self.word, url, key, required, model or self.model, url)
+        headers = self.headers if key is not None else ()
+        return Endpoint(self.word, url, key, required, model or self.model, url, headers=headers)

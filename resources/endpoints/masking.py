@@ -1,11 +1,11 @@
-"""Hides a key wherever a text from outside quotes it."""
+"""Hides keys and other secrets wherever a text from outside quotes them."""
 
 from __future__ import annotations
 
 import base64
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from html.entities import html5
 from urllib.parse import unquote
@@ -49,23 +49,28 @@ class KeyMask:
         self._run = max(SHORTEST_RUN, -int(-RUN_SHARE * len(key) // 1))
 
     def error(self, text: str) -> str:
-        """`text` of an error without the key, nor a longer piece of it; where such a piece is told
-        only once escapes are read, the text as it reads then.
+        """`text` of an error without the key, nor a longer piece of it."""
+        return self.without_pieces(self.without(text))
+
+    def answer(self, text: str) -> str:
+        """`text` of an answer without the key, if it `is_secret`."""
+        return self.without(text) if self.is_secret else text
+
+    def without_pieces(self, text: str) -> str:
+        """`text` without a longer piece of the key; where such a piece is told only once escapes
+        are read, the text as it reads then.
         """
         if not self._key:
             return text
-        text = self._without_runs(self._replaced(text))
+        text = self._without_runs(text)
         for read in (html.unescape(text), unquote(text), _CODE.sub(_character, text)):
             without = read if read == text else self._without_runs(read)
             if without != read:
                 text = without
         return text
 
-    def answer(self, text: str) -> str:
-        """`text` of an answer without the key, if it `is_secret`."""
-        return self._replaced(text) if self.is_secret else text
-
-    def _replaced(self, text: str) -> str:
+    def without(self, text: str) -> str:
+        """`text` without the whole key."""
         text = self._whole.sub(MASK, text)
         for form in self._packed:
             text = text.replace(form, MASK)
@@ -100,6 +105,30 @@ class KeyMask:
                 done = right
             found = lower.find(block, max(found + 1, done))
         return "".join([*kept, text[done:]])
+
+
+class SecretsMask:
+    """Replaces each of several secrets; see `KeyMask`."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # A longer one first: another may be a part of it.
+        distinct = sorted(dict.fromkeys(filter(None, secrets)), key=len, reverse=True)
+        self._masks = [KeyMask(secret) for secret in distinct]
+
+    def error(self, text: str) -> str:
+        """`text` of an error without any of them, nor a longer piece of one."""
+        # Wholes first: a piece of one may stand in another, the rest of which would be left.
+        for mask in self._masks:
+            text = mask.without(text)
+        for mask in self._masks:
+            text = mask.without_pieces(text)
+        return text
+
+    def answer(self, text: str) -> str:
+        """`text` of an answer without those that stand there by no chance."""
+        for mask in self._masks:
+            text = mask.answer(text)
+        return text
 
 
 def _is_secret(key: str) -> bool:

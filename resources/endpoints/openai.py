@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.resources.endpoints.endpoint import Endpoint
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint, SentField
 from autoprompt_assets.resources.endpoints.kind import HostedKind
 from autoprompt_assets.resources.endpoints.prices import list_price
 
@@ -18,6 +18,10 @@ class OpenAI(HostedKind):
     model: ClassVar[str] = "gpt-6-luna"
     writer: ClassVar[str] = "gpt-6.1-terra"
     keys: ClassVar[tuple[str, ...]] = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY")
+    headers: ClassVar[tuple[SentField, ...]] = (
+        SentField("OpenAI-Organization", env="OPENAI_ORG_ID", optional=True),
+        SentField("OpenAI-Project", env="OPENAI_PROJECT_ID", optional=True),
+    )
     address: ClassVar[str] = "OPENAI_BASE_URL"
     url: ClassVar[str] = "https://api.openai.com/v1"
     home: ClassVar[str] = url

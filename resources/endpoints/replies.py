@@ -19,7 +19,7 @@ from autoprompt_assets.engine.llm import Asked, Completion, Request, failures, i
 from autoprompt_assets.engine.text import size_of
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.error_body import ErrorBody
-from autoprompt_assets.resources.endpoints.masking import KeyMask
+from autoprompt_assets.resources.endpoints.masking import SecretsMask
 from autoprompt_assets.resources.endpoints.refusals import misfit
 from autoprompt_assets.resources.endpoints.reply_errors import (
     broken_end,
@@ -53,19 +53,19 @@ class Reply:
 
 @dataclass
 class Reader:
-    """Reads the replies of one endpoint. `key` is masked wherever a text quotes it.
+    """Reads the replies of one endpoint. `secrets` are masked wherever a text quotes one.
 
     `uncounted` is how many replies did not say their tokens, `masked` how many parts of
-    replies that are kept had the key in them.
+    replies that are kept had one in them.
     """
 
     endpoint: Endpoint
-    key: str
+    secrets: tuple[str, ...]
     uncounted: int = 0
     masked: int = 0
 
     def __post_init__(self) -> None:
-        self._mask = KeyMask(self.key)
+        self._mask = SecretsMask(self.secrets)
 
     def completion(self, reply: Reply, request: Request, role: Asked, attempts: int) -> Completion:
         """The completion that a reply to `request` holds.
@@ -120,7 +120,8 @@ class Reader:
         line = f"{name}: {shown_status}: {words}"
         if kind is failures.AuthenticationFailed:
             # What the server says may quote a part of the key.
-            where = f"; check {self.endpoint.key_env}" if self.endpoint.key_env else ""
+            secrets = " and ".join(self.endpoint.secrets)
+            where = f"; check {secrets}" if secrets else ""
             return kind(f"{name}: {shown_status}: not authorized{where}")
         if kind is failures.ModelNotFound:
             asked = f"model {self.endpoint.model!r} at {self.endpoint.identity}"

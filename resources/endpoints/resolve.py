@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.llm import EndpointSpec, Role, RoleSpec
 from autoprompt_assets.engine.spec import ExperimentSpec
-from autoprompt_assets.resources.endpoints.endpoint import Endpoint, bound_key, checked_url
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint, named_endpoint
 from autoprompt_assets.resources.endpoints.registry import KINDS
 
 
@@ -22,7 +22,8 @@ def resolve(
     `override` moves the role to another endpoint, with that endpoint's own model and address.
 
     Raises:
-        InputError: an unknown endpoint, a bad address, or no model to ask.
+        InputError: an unknown endpoint, a bad address, or no model to ask. A line about a field of
+            the role begins with it.
     """
     moved = bool(override) and override != role.endpoint
     name = override or role.endpoint
@@ -30,7 +31,9 @@ def resolve(
     hosted = None if moved else role.hosted_model_uri
     kind = KINDS.get(name)
     if name in named and not (kind is not None and kind.in_process):
-        return _named(name, named[name], model, hosted)
+        server = named[name]
+        own = KINDS.get(server.kind or "")
+        return (own.named if own else named_endpoint)(name, server, model, hosted)
     if kind is None:
         known = ", ".join(sorted({*KINDS, *named}))
         raise InputError(f"AUTOPROMPT_ENDPOINT = {name!r} is not known; use one of {known}")
@@ -40,26 +43,28 @@ def resolve(
 def resolve_roles(
     spec: ExperimentSpec, environ: Mapping[str, str], override: str = ""
 ) -> dict[Role, Endpoint]:
-    """The endpoint of every role that the experiment uses."""
+    """The endpoint of every role that the experiment uses.
+
+    Raises:
+        InputError: see `resolve`; a role's field is named with the role.
+    """
     roles: dict[Role, RoleSpec | None] = {
         "target": spec.roles.target,
         "review": spec.roles.review if spec.grader.asks_review else None,
         "optimizer": spec.roles.optimizer if spec.optimizer.asks else None,
     }
-    return {
-        name: resolve(role, spec.endpoints, environ, override)
-        for name, role in roles.items()
-        if role is not None
-    }
+    found: dict[Role, Endpoint] = {}
+    for name, role in roles.items():
+        if role is None:
+            continue
+        try:
+            found[name] = resolve(role, spec.endpoints, environ, override)
+        except InputError as error:
+            raise InputError([_placed(line, name) for line in error.lines]) from None
+    return found
 
 
-def _named(name: str, server: EndpointSpec, model: str | None, hosted: str | None) -> Endpoint:
-    model = model or server.model
-    if model is None:
-        raise InputError(f"endpoint {name!r} has no default model; set the role's model")
-    own = checked_url(server.base_url, f"endpoints.{name}.base_url")
-    url = checked_url(hosted, "hosted_model_uri") if hosted else own
-    key = bound_key(server.api_key_env, own, url)
-    identity = url if hosted else server.identity or url
-    heeds = server.structured_output
-    return Endpoint(name, url, key, key is not None, model, identity, heeds)
+def _placed(line: str, role: Role) -> str:
+    """A line that begins with a role's field, with the role before it."""
+    field = line.split(" ", maxsplit=1)[0].rstrip(":")
+    return f"roles.{role}.{line}" if field in RoleSpec.model_fields else line

@@ -1,121 +1,128 @@
-"""What aiohttp leaves to its user: a proxy that is found once, and a body within a limit."""
+"""The transport under openai's client: aiohttp, with a bound on what a reply may hold.
+
+The package's own (`DefaultAioHttpClient`) keeps cookies, which would tie all calls to one of a
+cluster's servers, opens 100 connections where no limit is said, and calls a connection that broke
+one that timed out.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import sys
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from functools import lru_cache
+from typing import Any
 
 import aiohttp
-
-from autoprompt_assets.engine.errors import InputError
-
-if sys.platform != "win32":
-    import resource
+import httpx2
 
 CHUNK = 2**16
-OWN_FILES = 100
-"""What is open beside connections: databases, logs, results, libraries."""
+UNPACKED = "gzip, deflate"
+"""How a reply may be packed."""
+NOT_PASSED_ON = frozenset([b"content-encoding", b"set-cookie"])
+"""Of a reply's headers: its body is unpacked by then, and no cookie is kept to be sent back."""
 
 
-class BodyTooLong(Exception):
-    """A body has more bytes than it may have."""
+class ReplyTooLong(httpx2.ReadError):
+    """A reply has more bytes than it may have; what came was let go of."""
 
 
-async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The body, unpacked.
+class BoundedTransport(httpx2.AsyncBaseTransport):
+    """Sends over `session`, which it leaves open, and reads replies of at most `most` bytes.
 
-    Raises:
-        BodyTooLong: it has more than `most` bytes; what came was let go of.
-        aiohttp.ClientPayloadError: it was cut off, or cannot be unpacked.
+    A reply is whole and unpacked when it is handed on; no redirect is followed.
     """
+
+    def __init__(self, session: aiohttp.ClientSession, most: int) -> None:
+        self._session, self._most = session, most
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The reply to one request.
+
+        Raises:
+            ReplyTooLong: it has more bytes than it may have, counted unpacked.
+            httpx2.DecodingError: it was cut off, or cannot be unpacked.
+            httpx2.RemoteProtocolError: it is no HTTP.
+            httpx2.ProxyError: the proxy does not let it through.
+            httpx2.NetworkError: there was no connection, or it broke.
+            httpx2.TimeoutException: the system gave up waiting.
+        """
+        try:
+            async with self._session.request(
+                request.method,
+                str(request.url),
+                headers=request.headers.multi_items(),
+                data=request.content,
+                allow_redirects=False,
+            ) as response:
+                body = await _read(response, self._most)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _as_httpx2(error) from error
+        headers = [pair for pair in response.raw_headers if pair[0].lower() not in NOT_PASSED_ON]
+        return httpx2.Response(response.status, headers=headers, content=body, request=request)
+
+
+class DirectClient(httpx2.AsyncClient):
+    """Hands what openai's client builds straight to the transport.
+
+    What each call else goes through has nothing to do here: cookies, redirects, authentication,
+    hooks, default headers, a line in the log.
+    """
+
+    def __init__(self, transport: BoundedTransport) -> None:
+        super().__init__(transport=transport, timeout=None, trust_env=False)
+        self._direct = transport
+
+    def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
+        """The request of these parts, and of no others."""
+        headers, content, params = (parts.get(name) for name in ("headers", "content", "params"))
+        return httpx2.Request(
+            method, _address(str(url)), headers=headers, content=content, params=params
+        )
+
+    async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
+        """Its reply; see `BoundedTransport`."""
+        return await self._direct.handle_async_request(request)
+
+
+@lru_cache(maxsize=64)
+def _address(url: str) -> httpx2.URL:
+    """Read once: every call goes to one of few."""
+    return httpx2.URL(url)
+
+
+def new_session(proxy: str | None) -> aiohttp.ClientSession:
+    """A session that opens as many connections as it is asked for, and adds little of its own:
+    no cookies, no time limits (each attempt has its own), nothing from `.netrc`.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": UNPACKED},
+        timeout=aiohttp.ClientTimeout(total=None),
+        proxy=proxy,
+    )
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(CHUNK):
         size += len(chunk)
         if size > most:
             response.close()
-            raise BodyTooLong
+            raise ReplyTooLong(f"more than {most} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def find_proxy(base_url: str) -> str | None:
-    """The proxy that the environment names for `base_url`; never one for this machine itself.
-
-    Found once, for aiohttp would look for it per call.
-
-    Raises:
-        InputError: it is none that can be used.
-    """
-    address = urlsplit(base_url)
-    host = address.hostname or ""
-    proxies = getproxies()
-    name = address.scheme if proxies.get(address.scheme) else "all"
-    proxy = proxies.get(name)
-    if not proxy or is_loopback(host) or proxy_bypass(host):
-        return None
-    if not _is_http(proxy):
-        # Its value is not repeated: it may hold a password.
-        raise InputError(
-            f"{name.upper()}_PROXY: is no address of an HTTP proxy; write http://host:port, or "
-            f"name {host} in NO_PROXY"
-        )
-    return proxy
-
-
-def proxy_place(proxy: str) -> str:
-    """Its host and port; never its credentials."""
-    parts = urlsplit(proxy)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def no_connection(server: str, proxy: str | None, error: Exception) -> str:
-    """That `server` was not reached, and why; whose fault it is where a proxy stands between."""
-    cause = type(getattr(error, "os_error", None) or error).__name__
-    if proxy is None:
-        return f"no connection to {server} ({cause})"
-    place = proxy_place(proxy)
-    # Through a proxy, only the proxy's own name is looked up.
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientConnectorDNSError):
-        return f"no connection to the proxy {place}, through which {server} is asked ({cause})"
-    return f"no connection to {server} through the proxy {place} ({cause})"
-
-
-def _is_http(proxy: str) -> bool:
-    try:
-        parts = urlsplit(proxy)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # no such port or host can be
-        return False
-
-
-def allow_connections(concurrency: int) -> None:
-    """See that this process may open a connection for each call in flight, and its own files.
-
-    Raises:
-        InputError: the system does not let it.
-    """
-    if sys.platform == "win32":
-        return
-    wanted = concurrency + OWN_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise InputError(
-            f"concurrency = {concurrency}: this process may have {hard} files open, and needs "
-            f"{wanted}; lower it, or raise the limit (ulimit -n)"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def is_loopback(host: str) -> bool:
-    """True for a name or an address of this machine itself."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f".{host.rstrip('.').lower()}".endswith(".localhost")
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_unspecified
+def _as_httpx2(error: aiohttp.ClientError | OSError) -> httpx2.RequestError:
+    """An error of aiohttp as one that openai's client knows."""
+    said = str(error)
+    match error:
+        case TimeoutError():
+            return httpx2.TimeoutException(said)
+        case aiohttp.ClientPayloadError():
+            return httpx2.DecodingError(said)
+        case aiohttp.ClientHttpProxyError():
+            return httpx2.ProxyError(said)
+        case aiohttp.ClientResponseError():
+            return httpx2.RemoteProtocolError(said)
+        case _:
+            return httpx2.NetworkError(said)

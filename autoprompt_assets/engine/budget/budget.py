@@ -102,8 +102,9 @@ def refuse_unpriced(limits: BudgetSpec, models: Models) -> None:
         raise InputError(
             [
                 f"budget.usd = {limits.usd:g}: the price of roles.{role.role}'s model "
-                f"{role.model!r} is not known; set roles.{role.role}.price, or budget.usd to null "
-                "(budget.calls and budget.tokens hold without a price)"
+                f"{role.model!r} is not known; set roles.{role.role}.price, the prices of an "
+                "endpoint that you name, or budget.usd to null (budget.calls and budget.tokens "
+                "hold without a price)"
                 for role in unpriced
             ]
         )

@@ -1,6 +1,8 @@
 """Questions to models: what is asked, how, and how a call can fail.
 
-settings          what a user says of the three models and their endpoints
+settings          what a user says of the three models
+endpoint_settings what a user says of a server
+sent_values       the headers and query parameters that go there, plain or secret
 roles             the roles of a search as they are asked: where, which model, with what
 request           one request, its bytes and its key
 request_form      the form in which an endpoint takes a request

@@ -3,6 +3,8 @@ from .completion import FILTERED as FILTERED
 from .completion import TOOL_CALLS as TOOL_CALLS
 from .completion import Completion as Completion
 from .completion import is_message as is_message
+from .endpoint_settings import EndpointSpec as EndpointSpec
+from .endpoint_settings import EndpointWords as EndpointWords
 from .failures import CallError as CallError
 from .failures import ContentFiltered as ContentFiltered
 from .failures import ContextTooLong as ContextTooLong
@@ -25,7 +27,7 @@ from .request_form import has_system as has_system
 from .request_form import shape_of as shape_of
 from .roles import Asked as Asked
 from .roles import Models as Models
-from .settings import EndpointSpec as EndpointSpec
+from .sent_values import SentValue as SentValue
 from .settings import PriceSpec as PriceSpec
 from .settings import RoleSpec as RoleSpec
 from .settings import RolesSpec as RolesSpec

@@ -14,11 +14,9 @@ from autoprompt_assets.engine.fields import (
     UNSUPPORTED_EXTRA,
     Frozen,
     Number,
-    VariableName,
     WebAddress,
     Whole,
 )
-from autoprompt_assets.engine.keys import provider
 
 REPLY_BYTES, REPLY_BYTES_PER_TOKEN, MOST_TOKENS = 1_000_000, 1_000, 128_000
 """What a reply may have beside its tokens, for each of them (escaped, with its log probability and
@@ -123,31 +121,6 @@ class RoleSpec(Frozen):
         if len(choices) == 1:
             raise ValueError("one choice is no choice; give two or more")
         return choices
-
-
-class EndpointSpec(Frozen):
-    """A server that the user names: any OpenAI-compatible API."""
-
-    base_url: WebAddress
-    api_key_env: VariableName | None = None
-    """The environment variable that holds the key, which goes to no other host. Keys never stand
-    in files.
-    """
-    model: str | None = None
-    identity: str | None = None
-    """Stands for the server in the journal, where the same model moves host."""
-    structured_output: bool = False
-    """It holds a model to a JSON schema (`response_format`): set it where the server does."""
-
-    @model_validator(mode="after")
-    def _own_key(self) -> Self:
-        whose = provider(self.api_key_env, self.base_url) if self.api_key_env else None
-        if whose is not None:
-            raise ValueError(
-                f"api_key_env names {self.api_key_env}, which by its name is for {whose}; give "
-                "this endpoint a variable of its own"
-            )
-        return self
 
 
 class RolesSpec(Frozen):

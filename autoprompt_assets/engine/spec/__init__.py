@@ -2,6 +2,7 @@
 
 experiment   the experiment, composed from the parts' own settings
 file         reading it, overrides included
+problems     what is wrong in it, in one line each
 yaml_text    YAML without its traps
 """
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.controls import obeyed
@@ -21,8 +21,8 @@ from autoprompt_assets.engine.fields import (
     Whole,
 )
 from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
-from autoprompt_assets.engine.keys import EndpointKeys, shared_keys
-from autoprompt_assets.engine.llm import EndpointSpec, RolesSpec
+from autoprompt_assets.engine.keys import shared_keys
+from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords, RolesSpec
 from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
 from autoprompt_assets.engine.statistics import HeadroomSpec
 from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
@@ -47,7 +47,7 @@ class ExperimentSpec(Frozen):
     grader: GraderSpec
     optimizer: OptimizerSpec = AutoSpec()
     headroom: HeadroomSpec = HeadroomSpec()
-    endpoints: dict[str, EndpointSpec] = Field(default_factory=dict)
+    endpoints: dict[str, SerializeAsAny[EndpointSpec]] = Field(default_factory=dict)
     concurrency: Whole = Field(10, ge=1, le=10_000)
     budget: BudgetSpec = BudgetSpec()
     unmeasured: Number = Field(0.02, ge=0, lt=1)
@@ -68,6 +68,7 @@ class ExperimentSpec(Frozen):
             *self._unlimited(),
             *self._unknown_endpoints(info.context),
             *shared_keys(self.endpoints, self.endpoints),
+            *self._unknown_prices(info.context),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -141,14 +142,29 @@ class ExperimentSpec(Frozen):
             if role is not None and role.completion_limit is None:
                 yield f"roles.{name}.max_tokens is null; a budget of tokens or usd needs a number"
 
-    def _unknown_endpoints(self, words: EndpointKeys | None) -> Iterator[str]:
+    def _unknown_endpoints(self, words: EndpointWords | None) -> Iterator[str]:
         """Only who reads a file knows the words; see `load_spec`."""
         if words is None:
             return
-        known = {*words, *self.endpoints}
+        known = {*words.keys, *self.endpoints}
         for name, role in self.roles:
             if role is not None and role.endpoint not in known:
                 yield (
                     f"roles.{name}.endpoint = {role.endpoint!r} is not known; "
                     f"use one of {', '.join(sorted(known))}"
                 )
+
+    def _unknown_prices(self, words: EndpointWords | None) -> Iterator[str]:
+        for name, server in self.endpoints.items():
+            if words is None or server.prices is None:
+                continue
+            unpriced = [r for _, r in self.roles if r and r.endpoint == name and r.price is None]
+            models = {
+                server.prices.model or role.model or server.default_model for role in unpriced
+            }
+            # Without a role, or a model, the provider is looked at.
+            models = {*filter(None, models)} or {server.prices.model}
+            problems = (words.price_problem(server.prices.provider, model) for model in models)
+            yield from sorted(
+                {f"endpoints.{name}.prices{problem}" for problem in problems if problem}
+            )
