@@ -1,8 +1,7 @@
 """The transport under openai's client: aiohttp, with a bound on what a reply may hold.
 
-The package's own (`DefaultAioHttpClient`) keeps cookies, which would tie all calls to one of a
-cluster's servers, opens 100 connections where no limit is said, and calls a connection that broke
-one that timed out.
+That of `DefaultAioHttpClient` keeps cookies, which would tie all calls to one of a cluster's
+servers, reads a reply however long it is, and calls a connection that broke one that timed out.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import httpx2
+import openai
 
 CHUNK = 2**16
 UNPACKED = "gzip, deflate"
@@ -59,7 +59,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(response.status, headers=headers, content=body, request=request)
 
 
-class DirectClient(httpx2.AsyncClient):
+class DirectClient(openai.DefaultAioHttpClient):
     """Hands what openai's client builds straight to the transport.
 
     What each call else goes through has nothing to do here: cookies, redirects, authentication,
@@ -67,7 +67,7 @@ class DirectClient(httpx2.AsyncClient):
     """
 
     def __init__(self, transport: BoundedTransport) -> None:
-        super().__init__(transport=transport, timeout=None, trust_env=False)
+        super().__init__(transport=transport, timeout=None, follow_redirects=False, trust_env=False)
         self._direct = transport
 
     def build_request(self, method: str, url: httpx2.URL | str, **parts: Any) -> httpx2.Request:
