@@ -1,8 +1,8 @@
 """The transport under openai's client: aiohttp, with a bound on what a reply may hold.
 
 The package's own (`DefaultAioHttpClient`) keeps cookies, which would tie all calls to one of a
-cluster's servers, opens 100 connections where no limit is said, and calls a connection that broke
-one that timed out.
+cluster's servers (one that cannot be sent again ends every call after it), unpacks a reply without
+a bound, and calls a connection that broke one that timed out.
 """
 
 from __future__ import annotations
