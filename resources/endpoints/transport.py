@@ -1,7 +1,8 @@
 """The transport under openai's client: aiohttp, with a bound on what a reply may hold.
 
 That of `DefaultAioHttpClient` keeps cookies, which would tie all calls to one of a cluster's
-servers, reads a reply however long it is, and calls a connection that broke one that timed out.
+servers (one that cannot be sent again ends every call after it), unpacks a reply without a bound,
+and calls a connection that broke one that timed out.
 """
 
 from __future__ import annotations
