@@ -17,7 +17,9 @@ from autoprompt_assets.engine.llm import Asked, Completion, Keep, Request, Role,
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.first_replies import FirstReplies
 from autoprompt_assets.resources.endpoints.keys import key_problems, read_key
+from autoprompt_assets.resources.endpoints.learned import LimitStore
 from autoprompt_assets.resources.endpoints.limiter import Limiter
+from autoprompt_assets.resources.endpoints.limiters import Limiters
 from autoprompt_assets.resources.endpoints.registry import base_url
 from autoprompt_assets.resources.endpoints.replies import Reader, Reply
 from autoprompt_assets.resources.endpoints.transport import (
@@ -40,8 +42,6 @@ FAILED_CALLS = 10
 """Calls given up in a row, with no answer in between, after which it does, too. More, for single
 requests may fail a server each time, and stand beside each other."""
 
-# What was learned of an endpoint outlives a client: the next asset starts where this one ended.
-_LIMITERS: dict[str, Limiter] = {}
 _UNCOUNTED: set[str] = set()
 """Addresses of which was said that they do not count tokens."""
 _MASKED: set[str] = set()
@@ -51,7 +51,8 @@ _MASKED: set[str] = set()
 class ChatClient:
     """Asks the endpoints of one search's roles; open it inside a running event loop.
 
-    At most `concurrency` calls are in flight at an endpoint, whichever roles it serves.
+    At most `concurrency` calls are in flight at an endpoint, whichever roles it serves. What is
+    learned of its limits is kept in `limits`, and gone on from there.
 
     Raises:
         InputError: on opening, when an environment variable lacks its key, or holds none that can
@@ -64,9 +65,11 @@ class ChatClient:
         roles: Mapping[Role, Asked],
         concurrency: int,
         notice: Callable[[str], None],
+        limits: LimitStore | None = None,
     ) -> None:
         self._endpoints, self._roles = endpoints, roles
         self._concurrency, self._notice = concurrency, notice
+        self._limiters = Limiters(concurrency, limits)
         self._noticed = -NOTICE_EVERY_S
         self._lines: dict[Endpoint, EndpointConnection] = {}
 
@@ -75,12 +78,14 @@ class ChatClient:
         if problems:
             raise InputError(problems)
         allow_connections(self._concurrency)
+        await self._limiters.__aenter__()
         for endpoint in self._endpoints.values():
             if endpoint not in self._lines:
-                self._lines[endpoint] = _connection(endpoint, self._concurrency)
+                self._lines[endpoint] = _connection(endpoint, await self._limiters.of(endpoint))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._limiters.__aexit__()
         for line in self._lines.values():
             await line.session.close()
 
@@ -298,14 +303,12 @@ class EndpointConnection:
             )
 
 
-def _connection(endpoint: Endpoint, concurrency: int) -> EndpointConnection:
+def _connection(endpoint: Endpoint, limiter: Limiter) -> EndpointConnection:
     url = base_url(endpoint)
     key = read_key(endpoint.key_env, os.environ)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
-    limiter = _LIMITERS.setdefault(url, Limiter(concurrency))
-    limiter.most = concurrency
     proxy = find_proxy(url)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),

@@ -69,7 +69,7 @@ async def evaluate(spec: ExperimentSpec, folder: Path, source: SplitRows) -> Sum
     async with AsyncExitStack() as stack:
         journal = Journal(f"sqlite:///{folder / 'journal.db'}", "benchmark", SEARCH)
         await stack.enter_async_context(journal)
-        client = await stack.enter_async_context(llm.connect(spec))
+        client = await stack.enter_async_context(llm.connect(spec, limits=journal.limits))
         calls = await stack.enter_async_context(Calls(client, journal))
         subject = Evaluator(
             Asker(calls, llm.models(spec), spec.make_grader()), spec.concurrency, 1.0, Quiet()
