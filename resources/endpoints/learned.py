@@ -12,7 +12,7 @@ from autoprompt_assets.resources.endpoints.pacing import START_RATE, START_WINDO
 HALF_LIFE_S = 24 * 3600.0
 """After so long half of what the window and an unlimited pace had grown to is believed."""
 TRUSTED_S = 3600.0
-"""So long a rate is held as it was; after that a ramp begins there, which finds a higher one soon."""
+"""So long a rate is held as it was; then a ramp begins there, which finds a higher one soon."""
 LONGEST_S = 30 * 24 * 3600.0
 """What is older is not believed at all."""
 FASTEST_RATE = 1e5
@@ -55,7 +55,7 @@ class Learned(BaseModel):
         if not -LONGEST_S < age_s < LONGEST_S:
             return None
         left = 0.5 ** (max(age_s, 0.0) / HALF_LIFE_S)
-        window = START_WINDOW + left * (found.window - START_WINDOW)
+        window = float(round(START_WINDOW + left * (found.window - START_WINDOW)))
         rate = found.rate if found.limited else max(left * found.rate, START_RATE)
         limited = found.limited and age_s < TRUSTED_S
         return found.model_copy(update={"window": window, "rate": rate, "limited": limited})

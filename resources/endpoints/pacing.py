@@ -133,6 +133,11 @@ class Pace:
         # the pace refuses at every pace, too.
         self._strikes, self._proved, self._until = 0, math.inf, 0.0
 
+    @property
+    def base(self) -> float:
+        """What the rate rises from: the estimate itself, where the mode is "held"."""
+        return self._base
+
     def answered(self, start: Start, latency: float, limit: int, now: float) -> None:
         """Take an answer, the usual seconds to one, and how many calls may be in flight."""
         self._share *= 0.99
@@ -183,7 +188,7 @@ class Pace:
                 self._hold(start, now)
             return asked
         n, pause = accepted - self._accepted, asked
-        unknown = self.mode == "ramp" or (self._recalled and n < QUIET_CALLS)
+        unknown = self.mode == "ramp" or (self._recalled and n < FEW)
         if n <= 0 and not unknown:
             return self._closed(now, asked)
         took = now - start.began
