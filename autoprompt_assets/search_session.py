@@ -170,7 +170,8 @@ class Session:
         owner, spare = (self.name, self.search_id), (home_folder(),)
         journal = Journal(self.journal, *owner, progress.notice, spare)
         await stack.enter_async_context(journal)
-        client = await stack.enter_async_context(self.llm.connect(self.spec, progress.notice))
+        connected = self.llm.connect(self.spec, progress.notice, journal.limits)
+        client = await stack.enter_async_context(connected)
         calls = Calls(client, journal, self._tuned(), progress.notice)
         await stack.enter_async_context(calls)
         evaluator = Evaluator(

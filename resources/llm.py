@@ -13,7 +13,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.endpoints import Endpoint, price_of, resolve_roles
 
 if TYPE_CHECKING:
-    from autoprompt_assets.resources.endpoints import ChatClient
+    from autoprompt_assets.resources.endpoints import ChatClient, LimitStore
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,21 @@ class LLMResource:
         )
 
     def connect(
-        self, spec: ExperimentSpec, notice: Callable[[str], None] = lambda text: None
+        self,
+        spec: ExperimentSpec,
+        notice: Callable[[str], None] = lambda text: None,
+        limits: LimitStore | None = None,
     ) -> ChatClient:
         """A client for the roles of `spec`, to be opened inside a running event loop.
 
-        `notice` is told, now and then, that calls fail and are tried again.
+        `notice` is told, now and then, that calls fail and are tried again. `limits` keeps what is
+        learned of the endpoints' limits between runs.
         """
         from autoprompt_assets.resources.endpoints import ChatClient
 
         models = self.models(spec)
         roles: dict[Role, Asked] = {role.role: role for role in models.roles}
-        return ChatClient(self.endpoints(spec), roles, spec.concurrency, notice)
+        return ChatClient(self.endpoints(spec), roles, spec.concurrency, notice, limits)
 
 
 def asked(spec: ExperimentSpec, endpoints: Mapping[Role, Endpoint], role: Role) -> Asked | None:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
+from autoprompt_assets.resources.endpoints.learned import Learned
 from autoprompt_assets.resources.endpoints.limiter import Limiter, Slot
 
 HEADERS: dict[str, Callable[[float], float | None]] = {
@@ -108,12 +109,13 @@ class Run:
     most: int = 64
     seconds: float = 60.0
     changes: tuple[float, float] | None = None
+    learned: Learned | None = None
     accepted: list[float] = field(default_factory=list)
     refusals: list[float] = field(default_factory=list)
     highest: int = 0
 
     def __post_init__(self) -> None:
-        self.limiter = Limiter(self.most)
+        self.limiter = Limiter(self.most, self.learned)
         virtually(self._all())
 
     async def _all(self) -> None:
@@ -175,6 +177,28 @@ async def drive(limiter: Limiter, calls: int, latency: Callable[[], float]) -> i
 
     await asyncio.gather(*(call() for _ in range(calls)))
     return highest
+
+
+def in_lanes(
+    limiter: Limiter, calls: int, latency: float, alone: bool = False
+) -> tuple[float, Learned | None]:
+    """Seconds that all calls take, the first of them `alone`, and what was learned."""
+    took: list[float] = []
+
+    async def call() -> None:
+        async with limiter.slot() as slot:
+            await asyncio.sleep(latency)
+            slot.answered()
+
+    async def scenario() -> None:
+        began = now()
+        if alone:
+            await call()
+        await asyncio.gather(*(call() for _ in range(calls - alone)))
+        took.append(now() - began)
+
+    virtually(scenario())
+    return took[0], limiter.learned
 
 
 @dataclass

@@ -15,7 +15,8 @@ proxy         which proxy stands between; `open_files`, whether the system allow
 replies       what a body says; `reply_errors`, `error_body` and `refusals` where it says no
 first_replies ends a run where none of a model's first replies is a completion
 masking       hides a key wherever a text from outside quotes it
-limiter       how many calls at a time; `pacing` after a refusal
+limiter       how many calls at a time; `pacing` how fast they start, `knee` how many are of use
+limiters      those of this process, and what an earlier run has `learned`
 prices        list prices
 """
 

@@ -1,6 +1,7 @@
 from .client import ChatClient as ChatClient
 from .endpoint import Endpoint as Endpoint
 from .keys import key_problems as key_problems
+from .learned import LimitStore as LimitStore
 from .registry import DEFAULT_MODELS as DEFAULT_MODELS
 from .registry import DEFAULT_WRITERS as DEFAULT_WRITERS
 from .registry import ENDPOINT_WORDS as ENDPOINT_WORDS

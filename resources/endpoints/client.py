@@ -14,6 +14,8 @@ from autoprompt_assets.resources.endpoints.call import Call
 from autoprompt_assets.resources.endpoints.connection import EndpointConnection, connection_to
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.keys import key_problems
+from autoprompt_assets.resources.endpoints.learned import LimitStore
+from autoprompt_assets.resources.endpoints.limiters import Limiters
 from autoprompt_assets.resources.endpoints.open_files import allow_connections
 
 NOTICE_EVERY_S = 10.0
@@ -28,7 +30,8 @@ _MASKED: set[str] = set()
 class ChatClient:
     """Asks the endpoints of one search's roles; open it inside a running event loop.
 
-    At most `concurrency` calls are in flight at an endpoint, whichever roles it serves.
+    At most `concurrency` calls are in flight at an endpoint, whichever roles it serves. What is
+    learned of its limits is kept in `limits`, and gone on from there.
 
     Raises:
         InputError: on opening, when an environment variable lacks its key, or holds none that can
@@ -41,9 +44,11 @@ class ChatClient:
         roles: Mapping[Role, Asked],
         concurrency: int,
         notice: Callable[[str], None],
+        limits: LimitStore | None = None,
     ) -> None:
         self._endpoints, self._roles = endpoints, roles
         self._concurrency, self._notice = concurrency, notice
+        self._limiters = Limiters(concurrency, limits)
         self._noticed = -NOTICE_EVERY_S
         self._lines: dict[Endpoint, EndpointConnection] = {}
 
@@ -54,12 +59,16 @@ class ChatClient:
         allow_connections(self._concurrency)
         for endpoint in self._endpoints.values():
             if endpoint not in self._lines:
-                self._lines[endpoint] = connection_to(endpoint, self._concurrency)
+                self._lines[endpoint] = connection_to(endpoint, await self._limiters.of(endpoint))
+        await self._limiters.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for line in self._lines.values():
-            await line.close()
+        try:
+            await self._limiters.__aexit__()
+        finally:
+            for line in self._lines.values():
+                await line.close()
 
     async def complete(self, request: Request, keep: Keep) -> Completion:
         """Ask, again where that may help, until the call's faults or its deadline are used up.

@@ -26,9 +26,6 @@ FAILED_CALLS = 10
 """Calls given up in a row, with no answer in between, after which it does, too. More, for single
 requests may fail a server each time, and stand beside each other."""
 
-# What was learned of an endpoint outlives a client: the next asset starts where this one ended.
-_LIMITERS: dict[str, Limiter] = {}
-
 
 @dataclass
 class EndpointConnection:
@@ -117,16 +114,14 @@ class EndpointConnection:
         return self._sender
 
 
-def connection_to(endpoint: Endpoint, concurrency: int) -> EndpointConnection:
-    """The way to `endpoint`, on which at most `concurrency` calls are made at a time.
+def connection_to(endpoint: Endpoint, limiter: Limiter) -> EndpointConnection:
+    """The way to `endpoint`, on which `limiter` lets calls start.
 
     Raises:
         InputError: the environment names a proxy that cannot be used.
     """
     url = base_url(endpoint)
     key = read_key(endpoint.key_env, os.environ)
-    limiter = _LIMITERS.setdefault(url, Limiter(concurrency))
-    limiter.most = concurrency
     reader = Reader(endpoint, read_secrets(endpoint, os.environ))
     first_replies = FirstReplies(f"{url}/chat/completions")
     return EndpointConnection(endpoint, url, key, find_proxy(url), limiter, reader, first_replies)

@@ -16,13 +16,17 @@ import asyncio
 from collections import deque
 from typing import Self
 
-from autoprompt_assets.resources.endpoints.pacing import START_WINDOW, Knee, Pace
+from autoprompt_assets.resources.endpoints.knee import Knee
+from autoprompt_assets.resources.endpoints.learned import Learned
+from autoprompt_assets.resources.endpoints.pacing import GROWTH, HEADROOM, START_WINDOW, Pace
 
 LONGEST_PAUSE_S = 60.0
 """A server that asks for a longer pause is asked again after this."""
 SLACK_S = 0.003
 """Starts that a late timer missed are made up for, so that lateness does not lower the rate; after
 more than this they would come in a clump."""
+RAMP_SLACK = 0.25
+"""Before the first refusal a clump does no harm: then after this part of a round trip."""
 FAILED = 0.9
 """What a failure leaves of the window: it may, but need not, come from too many calls."""
 
@@ -76,13 +80,21 @@ class Limiter:
     """Owns the limit of calls in flight at one endpoint, and their pace; shared by its roles.
 
     `most` is the number of calls that are not done with at most; it may be changed between runs.
-    One event loop uses it at a time; what was learned outlives the loop.
+    `learned` is what an earlier run ended with. One event loop uses it at a time; what was learned
+    outlives the loop.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, learned: Learned | None = None) -> None:
         self.most = most
-        self._window = START_WINDOW
-        self._pace, self._knee = Pace(), Knee()
+        if learned is None:
+            self._window, self._pace, self._knee = START_WINDOW, Pace(), Knee()
+        else:
+            self._window = max(START_WINDOW, learned.window)
+            self._pace = Pace(learned.rate, learned.limited)
+            self._knee = Knee(learned.ceiling)
+            self._window = min(self._window, self._knee.ceiling)
+        # What an answer adds to the window, until anything says that there may be too many calls.
+        self._growth = GROWTH
         self._in_flight = self._open = self._serial = self._cut = 0
         self._last = self._resume = self._latency = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -104,6 +116,21 @@ class Limiter:
     def in_flight(self) -> int:
         """Calls that have started and have not ended."""
         return self._in_flight
+
+    @property
+    def learned(self) -> Learned | None:
+        """What the next run may begin with; `None` where nothing was answered."""
+        if not self._latency:
+            return None
+        limited, window = self._pace.mode == "held", min(self._window, float(self.most))
+        # Without a limit a pace says how few calls there were, or how long they took.
+        rate = self._pace.base if limited else HEADROOM * self.limit / self._latency
+        return Learned.of(window, rate, limited, self._knee.ceiling)
+
+    @property
+    def started(self) -> int:
+        """How many calls have started so far."""
+        return self._serial
 
     def slot(self, first: bool = False, within: float | None = None) -> Slot:
         """A turn to wait for, first come, first served; `TimeoutError` after `within` seconds.
@@ -172,7 +199,7 @@ class Limiter:
             # One that is cancelled may not have been told so yet.
             if not future.done():
                 future.set_result(None)
-                self._grant(now if due is None else max(due, now - SLACK_S))
+                self._grant(now if due is None else max(due, now - self._slack))
         if self._queued and not self._full:
             if self._timer is None:
                 gate = self._gate()
@@ -180,6 +207,10 @@ class Limiter:
         elif self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    @property
+    def _slack(self) -> float:
+        return max(SLACK_S, RAMP_SLACK * self._latency) if self._pace.mode == "ramp" else SLACK_S
 
     def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         self._timer = None
@@ -203,7 +234,7 @@ class Limiter:
         took = max(now - slot.began, 1e-4)
         self._latency += (took - self._latency) * (0.1 if self._latency else 1.0)
         if self._knee.answered(slot, took, now):
-            self._window = min(self._window, self._knee.ceiling)
+            self._window, self._growth = min(self._window, self._knee.ceiling), 1.0
         most = min(float(self.most), self._knee.ceiling)
         self._pace.answered(slot, self._latency, self.limit, now)
         if self._pace.mode == "held" and now >= self._resume:
@@ -212,7 +243,7 @@ class Limiter:
             self._window = max(self._window, min(need, most))
         full = self._in_flight >= self.limit
         if self._queued and (full or self._pace.mode == "ramp"):
-            self._window = max(self._window, min(self._window + 1.0, most))
+            self._window = max(self._window, min(self._window + self._growth, most))
         if self._queued and not full:
             self._pace.holding(now)
         else:
@@ -222,14 +253,14 @@ class Limiter:
         now = asyncio.get_running_loop().time()
         pause = min(retry_after or 0.0, LONGEST_PAUSE_S)
         if slot.serial > self._cut:
-            self._cut = self._serial
+            self._cut, self._growth = self._serial, 1.0
             self._window = max(1.0, min(self._window, self.most) / 2)
-            pause = self._pace.refused(slot, now, pause)
+            pause = self._pace.refused(slot, now, pause, self._serial)
         else:
-            self._pace.refused_again()
+            pause = max(pause, self._pace.refused_again(slot, now))
         self._resume = max(self._resume, now + pause)
 
     def _failed(self, slot: Slot) -> None:
         if slot.serial > self._cut:
-            self._cut = self._serial
+            self._cut, self._growth = self._serial, 1.0
             self._window = max(1.0, min(self._window, self.most) * FAILED)

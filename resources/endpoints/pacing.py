@@ -1,24 +1,41 @@
-"""How fast calls may start, and how many in flight are of use: estimates that perform no I/O.
+"""How fast calls may start: an estimate that performs no I/O.
 
-`Pace` finds the rate that a server allows from the calls it refuses, `Knee` the number of calls
-beyond which it only queues. `resources/limiter.py` tells them what happened and obeys them. The
-figures were tuned on simulated servers, which are in `tests/test_limiter.py`.
+`Pace` finds the rate that a server allows from the calls it refuses. `limiter` tells it what
+happened and obeys it. The figures were tuned on simulated servers, which are in
+`tests/limiter_support.py`.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-START_WINDOW = 4.0
+START_WINDOW = 16.0
 """Calls in flight at first."""
 START_RATE = 20.0
 """Starts per second until the first answer: a server may allow no two calls at once."""
-FASTEST_DOUBLING_S = 0.05
-"""Before the first refusal the pace doubles per round trip, but no quicker than this: what has
-started by the time that a refusal arrives is refused as well."""
+PROVEN_RATE = 60.0
+"""Starts per second from the first answer on: what starts while a refusal is on its way is refused
+as well, and few calls do at this pace."""
+GROWTH = 3.0
+"""Before the first refusal each answer raises the pace by so many calls per round trip. Raised
+pace comes back as answers a round trip later, so that this triples it per round trip, about."""
+QUICKEST_TRIP_S = 0.05
+"""No round trip is taken to be shorter: what has started by the time that a refusal arrives is
+refused as well."""
+HEADROOM = 1.25
+"""The pace before the first refusal, over what the window lets through, at most: more says nothing,
+and takes long to come down from."""
 FIRST_CUT = 0.75
 """What the first refusal leaves of the pace: it says only that this was too fast."""
+FEW = 5
+"""Fewer accepted calls than this are no measure of a rate."""
+LEAST_SHARE = 1 / 6
+"""What is left of a pace where all that started beside a refused call was refused as well: a server
+that counts by the second refuses all for the rest of it."""
+CLOSED_CUT = 0.7
+"""What is left of such a pace where not even the next call is accepted."""
 CUT = 0.85
 """What a refusal at a pace that was thought safe leaves of it, or less where less was served."""
 DEEPEST_CUT = 0.5
@@ -35,7 +52,8 @@ QUIET_S, QUIET_CALLS, QUIET_PAUSES = 8.0, 120.0, 25.0
 """The quiet time, in seconds, in calls and in requested pauses: a refusal costs a call and a
 pause, and of neither may more than 2% to 4% be lost."""
 DOUBT = 0.125
-"""The part of the quiet time after a surprise; each estimate that is none doubles it."""
+"""The part of the quiet time after a surprise; each estimate that is none doubles it. Of the calls
+no less than half is waited for."""
 LOST = 0.75
 """The part of a requested pause that does not count as time served: a large bucket saves the
 calls of that time for later, a small one does not, and which it is is not known."""
@@ -46,10 +64,6 @@ STRIKES = 4
 `CUT` to this power is half, and no rate limit refuses half of what it has served."""
 NOISE, NOISE_S = 0.2, 60.0
 """The pace is then lifted, until this share of about a hundred calls is refused, or so long."""
-COHORT = 48
-"""Calls that are measured together, at least, when looking for the knee."""
-KNEE_S = 30.0
-"""How long a ceiling holds before it is looked for again."""
 
 
 class Start(Protocol):
@@ -65,19 +79,47 @@ class Start(Protocol):
     """The calls in flight then, itself included."""
 
 
+@dataclass
+class Beside:
+    """The calls that had started since a refused one, itself included, when its refusal came.
+
+    Where no token is left, the part of them that is accepted is that part of the pace which the
+    server can do, however large its bucket was.
+    """
+
+    serial: int
+    pace: float
+    calls: int
+    known: float
+    """When all of their refusals have come, if they take as long as the first."""
+    refused: int = 1
+
+    def rate(self) -> float:
+        """Calls per second; the refused one alone says nothing."""
+        share = (self.calls - self.refused + 1) / self.calls
+        return max(share, LEAST_SHARE) * self.pace
+
+
 class Pace:
     """Starts per second: `rate`. It has three modes.
 
-    "ramp": it doubles per round trip, until the first refusal. "held": it is a little below the
+    "ramp": it triples per round trip, until the first refusal. "held": it is a little below the
     estimate of the server's rate and rises ever faster the longer nothing is refused. "lifted":
     lowering it did not help, so refusals have another cause, and it is infinite for a while.
+
+    `rate` and `limited` are what an earlier run ended with, if any: it is gone on from there, and
+    the first refusal that comes soon says that this is no longer so.
     """
 
-    def __init__(self) -> None:
-        self.mode: Literal["ramp", "held", "lifted"] = "ramp"
-        self.rate = START_RATE
+    def __init__(self, rate: float | None = None, limited: bool = False) -> None:
+        self.mode: Literal["ramp", "held", "lifted"] = "held" if limited else "ramp"
+        self.rate = START_RATE if rate is None else max(rate, LOWEST_RATE)
+        self._recalled = rate is not None
         # What the rate rises from, how sure it is (DOUBT to 1), and the last requested pause.
-        self._base, self._trust, self._asked_s = START_RATE, DOUBT, 0.0
+        self._base, self._trust, self._asked_s = self.rate, DOUBT, 0.0
+        # Whether the base comes from a moment, and the calls that show what it must be.
+        self._rough = False
+        self._beside: Beside | None = None
         # Seconds for which the pace held calls back: only these may raise it.
         self._held_s = self._seen = 0.0
         # The span since the last refusal: its start in seconds, in calls, and in calls accepted.
@@ -91,15 +133,19 @@ class Pace:
         # the pace refuses at every pace, too.
         self._strikes, self._proved, self._until = 0, math.inf, 0.0
 
+    @property
+    def base(self) -> float:
+        """What the rate rises from: the estimate itself, where the mode is "held"."""
+        return self._base
+
     def answered(self, start: Start, latency: float, limit: int, now: float) -> None:
         """Take an answer, the usual seconds to one, and how many calls may be in flight."""
         self._share *= 0.99
         if self.mode == "ramp":
-            doubling = max(latency, FASTEST_DOUBLING_S)
-            rate = self.rate + min(0.5 * self.rate, math.log(2.0) / doubling)
-            # More than the window lets through says nothing, and takes long to come down from.
-            rate = min(max(rate, START_WINDOW / doubling), 1.25 * limit / latency)
-            self.rate = max(rate, START_RATE)
+            rate = self.rate + GROWTH * min(self.rate, 1.0 / max(latency, QUICKEST_TRIP_S))
+            self.rate = max(min(max(rate, PROVEN_RATE), HEADROOM * limit / latency), START_RATE)
+        elif self.mode == "held" and not self._since:
+            self._since = start.began
         elif self.mode == "lifted" and now >= self._until:
             self._hold(start, now)
 
@@ -119,26 +165,45 @@ class Pace:
         """Something else than the pace holds the calls back, if anything does."""
         self._seen = max(self._seen, now)
 
-    def refused_again(self) -> None:
-        """Count a refusal that says the same as the one before: its call started before that."""
-        self._refused += 1
-        self._share += 0.01 * (1.0 - self._share)
+    def refused_again(self, start: Start, now: float) -> float:
+        """Take a refusal of a call that had started before the last one came; seconds to pause."""
+        self._count_refusal()
+        beside = self._beside
+        if self.mode != "held" or beside is None or start.serial <= beside.serial:
+            return 0.0
+        beside.refused += 1
+        if beside.rate() >= self._base:
+            return 0.0
+        self._base = self.rate = max(beside.rate(), LOWEST_RATE)
+        return max(0.0, beside.known - now)
 
-    def refused(self, start: Start, now: float, asked: float) -> float:
-        """Learn from a refusal; the seconds to pause, of which the server has `asked` for some."""
+    def refused(self, start: Start, now: float, asked: float, started: int) -> float:
+        """Learn from a refusal that came when so many calls had `started`; the seconds to pause,
+        of which the server has `asked` for some.
+        """
         accepted = start.serial - 1 - self._refused
-        self.refused_again()
+        self._count_refusal()
         if self.mode == "lifted":
             if self._share > NOISE:
                 self._hold(start, now)
             return asked
-        n = accepted - self._accepted
-        if self.mode == "held" and n <= 0:
+        n, pause = accepted - self._accepted, asked
+        unknown = self.mode == "ramp" or (self._recalled and n < FEW)
+        if n <= 0 and not unknown:
             return self._closed(now, asked)
-        if self.mode == "ramp":
-            self._base = FIRST_CUT * start.pace
+        took = now - start.began
+        beside = Beside(start.serial, start.pace, started - start.serial + 1, now + took)
+        self._beside = beside if unknown or n < FEW else None
+        if unknown:
+            # Those that are on their way are waited for, if they take as long.
+            pause = max(asked, took)
+            self._base = max(
+                (DEEPEST_CUT if self._recalled else FIRST_CUT) * start.pace, LOWEST_RATE
+            )
+            self._trust = DOUBT
         else:
             self._learn(start, n)
+        self._rough, self._recalled = unknown or (self._rough and n < FEW), False
         if self._strikes >= STRIKES and self._proved >= CUT * start.pace:
             self.mode, self.rate, self._until = "lifted", math.inf, now + NOISE_S
             self._strikes, self._proved, self._share = 0, math.inf, 0.0
@@ -147,7 +212,11 @@ class Pace:
         self._backoff_s, self._asked_s = 0.0, asked
         self._begin(start.began, start.serial, accepted)
         self._paused_s, self._lost_s, self._seen = asked, LOST * asked, now + asked
-        return asked
+        return pause
+
+    def _count_refusal(self) -> None:
+        self._refused += 1
+        self._share += 0.01 * (1.0 - self._share)
 
     def _closed(self, now: float, asked: float) -> float:
         """Nothing was accepted, so nothing is learned: the limit still holds, ask less often."""
@@ -155,6 +224,8 @@ class Pace:
         pause = max(asked, self._backoff_s)
         self._paused_s += pause
         self._seen = now + pause
+        if self._rough:
+            self._base = self.rate = max(CLOSED_CUT * self._base, LOWEST_RATE)
         return pause
 
     def _learn(self, start: Start, n: int) -> None:
@@ -179,7 +250,7 @@ class Pace:
             if served < self._base and start.serial - self._serial > 0.7 * tried * busy:
                 # As many were offered as the pace allows, so this is what the server can do.
                 self._base = max(served, DEEPEST_CUT * tried)
-            elif 5 <= n < 100 and self._lost_s < span:
+            elif FEW <= n < 100 and self._lost_s < span:
                 self._strikes += 1
                 if self._asked_s > 0:
                     self._proved = min(self._proved, n / (start.began - self._since))
@@ -189,7 +260,7 @@ class Pace:
 
     def _quiet_s(self) -> float:
         most = max(QUIET_S, QUIET_PAUSES * self._asked_s)
-        return max(self._trust * most, QUIET_CALLS / self._base)
+        return max(self._trust * most, max(self._trust, 0.5) * QUIET_CALLS / self._base)
 
     def _hold(self, start: Start, now: float) -> None:
         """Return from "lifted" to the rate that was served meanwhile, or the one before."""
@@ -202,61 +273,3 @@ class Pace:
     def _begin(self, since: float, serial: int, accepted: int) -> None:
         self._since, self._serial, self._accepted = since, serial, accepted
         self._held_s = self._paused_s = self._lost_s = 0.0
-
-
-class Knee:
-    """Finds the `ceiling` of the window beyond which a server only queues.
-
-    The calls in flight over their latency are the throughput (Little's law). Both are taken from
-    cohorts, calls that started one after the other. Where one and a half times the calls in flight
-    take two and a half times as long, and the throughput has not grown, twice in a row, the
-    ceiling is set to twice what keeps the server busy. After `KNEE_S` it is looked for again.
-    """
-
-    def __init__(self) -> None:
-        self.ceiling = math.inf
-        self._until = 0.0
-        self._first, self._size = 1, COHORT
-        self._count, self._beside, self._latency = 0, 0, 0.0
-        # Latency (typical, in seconds) and calls in flight of the quickest cohort.
-        self._base: tuple[float, float] | None = None
-        self._best = 0.0
-        self._seen = 0
-
-    def answered(self, start: Start, latency: float, now: float) -> bool:
-        """Take a call; True when the ceiling has just changed."""
-        if now > self._until and self.ceiling < math.inf:
-            # Half the ceiling keeps the server busy and shows its latency without a queue.
-            self.ceiling, self._base, self._best = self.ceiling / 2, None, 0.0
-            self._until = math.inf
-            return True
-        if self._first <= start.serial < self._first + self._size:
-            self._count += 1
-            self._beside += start.beside
-            self._latency += math.log(latency)
-        # Only a whole cohort is typical: its quick calls end first. A failed call never ends.
-        if self._count < self._size and start.serial < self._first + 5 * self._size:
-            return False
-        changed = self._count > 0 and self._judge(now)
-        self._first, self._size = start.serial + 1, max(COHORT, start.beside)
-        self._count, self._beside, self._latency = 0, 0, 0.0
-        return changed
-
-    def _judge(self, now: float) -> bool:
-        """Compare a cohort with the quickest one; True when that sets the ceiling."""
-        latency, beside = math.exp(self._latency / self._count), self._beside / self._count
-        throughput = beside / latency
-        if self._base is None or latency < self._base[0]:
-            self._base = (latency, beside)
-        if self._until == math.inf:
-            self.ceiling, self._until = math.inf, 0.0
-        base_latency, base_beside = self._base
-        queues = beside >= 1.5 * base_beside and latency >= 2.5 * base_latency
-        stalls = throughput <= 1.2 * self._best
-        self._best = max(self._best, throughput)
-        self._seen = self._seen + 1 if queues and stalls else 0
-        if self._seen < 2 or self.ceiling < math.inf:
-            return False
-        self.ceiling = max(START_WINDOW, 2.0 * throughput * base_latency)
-        self._until = now + KNEE_S
-        return True

@@ -14,6 +14,7 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class Sizes:
     limited: int = 3_000
     replayed: int = 20_000
     memory: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    small: tuple[int, ...] = (400, 2_000)
 
 
 QUICK = Sizes(1_000, 200, 1, 2_000, 400, 600, 2_000, (2_000, 10_000))
@@ -129,6 +131,34 @@ def waiting(sizes: Sizes) -> str:
     return table("Wall time over the ideal (calls x delay / in flight)", header, rows)
 
 
+def ramp(sizes: Sizes) -> str:
+    """What a small search waits for while the limiter grows, and where an earlier one has run.
+
+    Cold: a home without a journal, so that the first call goes alone, to find the requests' form.
+    Warm: another process on the same home, with rows that it does not hold.
+    """
+    delay, concurrency = 0.2, 100
+    rows = []
+    for calls in sizes.small:
+        ideal = calls * delay / concurrency
+        found: dict[str, list[float]] = {"plain-aiohttp": [], "cold": [], "warm": []}
+        for _ in range(sizes.rounds):
+            with serving(delay=delay) as base_url, tempfile.TemporaryDirectory() as home:
+                plain = answered("plain-aiohttp", base_url, calls, concurrency, 0)
+                options = (calls, concurrency, "--cold", "--home", home)
+                runs = (plain, *(subject("live", base_url, *options) for _ in range(2)))
+            for name, figures in zip(found, runs, strict=True):
+                if figures is not None:
+                    found[name].append(figures.wall_s / ideal)
+        cells = [f"{statistics.median(seen):.2f}" if seen else DASH for seen in found.values()]
+        rows.append([f"{calls:,}", f"{ideal:.1f}", *cells])
+    title = (
+        f"A small search: wall time over the ideal, {delay * 1e3:.0f} ms, {concurrency} in flight"
+    )
+    header = ["calls", "ideal, s", CLIENTS["plain-aiohttp"], "autoprompt, cold", "autoprompt, warm"]
+    return table(f"{title}; median of {sizes.rounds}", header, rows)
+
+
 def over_ideal(figures: Figures | None, ideal: float) -> str:
     if figures is None:
         return DASH
@@ -187,6 +217,7 @@ def memory_cells(figures: Figures | None) -> list[str]:
 SECTIONS: dict[str, Callable[[Sizes], str]] = {
     "saturation": saturation,
     "waiting": waiting,
+    "ramp": ramp,
     "limited": limited,
     "replay": replay,
     "memory": memory,

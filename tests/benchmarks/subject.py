@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -69,7 +70,7 @@ async def evaluate(spec: ExperimentSpec, folder: Path, source: SplitRows) -> Sum
     async with AsyncExitStack() as stack:
         journal = Journal(f"sqlite:///{folder / 'journal.db'}", "benchmark", SEARCH)
         await stack.enter_async_context(journal)
-        client = await stack.enter_async_context(llm.connect(spec))
+        client = await stack.enter_async_context(llm.connect(spec, limits=journal.limits))
         calls = await stack.enter_async_context(Calls(client, journal))
         subject = Evaluator(
             Asker(calls, llm.models(spec), spec.make_grader()), spec.concurrency, 1.0, Quiet()
@@ -87,18 +88,24 @@ def made(first: int, rows: int) -> SplitRows:
     return SplitRows("validation", rows, partial(examples, first, rows))
 
 
-def live(base_url: str, rows: int, concurrency: int, *, warm: bool = True) -> Figures:
+def live(
+    base_url: str, rows: int, concurrency: int, *, warm: bool = True, home: Path | None = None
+) -> Figures:
     """Evaluate `rows` rows that no journal knows; `failed` counts rows without an answer.
 
     The warm-up asks few rows one at a time, so that the ramp is measured. `warm` is false where
-    the server counts requests or limits their rate.
+    the server counts requests or limits their rate; then nothing is asked before, but all is
+    loaded. `home` is another run's folder, whose rows are others.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
+    with ExitStack() as stack:
+        path = home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        first = 0 if home is None else int.from_bytes(os.urandom(4))
         if warm:
             asyncio.run(evaluate(spec_of(base_url, 1), path, made(rows, WARM_UP)))
+        else:
+            asyncio.run(evaluate(spec_of(base_url, 1), path, made(first, 0)))
         with Meter() as meter:
-            summary = asyncio.run(evaluate(spec_of(base_url, concurrency), path, made(0, rows)))
+            summary = asyncio.run(evaluate(spec_of(base_url, concurrency), path, made(first, rows)))
     return meter.figures(rows, summary.rows - summary.measured)
 
 
@@ -121,9 +128,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--cold", action="store_true", help="without a warm-up")
+    parser.add_argument("--home", type=Path, help="an earlier run's folder, for live")
     chosen = parser.parse_args()
     where = (chosen.base_url, chosen.rows, chosen.concurrency)
-    tell(replay(*where) if chosen.what == "replay" else live(*where, warm=not chosen.cold))
+    if chosen.what == "replay":
+        tell(replay(*where))
+    else:
+        tell(live(*where, warm=not chosen.cold, home=chosen.home))
 
 
 if __name__ == "__main__":

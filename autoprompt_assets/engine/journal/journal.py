@@ -20,6 +20,7 @@ from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal.address import shown
 from autoprompt_assets.engine.journal.forms import JournalForms
 from autoprompt_assets.engine.journal.groups import Groups
+from autoprompt_assets.engine.journal.limits import JournalLimits
 from autoprompt_assets.engine.journal.readings import register
 from autoprompt_assets.engine.journal.rows import Rows, storable
 from autoprompt_assets.engine.journal.schema import failure, open_database
@@ -67,6 +68,8 @@ class Journal:
         self._writes = Groups(self._writer, self._write_group, self._failure)
         self.forms = JournalForms(self._engine, self._reader, self._writer, self._failure)
         """The forms that endpoints take requests in."""
+        self.limits = JournalLimits(self._engine, self._reader, self._writer)
+        """What was learned of endpoints' limits."""
 
     async def __aenter__(self) -> Self:
         return self

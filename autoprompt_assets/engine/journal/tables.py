@@ -52,6 +52,14 @@ request_forms = sa.Table(
     sa.Column("shape", sa.String(64), primary_key=True),
     sa.Column("form", sa.Text, nullable=False),
 )
+# How endpoints were asked last; a journal may lack it, see `limits`.
+endpoint_limits = sa.Table(
+    "endpoint_limits",
+    metadata,
+    sa.Column("endpoint", sa.Text, primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("written_at", sa.Double, nullable=False),
+)
 # What the sealed tests have read; `readings` says what a reading is.
 row_sets = sa.Table(
     "row_sets",

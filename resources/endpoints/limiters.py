@@ -1,0 +1,74 @@
+"""The limiters of this process, one per endpoint: each begins where an earlier run's ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self
+
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint
+from autoprompt_assets.resources.endpoints.learned import Learned, LimitStore
+from autoprompt_assets.resources.endpoints.limiter import Limiter
+from autoprompt_assets.resources.endpoints.registry import base_url
+
+KEEP_EVERY_S = 60.0
+"""How much of what was learned a kill may lose."""
+
+# What was learned of an endpoint outlives a client: the next asset starts where this one ended.
+_LIMITERS: dict[str, Limiter] = {}
+
+
+class Limiters:
+    """Hands a client its endpoints' limiters, and keeps what they learn in `store`, if any.
+
+    Open it inside a running event loop.
+    """
+
+    def __init__(self, most: int, store: LimitStore | None) -> None:
+        self._most, self._store = most, store
+        self._started: dict[str, int] = {}
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._store is not None:
+            self._keeper = asyncio.create_task(self._keep_on())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            await self._keep()
+
+    async def of(self, endpoint: Endpoint) -> Limiter:
+        """The limiter of an endpoint, with as many calls at most as the client may have.
+
+        Two keys of one address share it, as they share a record: nothing of a key is written.
+        """
+        # The embedded model has another address in each process.
+        place = endpoint.identity if endpoint.base_url is None else base_url(endpoint)
+        if place not in _LIMITERS:
+            learned = await self._recall(place)
+            _LIMITERS.setdefault(place, Limiter(self._most, learned))
+        limiter = _LIMITERS[place]
+        limiter.most = self._most
+        self._started.setdefault(place, limiter.started)
+        return limiter
+
+    async def _recall(self, place: str) -> Learned | None:
+        found = None if self._store is None else await self._store.read(place)
+        return None if found is None else Learned.recalled(*found)
+
+    async def _keep_on(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """Write what was learned from calls that started since the last time."""
+        assert self._store is not None
+        for place, before in self._started.items():
+            limiter = _LIMITERS[place]
+            learned = limiter.learned
+            if learned is not None and limiter.started > before:
+                self._started[place] = limiter.started
+                await self._store.write(place, learned.model_dump_json())
