@@ -20,6 +20,7 @@
     resources/      the outside: files and endpoints (the folder stands beside this package in
                     the repository; a link here leads to it)
     experiments/    the shipped experiments
+    docs/           pages that README leads to
 
 What a grader or a strategy of your own imports: `engine.grading` and `engine.optimizers`.
 """
