@@ -21,9 +21,9 @@ as well, and few calls do at this pace."""
 GROWTH = 3.0
 """Before the first refusal each answer raises the pace by so many calls per round trip. Raised
 pace comes back as answers a round trip later, so that this triples it per round trip, about."""
-QUICKEST_TRIP_S = 0.05
+QUICKEST_TRIP_S = 0.2
 """No round trip is taken to be shorter: what has started by the time that a refusal arrives is
-refused as well."""
+refused as well, and a quick server has taken hundreds of calls by then."""
 HEADROOM = 1.25
 """The pace before the first refusal, over what the window lets through, at most: more says nothing,
 and takes long to come down from."""
