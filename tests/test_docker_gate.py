@@ -36,6 +36,7 @@ ASKED: Json = {
     "Env": [f"OPENAI_API_KEY={KEY}"],
     "Labels": {"dagster/run_id": "1"},
     "Tty": False,
+    "Volumes": {"/var/lib/autoprompt": {}},
     "HostConfig": {
         "NetworkMode": "shop_runs",
         "Binds": ["shop_home:/var/lib/autoprompt:rw"],
@@ -142,6 +143,7 @@ def test_a_runs_container_is_made_without_rights(engine: tuple[Engine, Launcher]
         ({"Cmd": ["bash"]}, "Cmd"),
         ({"Entrypoint": ["bash"]}, "Entrypoint"),
         ({"User": "root"}, "User"),
+        ({"Volumes": {"/etc": {}}}, "Volumes"),
         ({"Env": ["=x"]}, "Env"),
         ({"hostconfig": {"Privileged": True}}, "hostconfig"),
         ({"HostConfig": {"NetworkMode": "host"}}, "NetworkMode"),

@@ -30,7 +30,7 @@ PORT = "2375"
 CONTAINER = "/{version:v1\\.[0-9]+}/containers/{id:[0-9a-f]{64}}"
 RUN_COMMANDS = (["dagster", "api", "execute_run"], ["dagster", "api", "resume_run"])
 HOST_FIELDS = ("Binds", "NetworkMode", "AutoRemove", "Memory", "NanoCpus", "LogConfig")
-FIELDS = ("Image", "Cmd", "Env", "Labels", "HostConfig", "NetworkingConfig")
+FIELDS = ("Image", "Cmd", "Env", "Labels", "HostConfig", "NetworkingConfig", "Volumes")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -77,6 +77,10 @@ class Allowed:
         for bind in host.get("Binds") or []:
             if bind not in self.binds:
                 raise Refused(f"HostConfig.Binds: {bind!r} is none of {', '.join(self.binds)}")
+        # The client names the places of its binds a second time.
+        places = {bind.split(":")[1] for bind in host.get("Binds") or []}
+        if not set(asked.get("Volumes") or ()) <= places:
+            raise Refused("Volumes: are none that HostConfig.Binds names")
         labels = {str(key): str(value) for key, value in (asked.get("Labels") or {}).items()}
         return {
             "Image": self.image,
