@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Docker's engine from Debian's packages, and the plugins compose and buildx, on Debian 12 or newer.
-# Installs only what is missing and starts nothing: see start_engine.sh.
+# Installs only what is missing, and starts nothing: see with_engine.sh.
 set -euo pipefail
 
 release=$(. /etc/os-release && echo "$VERSION_CODENAME")
