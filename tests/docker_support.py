@@ -134,6 +134,18 @@ class Deployment:
             run["tags"] = {tag["key"]: tag["value"] for tag in run["tags"]}
         return one["status"], runs
 
+    def backfill_tags(self) -> list[dict[str, str]]:
+        """The tags of every backfill."""
+        query = (
+            "{partitionBackfillsOrError {... on PartitionBackfills {results {tags {key value}}}}}"
+        )
+        found = graphql(self.address, query)["partitionBackfillsOrError"]["results"]
+        return [{tag["key"]: tag["value"] for tag in one["tags"]} for one in found]
+
+    def ticks(self) -> int:
+        """How often the sensor has looked."""
+        return int(self.sql("select count(*) from job_ticks where status <> 'STARTED'")[0])
+
     def run_containers(self) -> dict[str, str]:
         """By run id, the container of each run that is at work."""
         label = f"label=com.docker.compose.project={self.project}"

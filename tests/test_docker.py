@@ -207,15 +207,22 @@ def test_the_way_to_docker_is_a_runs_launch_and_no_more(deployment: Deployment) 
         assert deployment.container(service)["Config"]["User"] == "10001:10001"
 
 
-def test_the_end_leaves_nothing(deployment: Deployment, searched: Search) -> None:
-    """A run that is still at work included."""
+def test_a_changed_dataset_is_run_again_once(deployment: Deployment, searched: Search) -> None:
+    """By the sensor, which is on from the start; what it starts is at work when all is ended."""
     server = searched.server
     server.slow = lambda body: True
-    (deployment.experiments / "shapes" / "rows.csv").write_text(
-        csv_of({f"Another question, number {i}?": "(A)" for i in range(60)})
-    )
-    deployment.launch("shapes")
+    rows = deployment.experiments / "shapes" / "rows.csv"
+    rows.write_text(csv_of({f"Another question, number {i}?": "(A)" for i in range(60)}))
     wait_for(lambda: server.in_flight > 0, 240)
-    assert deployment.left()
+    ticks = deployment.ticks()
+    wait_for(lambda: deployment.ticks() >= ticks + 2, 120)
+    causes = [tags for tags in deployment.backfill_tags() if "autoprompt/cause" in tags]
+    assert [tags["autoprompt/cause"] for tags in causes] == ["dataset_changed"]
+    assert len(deployment.run_containers()) == 1
+
+
+def test_the_end_leaves_nothing(deployment: Deployment, searched: Search) -> None:
+    """A run that is still at work included."""
+    assert len(deployment.run_containers()) == 1
     deployment.down()
     assert deployment.left() == []
