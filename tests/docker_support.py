@@ -25,6 +25,7 @@ PASSWORD = "pg-secret-0123456789"
 PYTHON_IMAGE = "autoprompt-test/python:3.11-bookworm"
 POSTGRES_IMAGE = "autoprompt-test/postgres:17-trixie"
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+HOME = "/var/lib/autoprompt"
 BUILD_S = 1500
 ASSETS = ("dataset", "baseline_score", "optimizer_iterations", "best_prompt", "test_comparison")
 LAUNCH = """mutation {{ launchPartitionBackfill(backfillParams: {{
@@ -99,13 +100,40 @@ class Deployment:
         self._env.write_text("".join(lines))
 
     def compose(self, *arguments: str, timeout: float = 300) -> str:
-        where = ["compose", "-f", str(ROOT / "deploy" / "compose.yaml")]
-        return docker(*where, "--env-file", str(self._env), *arguments, timeout=timeout)
+        return docker(*self._compose, *arguments, timeout=timeout)
+
+    @property
+    def _compose(self) -> list[str]:
+        file = str(ROOT / "deploy" / "compose.yaml")
+        return ["compose", "-f", file, "--env-file", str(self._env)]
 
     def up(self) -> None:
         bases = ROOT / "tests" / "docker" / "base_images.sh"
         subprocess.run([str(bases)], check=True, timeout=BUILD_S, stdout=subprocess.DEVNULL)
         self.compose("up", "--build", "--detach", "--wait", "--quiet-pull", timeout=BUILD_S)
+
+    def back_up(self, folder: Path) -> None:
+        """As OPERATIONS.md says."""
+        tar = ["tar", "-C", HOME, "--exclude", "./dagster.yaml", "-cf", "-", "."]
+        self._piped("exec", "-T", "code", *tar, to=folder / "home.tar")
+        dump = ["pg_dump", "--username", "autoprompt", "--format", "custom", "autoprompt"]
+        self._piped("exec", "-T", "postgres", *dump, to=folder / "database.dump")
+
+    def restore(self, folder: Path) -> None:
+        """As OPERATIONS.md says, into volumes that are not there yet."""
+        self.compose("up", "--detach", "--wait", "postgres")
+        into = ["pg_restore", "--username", "autoprompt", "--dbname", "autoprompt"]
+        command = ["exec", "-T", "postgres", *into, "--exit-on-error"]
+        self._piped(*command, stdin=folder / "database.dump")
+        tar = ["tar", "-C", HOME, "-xf", "-"]
+        self._piped("run", "--rm", "--no-deps", "-T", "code", *tar, stdin=folder / "home.tar")
+        self.compose("up", "--detach", "--wait")
+
+    def _piped(self, *arguments: str, to: Path | None = None, stdin: Path | None = None) -> None:
+        source, sink = (stdin or Path(os.devnull)).open("rb"), (to or Path(os.devnull)).open("wb")
+        with source, sink:
+            command = ["docker", *self._compose, *arguments]
+            subprocess.run(command, stdin=source, stdout=sink, check=True, timeout=300)
 
     def down(self) -> None:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
@@ -175,7 +203,7 @@ class Deployment:
 
     def files(self) -> Mapping[str, bytes]:
         """The shared volume's files by path."""
-        tar = ["tar", "-C", "/var/lib/autoprompt", "-cf", "-", "."]
+        tar = ["tar", "-C", HOME, "-cf", "-", "."]
         command = ["docker", "exec", self.container("code")["Id"], *tar]
         whole = subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
         with tarfile.open(fileobj=io.BytesIO(whole)) as archive:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 HELD_AFTER = 12
 """Calls that are answered before the run is killed; those after them hang."""
 SEARCH_S = 600
+ENDS = ("COMPLETED", "FAILED", "CANCELED")
 ESCAPES = """
 import docker, sys
 client, (image, other, network) = docker.from_env(), sys.argv[1:]
@@ -113,7 +115,7 @@ def searched(deployment: Deployment, server: LoopbackServer) -> Search:
     def ended() -> bool:
         search.containers |= deployment.run_containers()
         search.status, search.runs = deployment.progress(backfill)
-        return search.status.startswith(("COMPLETED", "FAILED", "CANCELED"))
+        return search.status.startswith(ENDS)
 
     wait_for(ended, SEARCH_S)
     return search
@@ -142,7 +144,7 @@ def test_every_run_has_a_container_of_its_own_without_rights(searched: Search) -
 
 
 def test_a_killed_run_is_tried_again_and_nothing_paid_is_paid_again(
-    searched: Search, deployment: Deployment, tmp_path: Any
+    searched: Search, deployment: Deployment, tmp_path: Path
 ) -> None:
     assert searched.status == "COMPLETED_SUCCESS"
     by_id = {run["runId"]: run for run in searched.runs}
@@ -205,6 +207,24 @@ def test_the_way_to_docker_is_a_runs_launch_and_no_more(deployment: Deployment) 
     assert deployment.compose("exec", "-T", "code", "python", "-c", ask).strip() == "no way"
     for service in ("webserver", "daemon", "code", "docker-gate"):
         assert deployment.container(service)["Config"]["User"] == "10001:10001"
+
+
+def test_what_was_backed_up_is_there_again_and_nothing_is_paid_again(
+    deployment: Deployment, searched: Search, tmp_path: Path
+) -> None:
+    before, answered = deployment.files(), searched.server.answered
+    deployment.back_up(tmp_path)
+    deployment.down()
+    assert deployment.left() == []
+    deployment.restore(tmp_path)
+    backfill = deployment.launch("shapes")
+    wait_for(lambda: deployment.progress(backfill)[0].startswith(ENDS), SEARCH_S)
+    assert deployment.progress(backfill)[0] == "COMPLETED_SUCCESS"
+    assert searched.server.answered == answered
+    results = {name for name in before if name.startswith("results/") and "timings" not in name}
+    assert len(results) > 10
+    after = deployment.files()
+    assert {name for name in results if before[name] != after[name]} == set()
 
 
 def test_a_changed_dataset_is_run_again_once(deployment: Deployment, searched: Search) -> None:
