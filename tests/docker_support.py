@@ -174,6 +174,17 @@ class Deployment:
         """How often the sensor has looked."""
         return int(self.sql("select count(*) from job_ticks where status <> 'STARTED'")[0])
 
+    def terminate(self, run: str) -> None:
+        """As the button on a run's page does."""
+        query = f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}'
+        found = graphql(self.address, query)["terminateRun"]
+        assert found["__typename"] == "TerminateRunSuccess", found
+
+    def status(self, run: str) -> str:
+        """Of a run."""
+        found = graphql(self.address, f'{{runOrError(runId: "{run}") {{... on Run {{status}}}}}}')
+        return str(found["runOrError"]["status"])
+
     def run_containers(self) -> dict[str, str]:
         """By run id, the container of each run that is at work."""
         label = f"label=com.docker.compose.project={self.project}"

@@ -241,8 +241,19 @@ def test_a_changed_dataset_is_run_again_once(deployment: Deployment, searched: S
     assert len(deployment.run_containers()) == 1
 
 
+def test_a_run_that_is_terminated_ends_with_its_container(
+    deployment: Deployment, searched: Search
+) -> None:
+    [run] = deployment.run_containers()
+    deployment.terminate(run)
+    wait_for(lambda: not deployment.run_containers(), 60)
+    wait_for(lambda: deployment.status(run) == "CANCELED", 60)
+    assert searched.server.in_flight == 0
+
+
 def test_the_end_leaves_nothing(deployment: Deployment, searched: Search) -> None:
     """A run that is still at work included."""
-    assert len(deployment.run_containers()) == 1
+    deployment.launch("shapes")
+    wait_for(lambda: searched.server.in_flight > 0, 240)
     deployment.down()
     assert deployment.left() == []
