@@ -1,6 +1,7 @@
 """The sensor that re-runs an experiment whose dataset has changed."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -20,8 +21,14 @@ from autoprompt_assets.resources.experiments import (
 )
 from autoprompt_assets.resources.storage import StoreResource
 
+WATCHING = os.environ.get("AUTOPROMPT_WATCH_DATASETS") == "1"
+"""A deployment's sensor is on from the start; elsewhere a person starts it, as a re-run is paid."""
 
-@dg.sensor(minimum_interval_seconds=30)
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING if WATCHING else dg.DefaultSensorStatus.STOPPED,
+)
 def dataset_changed(
     context: dg.SensorEvaluationContext,
     experiments: dg.ResourceParam[ExperimentsResource],

@@ -203,6 +203,8 @@ def failure(request: web.Request, fault: str) -> web.Response:
 class LoopbackServer:
     """Serves from a thread of its own; entering it again after exit takes the same port."""
 
+    host = "127.0.0.1"
+
     def __init__(self, behaviour: Behaviour, port: int = 0, log: Path | None = None) -> None:
         self.behaviour, self.port, self.log = behaviour, port, log
         self.ledger: list[Json] = []
@@ -216,9 +218,9 @@ class LoopbackServer:
         self.peak_in_flight = self.in_flight = self.answered = 0
 
     def __enter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+        listener = socket.create_server((self.host, self.port), backlog=1024)
         self.port = listener.getsockname()[1]
-        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+        self.base_url = f"http://{self.host}:{self.port}/v1"
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/openai/deployments/{name}/chat/completions", self._chat)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pkgutil
 import subprocess
 import sys
 
 import autoprompt_assets.engine
+from tests.support import ROOT
 
 IMPORT_ALL = """
 import importlib, sys
@@ -43,3 +45,23 @@ def test_what_is_heavy_loads_only_where_it_is_used() -> None:
         [sys.executable, "-c", HEAVY], capture_output=True, text=True, check=False
     )
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+HOST = """
+import sys
+import autoprompt_assets.commands.webguard, autoprompt_assets.resources.host_run_coordinator
+print(sorted(name for name in sys.modules if name.startswith("autoprompt_assets")))
+"""
+
+
+def test_the_image_of_the_host_holds_all_that_its_modules_import() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", HOST], capture_output=True, text=True, check=False
+    )
+    assert result.stderr == ""
+    copied = (ROOT / "deploy" / "Dockerfile").read_text().split(" AS host\n")[1]
+    for name in json.loads(result.stdout.replace("'", '"')):
+        place = name.replace("autoprompt_assets.resources", "resources").replace(".", "/")
+        module = ROOT / f"{place}.py"
+        path = module if module.exists() else ROOT / place / "__init__.py"
+        assert str(path.relative_to(ROOT)) in copied

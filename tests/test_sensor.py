@@ -16,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.dagster_support import ALL, BROKEN, ROWS, SPEC, Graph, change_a_target
+from tests.dagster_support import ALL, BROKEN, ROWS, SPEC, Graph, change_a_target, opened
 from tests.support import Project, csv_of
 
 UNTOUCHED = "no dataset has changed"
@@ -42,6 +42,15 @@ def test_the_first_tick_notes_and_starts_nothing(graph: Graph) -> None:
     assert "guess" in broken
     assert graph.tick(cursor) == (UNTOUCHED, cursor)
     assert graph.backfills() == {}
+
+
+def test_it_is_on_from_the_start_where_the_environment_says_so(finished: Project) -> None:
+    for said, wanted in (("", "STOPPED"), ("1", "RUNNING")):
+        finished.environ["AUTOPROMPT_WATCH_DATASETS"] = said
+        with opened(finished) as graph:
+            sensor = graph.repository.get_sensor_def("dataset_changed")
+            assert sensor.default_status.value == wanted
+    del finished.environ["AUTOPROMPT_WATCH_DATASETS"]
 
 
 def test_an_experiment_that_was_never_materialized_is_only_noted(graph: Graph) -> None:
