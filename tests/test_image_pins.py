@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support import ROOT
 
@@ -44,6 +46,14 @@ def test_the_code_has_no_web_server_and_the_host_none_of_the_engine() -> None:
     assert "dagster-webserver" not in code
     assert not {"optuna", "pandas", "xllamacpp", "openai"} & host.keys()
     assert code["dagster"] == host["dagster"]
+
+
+def test_the_extra_of_the_deployment_is_what_the_host_has() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    host = pins(ROOT / "deploy/requirements-docker-host.txt")
+    (extra,) = map(Requirement, project["optional-dependencies"]["deploy"])
+    assert extra.name == "dagster-docker"
+    assert extra.specifier.contains(host["dagster-docker"])
 
 
 @pytest.mark.slow
