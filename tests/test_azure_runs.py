@@ -127,6 +127,7 @@ def test_azures_address_in_a_folders_env_file_takes_no_exported_key(
     assert {entry["headers"]["api-key"] for entry in answering.ledger[begin:]} == {MINE}
 
 
+@pytest.mark.slow
 def test_an_organization_goes_where_the_key_goes_and_by_no_folders_address(
     tmp_path: Path, answering: LoopbackServer
 ) -> None:

@@ -94,6 +94,7 @@ def test_the_best_request_is_the_one_that_was_sent(finished: Finished) -> None:
     assert "max_tokens 200" not in text.replace("max_completion_tokens", "")
 
 
+@pytest.mark.slow
 def test_what_was_learned_is_listed_and_forgotten_on_demand(
     finished: Finished, tmp_path: Path
 ) -> None:

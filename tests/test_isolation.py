@@ -82,6 +82,7 @@ def _searches(done: list[Step]) -> set[str]:
     return {search for one in done for search in one["searches"]}
 
 
+@pytest.mark.slow
 def test_an_asset_of_another_variant_is_no_input_and_the_line_names_what_to_materialize(
     project: Project, server: LoopbackServer
 ) -> None:

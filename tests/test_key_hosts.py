@@ -171,6 +171,7 @@ def test_a_model_that_is_hosted_elsewhere_is_sent_no_key(
     assert keys_sent(other) == {None}
 
 
+@pytest.mark.slow
 def test_a_key_goes_to_the_host_that_the_file_or_the_environment_says(
     tmp_path: Path, own: LoopbackServer, other: LoopbackServer
 ) -> None:

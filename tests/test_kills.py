@@ -104,6 +104,7 @@ def test_an_interrupted_run_ends_soon_in_one_line_and_goes_on_later(
         assert not stop.again(scene.ledger(), small)
 
 
+@pytest.mark.slow
 def test_another_early_reply_makes_another_result(
     tmp_path: Path, server: LoopbackServer, small: Undisturbed
 ) -> None:

@@ -96,6 +96,7 @@ class _Files(SimpleHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_a_signed_datasets_signature_is_kept_nowhere_and_decides_nothing(tmp_path: Path) -> None:
     files = tmp_path / "files"
     files.mkdir()

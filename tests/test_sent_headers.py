@@ -268,6 +268,7 @@ def plain_project(tmp_path: Path, server: RecordingServer, **environ: str) -> Pr
     return project
 
 
+@pytest.mark.slow
 def test_a_program_that_is_told_to_log_prints_no_address(
     tmp_path: Path, server: RecordingServer
 ) -> None:

@@ -192,6 +192,7 @@ def test_refusals_that_are_not_alike_end_it_too(tmp_path: Path) -> None:
         judged(tmp_path, refused)
 
 
+@pytest.mark.slow
 def test_a_model_that_has_answered_may_fail_for_a_while(tmp_path: Path) -> None:
     """Sixteen pages in a row, in mid-run: a gateway that is restarted."""
     page, _ = UNUSABLE["a page"]
