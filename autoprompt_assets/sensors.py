@@ -109,7 +109,7 @@ def file_mark(spec: ExperimentSpec, folder: Path) -> str | None:
     if "://" in spec.dataset.path:
         return None
     try:
-        status = (folder / Path(spec.dataset.path).expanduser()).stat()
+        status = (folder / os.path.expanduser(spec.dataset.path)).stat()
     except OSError:
         return "missing"
     return f"{status.st_mtime_ns}-{status.st_size}-{content_hash(spec.dataset.model_dump(), 12)}"

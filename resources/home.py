@@ -34,7 +34,7 @@ from autoprompt_assets.resources.whole_file import replacing
 
 PROJECT = Path(autoprompt_assets.__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
-STORE = "AUTOPROMPT_STORE"
+STORE, EXPERIMENTS = "AUTOPROMPT_STORE", "AUTOPROMPT_EXPERIMENTS"
 _PREPARED: list[Path] = []
 """The home of this process, where a command of ours has prepared one."""
 DAGSTER_YAML = """\
@@ -70,11 +70,21 @@ def home_folder() -> Path:
 
 
 def experiments_folder() -> Path:
-    """AUTOPROMPT_EXPERIMENTS, else the shipped folder."""
-    said = os.environ.get("AUTOPROMPT_EXPERIMENTS")
-    if said:
-        return Path(said).expanduser().resolve()
-    return PROJECT / "autoprompt_assets" / "experiments"
+    """AUTOPROMPT_EXPERIMENTS, else the shipped folder.
+
+    Raises:
+        InputError: it is a file.
+    """
+    said = os.environ.get(EXPERIMENTS)
+    if not said:
+        return PROJECT / "autoprompt_assets" / "experiments"
+    folder = resolved(said)
+    if folder.is_file():
+        raise InputError(
+            f"{EXPERIMENTS} = {shown(said)}: is a file; name the folder that holds a folder for "
+            "each experiment"
+        )
+    return folder
 
 
 def prepare_home() -> str:

@@ -49,6 +49,11 @@ FAULTS: dict[str, tuple[Callable[[Project], None], int, str]] = {
         "AUTOPROMPT_HOME = 'homes/b': is another folder wherever one stands; write it as an abs",
     ),
     "a home of nobody": (exported(AUTOPROMPT_HOME="~no-such-user/b"), 2, "AUTOPROMPT_HOME = '~no-"),
+    "a file for the experiments": (
+        exported(AUTOPROMPT_EXPERIMENTS=__file__),
+        2,
+        f"AUTOPROMPT_EXPERIMENTS = {__file__!r}: is a file; name the folder that holds a fold",
+    ),
     "a home in a device": (
         exported(AUTOPROMPT_HOME="/dev/null/home"),
         2,

@@ -272,3 +272,15 @@ def test_init_names_what_is_not_read(text: str, said: str, tmp_path: Path) -> No
         write_experiment(tmp_path, "new", table, None)
     assert said in str(caught.value)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_table_whose_name_begins_with_a_tilde_is_read_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [(f"Is {number} even?", "no" if number % 2 else "yes") for number in range(40)]
+    (tmp_path / "~nobody.csv").write_text(csv_of(rows))
+    monkeypatch.chdir(tmp_path)
+    table = {"path": "~nobody.csv", "input": "input", "target": "target"}
+    write_experiment(tmp_path / "experiments", "new", table, None)
+    assert (tmp_path / "experiments" / "new").is_dir()
+    assert len(list(read(tmp_path, "~nobody.csv", csv_of(rows)))) == 40

@@ -187,6 +187,13 @@ def test_blank_rows_are_counted_and_places_are_the_sheet_s(tmp_path: Path) -> No
     assert "has no text in 2 rows (row 3, row 4); fill" in refusal(tmp_path, "a.xlsx", content)
 
 
+def test_a_formula_whose_result_was_never_worked_out_is_told(tmp_path: Path) -> None:
+    content = workbook(HEADER, HI, ("a", '="x"&"y"'))
+    said = refusal(tmp_path, "a.xlsx", content)
+    assert "column 'target' has no text in 1 row (row 3)" in said
+    assert "a formula whose result the file does not hold (open and save it in Excel)" in said
+
+
 MANY = sheets("c", a=[HEADER, HI], b=[HEADER, ("b", "y")], c=[HEADER, ("c", "z")])
 
 

@@ -132,7 +132,7 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
     if path.exists():
         raise InputError(f"{path} exists; choose another NAME, or edit it")
     data = table["path"]
-    source = data if "://" in data else str(Path(data).expanduser().resolve())
+    source = data if "://" in data else os.path.realpath(os.path.expanduser(data))
     spec = _dataset({**table, "path": source})
     try:
         built = build_dataset(read_table(spec, Path.cwd()), spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
 import zlib
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def fetched(spec: DatasetSpec, folder: Path) -> bytes:
     """
     if "://" not in spec.path:
         try:
-            return (folder / Path(spec.path).expanduser()).read_bytes()
-        except (OSError, ValueError, RuntimeError) as error:  # the last for ~ of no user
+            return (folder / os.path.expanduser(spec.path)).read_bytes()
+        except (OSError, ValueError) as error:
             problem = getattr(error, "strerror", None) or "there can be no such path"
             raise InputError(
                 f"{folder / spec.path}: cannot be read ({problem}); mend dataset.path = "

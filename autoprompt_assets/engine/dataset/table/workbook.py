@@ -192,8 +192,9 @@ def _refuse_lacking(
 ) -> None:
     problems = [
         f"{spec.file}: column {name!r} has no text in {quantity(len(lacking), 'row')} "
-        f"({listed(lacking)}); fill them in or delete them: an error such as #N/A is none, and of "
-        "merged cells the first alone has it"
+        f"({listed(lacking)}); fill them in or delete them: an error such as #N/A is none, nor is "
+        "a formula whose result the file does not hold (open and save it in Excel), and of merged "
+        "cells the first alone has it"
         for name, column in zip(names, texts, strict=True)
         if (lacking := list(_lacking(places, column)))
     ]
