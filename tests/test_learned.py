@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.resources.endpoints.knee import LEAST_CEILING
 from autoprompt_assets.resources.endpoints.learned import Learned
+from autoprompt_assets.resources.endpoints.limiter import Limiter
 from tests.benchmarks.server import serving, stats_of
+from tests.limiter_support import virtually
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
 
@@ -91,6 +94,28 @@ def test_the_next_process_begins_where_one_ended(tmp_path: Path) -> None:
 )
 def test_a_record_that_is_none_is_not_believed(record: str) -> None:
     assert Learned.recalled(record, 0.0) is None
+
+
+@pytest.mark.parametrize("ceiling", [1.0, 4.0, 40.0])
+def test_runs_too_short_to_look_for_a_ceiling_keep_it(ceiling: float) -> None:
+    """Each begins at half of it, which is not what was found."""
+    learned = Learned.of(ceiling, 60.0, False, ceiling)
+    for _ in range(8):
+        found = Learned.recalled(learned.model_dump_json(), 60.0)
+        limiter = Limiter(MOST, found)
+        virtually(answered(limiter, 20))
+        assert limiter.learned is not None
+        learned = limiter.learned
+        assert learned.ceiling == max(ceiling, LEAST_CEILING)
+
+
+async def answered(limiter: Limiter, calls: int) -> None:
+    async def call() -> None:
+        async with limiter.slot() as slot:
+            await asyncio.sleep(DELAY)
+            slot.answered()
+
+    await asyncio.gather(*(call() for _ in range(calls)))
 
 
 def test_a_run_takes_a_damaged_record_for_none_and_writes_another(tmp_path: Path) -> None:

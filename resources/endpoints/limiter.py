@@ -125,7 +125,7 @@ class Limiter:
         limited, window = self._pace.mode == "held", min(self._window, float(self.most))
         # Without a limit a pace says how few calls there were, or how long they took.
         rate = self._pace.base if limited else HEADROOM * self.limit / self._latency
-        return Learned.of(window, rate, limited, self._knee.ceiling)
+        return Learned.of(window, rate, limited, self._knee.found)
 
     @property
     def started(self) -> int:
