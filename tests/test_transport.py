@@ -99,6 +99,15 @@ def test_a_reply_without_end_is_a_malformed_one(
     assert grown_kb < 200_000
 
 
+@pytest.mark.parametrize("charset", ["zlib", "hex", "rot13", "idna", "undefined", "utf-16"])
+def test_an_errors_charset_may_be_none(monkeypatch: pytest.MonkeyPatch, charset: str) -> None:
+    headers = {"content-type": f"application/json; charset={charset}"}
+    with scripted((400, '{"error": "no such field"}', headers)) as (url, _):
+        use(monkeypatch, url)
+        with pytest.raises(failures.RequestRefused, match="HTTP 400: no such field"):
+            ask(spec_of())
+
+
 def test_what_a_reply_may_hold_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(padded, **{"Content-Encoding": "gzip"}) as (url, _):
         use(monkeypatch, url)
