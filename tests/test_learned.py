@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.resources.endpoints.knee import LEAST_CEILING
 from autoprompt_assets.resources.endpoints.learned import Learned
 from autoprompt_assets.resources.endpoints.limiter import Limiter
 from tests.benchmarks.server import serving, stats_of
+from tests.journal_support import ANSWER, question
 from tests.limiter_support import virtually
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
@@ -26,6 +28,7 @@ CALLS, MOST, DELAY, SLOW = 300, 40, 0.05, 1.0
 # One run of a process of its own: what it learned is gone with it, but for the journal.
 RUN = """
 import asyncio, sys
+from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
@@ -147,6 +150,41 @@ def test_a_record_that_cannot_be_kept_fails_no_run(tmp_path: Path) -> None:
         query(tmp_path, "CREATE VIEW endpoint_limits AS SELECT 1 AS one")
         run(server.base_url, tmp_path, 20)
         assert len(server.ledger) == 20
+
+
+def test_a_journal_that_is_locked_is_not_waited_for(tmp_path: Path) -> None:
+    """An answer waits as long as the address says, before and after."""
+    asyncio.run(beside_a_lock(tmp_path))
+    [(record,)] = query(tmp_path, "SELECT record FROM endpoint_limits")
+    assert record == "second"
+
+
+async def beside_a_lock(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "journal.db", isolation_level=None)) as other:
+        async with Journal(f"{database(folder)}?timeout=20") as journal:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            await journal.limits.write("http://a/v1", "first")
+            assert time.monotonic() - began < 5
+            assert await journal.limits.read("http://a/v1") is None
+            asyncio.get_running_loop().call_later(2, other.execute, "ROLLBACK")
+            await journal.record(question("1"), ANSWER)
+            await journal.limits.write("http://a/v1", "second")
+
+
+def test_a_journal_that_failed_is_not_tried_again(tmp_path: Path) -> None:
+    asyncio.run(after_a_failure(tmp_path))
+    assert query(tmp_path, "SELECT * FROM endpoint_limits") == []
+
+
+async def after_a_failure(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "journal.db", isolation_level=None)) as other:
+        async with Journal(f"{database(folder)}?timeout=0.1") as journal:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalError, match="locked"):
+                await journal.record(question("1"), ANSWER)
+            other.execute("ROLLBACK")
+            await journal.limits.write("http://a/v1", "first")
 
 
 def test_a_search_keeps_what_it_learned_and_no_key(tmp_path: Path) -> None:
