@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable
 from contextlib import closing
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from autoprompt_assets.resources.endpoints.learned import Learned
 from autoprompt_assets.resources.endpoints.limiter import Limiter
 from tests.benchmarks.server import serving, stats_of
 from tests.journal_support import ANSWER, question
-from tests.limiter_support import virtually
+from tests.limiter_support import now, virtually
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
 
@@ -110,6 +111,37 @@ def test_runs_too_short_to_look_for_a_ceiling_keep_it(ceiling: float) -> None:
         assert limiter.learned is not None
         learned = limiter.learned
         assert learned.ceiling == max(ceiling, LEAST_CEILING)
+
+
+def test_a_server_that_took_nothing_for_a_while_is_not_asked_slowly_ever_after() -> None:
+    before = Limiter(MOST)
+    virtually(answered(before, 40))
+    virtually(refused(before, 60.0))
+    assert before.rate is not None
+    assert before.rate < 1.0
+    assert before.learned is not None
+    after = Limiter(MOST, Learned.recalled(before.learned.model_dump_json(), 60.0))
+    took: list[float] = []
+    virtually(timed(answered(after, 200), took))
+    assert took[0] < 5.0
+
+
+async def timed(work: Awaitable[None], took: list[float]) -> None:
+    began = now()
+    await work
+    took.append(now() - began)
+
+
+async def refused(limiter: Limiter, seconds: float) -> None:
+    until = now() + seconds
+
+    async def call() -> None:
+        while now() < until:
+            async with limiter.slot(first=True) as slot:
+                await asyncio.sleep(DELAY)
+                slot.refused(None)
+
+    await asyncio.gather(*(call() for _ in range(8)))
 
 
 async def answered(limiter: Limiter, calls: int) -> None:
