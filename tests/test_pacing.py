@@ -143,7 +143,7 @@ def test_a_rate_is_as_it_was_known_for_an_hour_and_believed_less_with_each_day()
     assert not free.limited
     ages = [Learned.recalled(free.model_dump_json(), days * day) for days in (0, 1, 3)]
     windows = [found.window for found in ages if found is not None]
-    assert windows == pytest.approx([100, 16 + 84 / 2, 16 + 84 / 8])
+    assert windows == pytest.approx([100, 16 + 84 / 2, round(16 + 84 / 8)])
     assert Learned.recalled(free.model_dump_json(), 31 * day) is None
     old = Learned.recalled(limited.model_dump_json(), day)
     assert old is not None
