@@ -135,6 +135,10 @@ FIELDS: dict[str, tuple[str, str]] = {
         f"{MINE}, headers: {{X-A: {{env: }}}}",
         ".headers.X-A: is no text; put it in quotes or, where it is a secret, write {env: NAME}",
     ),
+    "the organization of another's account": (
+        f"{MINE}, headers: {{OpenAI-Organization: {{env: OPENAI_ORG_ID}}}}",
+        ".headers.OpenAI-Organization.env: names OPENAI_ORG_ID, which goes with the key of ",
+    ),
     "an empty header": (f"{MINE}, headers: {{X-A: ''}}", ".headers: 'X-A' is empty; fill it in, o"),
     "an empty parameter's name": (f"{MINE}, query: {{'': a}}", ".query: name 1 is no parameter's;"),
     "a parameter of two lines": (
