@@ -93,6 +93,14 @@ STATUSES: dict[str, tuple[Raw, str]] = {
     "529": (reply(nested := "[" * 99, "529 Overloaded"), "again"),
     "599": (reply(nested, "599 Odd"), "again"),
     "600": (reply("", "600 Odd"), "again"),
+    "400 packed by its charset": (
+        reply("{}", "400 Bad", content_type="text/plain; charset=zlib"),
+        "error",
+    ),
+    "500 in a charset of another": (
+        reply("\0", "500 Bad", content_type="text/plain; charset=rot13"),
+        "again",
+    ),
     "999": (reply("{}", "999 Request Denied"), "again"),
     "000": (reply(GOOD, "000 Nothing"), "error"),
     "a reason of noise": (reply(GOOD, "200 \x80\xff\x9b"), "answer"),

@@ -201,6 +201,18 @@ def test_azures_key_stays_with_the_resource_that_the_environment_names(tmp_path:
     ]
 
 
+def test_azures_key_in_a_header_stays_there_too(tmp_path: Path) -> None:
+    fields = "base_url: 'https://me.openai.azure.com/openai/v1', model: m"
+    header = "headers: {api-key: {env: AZURE_OPENAI_API_KEY}}"
+    endpoints = resolve_roles(loaded(tmp_path, f"{fields}, {header}"), {})
+    assert key_problems(endpoints, ENVIRON) == []
+    other = {**ENVIRON, "AZURE_OPENAI_ENDPOINT": "https://you.openai.azure.com"}
+    assert key_problems(endpoints, other) == [
+        "endpoints.mine.headers.api-key.env = 'AZURE_OPENAI_API_KEY' is the key of the host in "
+        "AZURE_OPENAI_ENDPOINT, another one; give each host a variable of its own"
+    ]
+
+
 def test_a_role_without_a_model_is_named_with_its_file(tmp_path: Path) -> None:
     project = Project(tmp_path)
     folder = project.add("toy", spec_with("{mine: {base_url: 'http://a/v1'}}"))

@@ -131,6 +131,14 @@ FIELDS: dict[str, tuple[str, str]] = {
         f"{MINE}, headers: {{X-A: sk-hunter2-hunter2-hunter2}}",
         ".headers: 'X-A' looks like a key, and keys never stand in files; write {env: NAME}, NA",
     ),
+    "a secret without a name": (
+        f"{MINE}, headers: {{X-A: {{env: }}}}",
+        ".headers.X-A: is no text; put it in quotes or, where it is a secret, write {env: NAME}",
+    ),
+    "the organization of another's account": (
+        f"{MINE}, headers: {{OpenAI-Organization: {{env: OPENAI_ORG_ID}}}}",
+        ".headers.OpenAI-Organization.env: names OPENAI_ORG_ID, which goes with the key of ",
+    ),
     "an empty header": (f"{MINE}, headers: {{X-A: ''}}", ".headers: 'X-A' is empty; fill it in, o"),
     "an empty parameter's name": (f"{MINE}, query: {{'': a}}", ".query: name 1 is no parameter's;"),
     "a parameter of two lines": (
@@ -159,6 +167,7 @@ FIELDS: dict[str, tuple[str, str]] = {
         f"{MINE}, model: my-deployment, prices: openai",
         ".prices: the price list of openai has none for 'my-deployment'; see the package genai-p",
     ),
+    "an empty model": (f"{MINE}, model: ''", ".model: is empty; fill it in"),
     "a number as provider": (f"{MINE}, prices: 3", ".prices: is not a mapping; write `key: value`"),
 }  # fmt: skip
 RESERVED = ["Content-Type", "content-length", "HOST", "Transfer-Encoding", "Accept-Encoding"]

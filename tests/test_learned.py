@@ -8,14 +8,20 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.resources.endpoints.knee import LEAST_CEILING
 from autoprompt_assets.resources.endpoints.learned import Learned
+from autoprompt_assets.resources.endpoints.limiter import Limiter
 from tests.benchmarks.server import serving, stats_of
+from tests.journal_support import ANSWER, question
+from tests.limiter_support import now, virtually
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, KEY, toy_project
 
@@ -23,6 +29,7 @@ CALLS, MOST, DELAY, SLOW = 300, 40, 0.05, 1.0
 # One run of a process of its own: what it learned is gone with it, but for the journal.
 RUN = """
 import asyncio, sys
+from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
@@ -93,6 +100,59 @@ def test_a_record_that_is_none_is_not_believed(record: str) -> None:
     assert Learned.recalled(record, 0.0) is None
 
 
+@pytest.mark.parametrize("ceiling", [1.0, 4.0, 40.0])
+def test_runs_too_short_to_look_for_a_ceiling_keep_it(ceiling: float) -> None:
+    """Each begins at half of it, which is not what was found."""
+    learned = Learned.of(ceiling, 60.0, False, ceiling)
+    for _ in range(8):
+        found = Learned.recalled(learned.model_dump_json(), 60.0)
+        limiter = Limiter(MOST, found)
+        virtually(answered(limiter, 20))
+        assert limiter.learned is not None
+        learned = limiter.learned
+        assert learned.ceiling == max(ceiling, LEAST_CEILING)
+
+
+def test_a_server_that_took_nothing_for_a_while_is_not_asked_slowly_ever_after() -> None:
+    before = Limiter(MOST)
+    virtually(answered(before, 40))
+    virtually(refused(before, 60.0))
+    assert before.rate is not None
+    assert before.rate < 1.0
+    assert before.learned is not None
+    after = Limiter(MOST, Learned.recalled(before.learned.model_dump_json(), 60.0))
+    took: list[float] = []
+    virtually(timed(answered(after, 200), took))
+    assert took[0] < 5.0
+
+
+async def timed(work: Awaitable[None], took: list[float]) -> None:
+    began = now()
+    await work
+    took.append(now() - began)
+
+
+async def refused(limiter: Limiter, seconds: float) -> None:
+    until = now() + seconds
+
+    async def call() -> None:
+        while now() < until:
+            async with limiter.slot(first=True) as slot:
+                await asyncio.sleep(DELAY)
+                slot.refused(None)
+
+    await asyncio.gather(*(call() for _ in range(8)))
+
+
+async def answered(limiter: Limiter, calls: int) -> None:
+    async def call() -> None:
+        async with limiter.slot() as slot:
+            await asyncio.sleep(DELAY)
+            slot.answered()
+
+    await asyncio.gather(*(call() for _ in range(calls)))
+
+
 def test_a_run_takes_a_damaged_record_for_none_and_writes_another(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour()) as server:
         run(server.base_url, tmp_path, 20)
@@ -122,6 +182,41 @@ def test_a_record_that_cannot_be_kept_fails_no_run(tmp_path: Path) -> None:
         query(tmp_path, "CREATE VIEW endpoint_limits AS SELECT 1 AS one")
         run(server.base_url, tmp_path, 20)
         assert len(server.ledger) == 20
+
+
+def test_a_journal_that_is_locked_is_not_waited_for(tmp_path: Path) -> None:
+    """An answer waits as long as the address says, before and after."""
+    asyncio.run(beside_a_lock(tmp_path))
+    [(record,)] = query(tmp_path, "SELECT record FROM endpoint_limits")
+    assert record == "second"
+
+
+async def beside_a_lock(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "journal.db", isolation_level=None)) as other:
+        async with Journal(f"{database(folder)}?timeout=20") as journal:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            await journal.limits.write("http://a/v1", "first")
+            assert time.monotonic() - began < 5
+            assert await journal.limits.read("http://a/v1") is None
+            asyncio.get_running_loop().call_later(2, other.execute, "ROLLBACK")
+            await journal.record(question("1"), ANSWER)
+            await journal.limits.write("http://a/v1", "second")
+
+
+def test_a_journal_that_failed_is_not_tried_again(tmp_path: Path) -> None:
+    asyncio.run(after_a_failure(tmp_path))
+    assert query(tmp_path, "SELECT * FROM endpoint_limits") == []
+
+
+async def after_a_failure(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "journal.db", isolation_level=None)) as other:
+        async with Journal(f"{database(folder)}?timeout=0.1") as journal:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalError, match="locked"):
+                await journal.record(question("1"), ANSWER)
+            other.execute("ROLLBACK")
+            await journal.limits.write("http://a/v1", "first")
 
 
 def test_a_search_keeps_what_it_learned_and_no_key(tmp_path: Path) -> None:

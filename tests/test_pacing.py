@@ -131,12 +131,12 @@ def test_a_server_that_has_become_strict_is_backed_off_from_at_once(before: floa
 
 
 def test_a_rate_that_was_known_is_found_again_where_it_has_risen() -> None:
-    before = learned(Run(Bucket(20, 20), 0.2, seconds=60), age_s=2 * 3600)
+    before = learned(Run(Bucket(20, 20), 0.2, seconds=60), age_s=11 * 60)
     run = Run(Bucket(200, 200), 0.2, seconds=30, learned=before)
     assert run.per_second(5, 30) >= 0.9 * 200
 
 
-def test_a_rate_is_as_it_was_known_for_an_hour_and_believed_less_with_each_day() -> None:
+def test_a_rate_is_as_it_was_known_for_ten_minutes_and_believed_less_with_each_day() -> None:
     limited = learned(Run(Bucket(20, 20), 0.2, seconds=60))
     free = learned(Run(Bucket(1e6, 1e6), 0.2, most=100, seconds=10))
     day = 24 * 3600.0
@@ -145,6 +145,9 @@ def test_a_rate_is_as_it_was_known_for_an_hour_and_believed_less_with_each_day()
     windows = [found.window for found in ages if found is not None]
     assert windows == [100, 16 + 84 // 2, 26]
     assert Learned.recalled(free.model_dump_json(), 31 * day) is None
+    young = Learned.recalled(limited.model_dump_json(), 9 * 60)
+    assert young is not None
+    assert (young.rate, young.limited) == (limited.rate, True)
     old = Learned.recalled(limited.model_dump_json(), day)
     assert old is not None
     assert (old.rate, old.limited) == (limited.rate, False)

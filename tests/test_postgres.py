@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from autoprompt_assets.engine.errors import JournalError
@@ -122,6 +123,32 @@ def test_readings_are_numbered_as_on_sqlite_by_processes_at_once(server: Postgre
     assert numbered(url, *asked, asked[0]) == [36, 2, 1, 36]
     wear = read_wear(url, rows(range(30_000, 40_000)), ["in1", "in99999"])
     assert (wear.verdicts, wear.fresh, wear.spare) == (1, 4_000, 1)
+
+
+def test_what_was_learned_of_an_endpoint_is_kept_and_no_lock_is_waited_for(
+    server: PostgreSQL,
+) -> None:
+    url = server.database()
+
+    async def work(journal: Journal) -> None:
+        limits = journal.limits
+        assert await limits.read("http://a") is None
+        for record in ("first", "second"):
+            await limits.write("http://a", record)
+            found = await limits.read("http://a")
+            assert found is not None
+            assert found[0] == record
+            assert abs(found[1]) < 60
+        with psycopg.connect(url) as other:
+            other.execute("LOCK TABLE endpoint_limits IN ACCESS EXCLUSIVE MODE")
+            await limits.write("http://a", "third")
+        found = await limits.read("http://a")
+        assert found is not None
+        assert found[0] == "second"
+        # Only that one transaction was impatient.
+        await journal.record(question("q"), ANSWER)
+
+    use(url, work)
 
 
 def test_two_connections_at_most_are_held(server: PostgreSQL) -> None:

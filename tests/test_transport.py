@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import resource
@@ -99,6 +100,15 @@ def test_a_reply_without_end_is_a_malformed_one(
     assert grown_kb < 200_000
 
 
+@pytest.mark.parametrize("charset", ["zlib", "hex", "rot13", "idna", "undefined", "utf-16"])
+def test_an_errors_charset_may_be_none(monkeypatch: pytest.MonkeyPatch, charset: str) -> None:
+    headers = {"content-type": f"application/json; charset={charset}"}
+    with scripted((400, '{"error": "no such field"}', headers)) as (url, _):
+        use(monkeypatch, url)
+        with pytest.raises(failures.RequestRefused, match="HTTP 400: no such field"):
+            ask(spec_of())
+
+
 def test_what_a_reply_may_hold_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(padded, **{"Content-Encoding": "gzip"}) as (url, _):
         use(monkeypatch, url)
@@ -189,6 +199,22 @@ def test_a_proxy_that_is_not_reached_is_named_without_its_password(
     said = f"no connection to the proxy {host}:9, through which {scheme}://models.example/v1 is "
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_that_quotes_its_password_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    use(monkeypatch, "http://models.example/v1")
+    packed = base64.b64encode(b"user:s3cret/9").decode()
+    with scripted((407, json.dumps({"error": f"not s3cret/9, not Basic {packed}!"}), {})) as (
+        url,
+        sent,
+    ):
+        place = url.removeprefix("http://").removesuffix("/v1")
+        monkeypatch.setenv("http_proxy", f"http://user:s3cret%2F9@{place}")
+        with pytest.raises(failures.RequestRefused, match=r"not \*\*\*, not Basic \*\*\*"):
+            ask(spec_of())
+    assert sent[0][0]["proxy-authorization"] == f"Basic {packed}"
 
 
 @pytest.mark.slow

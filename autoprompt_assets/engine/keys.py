@@ -14,6 +14,7 @@ _CREDENTIALS = re.compile(
 )
 _OWNERS = {
     r"(AUTOPROMPT|DAGSTER)_.*": "a setting of this program",
+    r"OPENAI_(ORG_ID|PROJECT_ID)": "which goes with the key of the endpoint 'openai'",
     r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)": "a key to stored files",
     r"AZURE_STORAGE_.*|GOOGLE_APPLICATION_CREDENTIALS": "a key to stored files",
     r"PG(PASSWORD|PASSFILE)|(.*_)?DATABASE_URL": "a key to a database",

@@ -12,7 +12,7 @@ from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.first_replies import FirstReplies
 from autoprompt_assets.resources.endpoints.keys import read_key, read_secrets
 from autoprompt_assets.resources.endpoints.limiter import Limiter
-from autoprompt_assets.resources.endpoints.proxy import find_proxy
+from autoprompt_assets.resources.endpoints.proxy import find_proxy, proxy_secrets
 from autoprompt_assets.resources.endpoints.registry import base_url
 from autoprompt_assets.resources.endpoints.replies import Reader, Reply
 
@@ -45,7 +45,8 @@ class EndpointConnection:
     @property
     def secrets(self) -> str:
         """The variables that hold its key and what else is secret of it, in words."""
-        return " or ".join(self.endpoint.secrets)
+        proxy = ("the proxy",) if proxy_secrets(self.proxy) else ()
+        return " or ".join((*self.endpoint.secrets, *proxy))
 
     async def close(self) -> None:
         """Close what was opened for the calls that were made."""
@@ -122,6 +123,7 @@ def connection_to(endpoint: Endpoint, limiter: Limiter) -> EndpointConnection:
     """
     url = base_url(endpoint)
     key = read_key(endpoint.key_env, os.environ)
-    reader = Reader(endpoint, read_secrets(endpoint, os.environ))
+    proxy = find_proxy(url)
+    reader = Reader(endpoint, (*read_secrets(endpoint, os.environ), *proxy_secrets(proxy)))
     first_replies = FirstReplies(f"{url}/chat/completions")
-    return EndpointConnection(endpoint, url, key, find_proxy(url), limiter, reader, first_replies)
+    return EndpointConnection(endpoint, url, key, proxy, limiter, reader, first_replies)

@@ -58,6 +58,18 @@ class Endpoint:
         return tuple(dict.fromkeys(name for name in (self.key_env, *own) if name))
 
     @property
+    def secret_fields(self) -> tuple[tuple[str, str], ...]:
+        """Each field that names such a variable, as a user's file has it, and the variable."""
+        own = [] if self.key_env is None else [("api_key_env", self.key_env)]
+        for field_name, values in (("headers", self.headers), ("query", self.query)):
+            own += [
+                (f"{field_name}.{one.name}.env", one.env)
+                for one in values
+                if one.env and not one.optional
+            ]
+        return tuple(own)
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """The environment variables of which it is sent what they hold, secret or not."""
         own = [one.env for one in self._from_environment]

@@ -113,17 +113,18 @@ def _unusable(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) ->
 
 
 def _shared(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
-    """A line for each named endpoint whose key the environment gives to another host."""
+    """A line for each secret of a named endpoint that the environment gives to another host."""
     addresses = {kind.keys[0]: kind.address for kind in OWN if kind.keys_shared}
     lines = []
     for endpoint in dict.fromkeys(endpoints.values()):
-        address = addresses.get(endpoint.key_env or "", "")
-        own = environ.get(address)
-        if own and endpoint.base_url and _origin(own) != origin(endpoint.base_url):
-            lines.append(
-                f"endpoints.{endpoint.name}.api_key_env = {endpoint.key_env!r} is the key of the "
-                f"host in {address}, another one; give each host a variable of its own"
-            )
+        for field, variable in endpoint.secret_fields:
+            address = addresses.get(variable, "")
+            own = environ.get(address)
+            if own and endpoint.base_url and _origin(own) != origin(endpoint.base_url):
+                lines.append(
+                    f"endpoints.{endpoint.name}.{field} = {variable!r} is the key of the host in "
+                    f"{address}, another one; give each host a variable of its own"
+                )
     return lines
 
 

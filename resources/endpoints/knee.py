@@ -25,8 +25,10 @@ class Knee:
 
     def __init__(self, ceiling: float | None = None) -> None:
         """`ceiling` is one that was found earlier: it is looked for again."""
-        # Half the ceiling keeps the server busy and shows its latency without a queue.
-        self.ceiling = math.inf if ceiling is None else ceiling / 2
+        self.found = math.inf if ceiling is None else max(ceiling, LEAST_CEILING)
+        """The ceiling that was found last, also while it is looked for again."""
+        # Half of it keeps the server busy and shows its latency without a queue.
+        self.ceiling = self.found / 2
         self._until = 0.0 if ceiling is None else math.inf
         self._first, self._size = 1, COHORT
         self._count, self._beside, self._latency = 0, 0, 0.0
@@ -60,7 +62,8 @@ class Knee:
         if self._base is None or latency < self._base[0]:
             self._base = (latency, beside)
         if self._until == math.inf:
-            self.ceiling, self._until = math.inf, 0.0
+            self.ceiling = self.found = math.inf
+            self._until = 0.0
         base_latency, base_beside = self._base
         queues = beside >= 1.5 * base_beside and latency >= 2.5 * base_latency
         stalls = throughput <= 1.2 * self._best
@@ -68,6 +71,6 @@ class Knee:
         self._seen = self._seen + 1 if queues and stalls else 0
         if self._seen < 2 or self.ceiling < math.inf:
             return False
-        self.ceiling = max(LEAST_CEILING, 2.0 * throughput * base_latency)
+        self.ceiling = self.found = max(LEAST_CEILING, 2.0 * throughput * base_latency)
         self._until = now + KNEE_S
         return True

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from autoprompt_assets.resources.endpoints.pacing import START_RATE, START_WINDOW
+from autoprompt_assets.resources.endpoints.pacing import LOWEST_RATE, START_RATE, START_WINDOW
 
 HALF_LIFE_S = 24 * 3600.0
 """After so long half of what the window and an unlimited pace had grown to is believed."""
-TRUSTED_S = 3600.0
+TRUSTED_S = 600.0
 """So long a rate is held as it was; then a ramp begins there, which finds a higher one soon."""
 LONGEST_S = 30 * 24 * 3600.0
 """What is older is not believed at all."""
@@ -28,7 +28,7 @@ class Learned(BaseModel):
     version: Literal[1] = 1
     window: Count
     """Calls in flight."""
-    rate: Annotated[float, Field(gt=0.0, le=FASTEST_RATE, allow_inf_nan=False)]
+    rate: Annotated[float, Field(ge=LOWEST_RATE, le=FASTEST_RATE, allow_inf_nan=False)]
     """Starts per second."""
     limited: bool
     """Refusals have shown the rate; else the window alone sets it."""

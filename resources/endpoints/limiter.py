@@ -122,10 +122,10 @@ class Limiter:
         """What the next run may begin with; `None` where nothing was answered."""
         if not self._latency:
             return None
-        limited, window = self._pace.mode == "held", min(self._window, float(self.most))
+        limited, window = self._pace.measured, min(self._window, float(self.most))
         # Without a limit a pace says how few calls there were, or how long they took.
         rate = self._pace.base if limited else HEADROOM * self.limit / self._latency
-        return Learned.of(window, rate, limited, self._knee.ceiling)
+        return Learned.of(window, rate, limited, self._knee.found)
 
     @property
     def started(self) -> int:

@@ -119,6 +119,8 @@ class Pace:
         self._base, self._trust, self._asked_s = self.rate, DOUBT, 0.0
         # Whether the base comes from a moment, and the calls that show what it must be.
         self._rough = False
+        # Whether the base was lowered because nothing was accepted, and by nothing else since.
+        self._guessed = False
         self._beside: Beside | None = None
         # Seconds for which the pace held calls back: only these may raise it.
         self._held_s = self._seen = 0.0
@@ -137,6 +139,11 @@ class Pace:
     def base(self) -> float:
         """What the rate rises from: the estimate itself, where the mode is "held"."""
         return self._base
+
+    @property
+    def measured(self) -> bool:
+        """The base says what the server can do; else only that it took nothing for a while."""
+        return self.mode == "held" and not self._guessed
 
     def answered(self, start: Start, latency: float, limit: int, now: float) -> None:
         """Take an answer, the usual seconds to one, and how many calls may be in flight."""
@@ -203,6 +210,7 @@ class Pace:
             self._trust = DOUBT
         else:
             self._learn(start, n)
+        self._guessed = self._guessed and not unknown and n < FEW
         self._rough, self._recalled = unknown or (self._rough and n < FEW), False
         if self._strikes >= STRIKES and self._proved >= CUT * start.pace:
             self.mode, self.rate, self._until = "lifted", math.inf, now + NOISE_S
@@ -226,6 +234,7 @@ class Pace:
         self._seen = now + pause
         if self._rough:
             self._base = self.rate = max(CLOSED_CUT * self._base, LOWEST_RATE)
+            self._guessed = True
         return pause
 
     def _learn(self, start: Start, n: int) -> None:

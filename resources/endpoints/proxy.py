@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from autoprompt_assets.engine.errors import InputError
@@ -36,6 +36,15 @@ def proxy_place(proxy: str) -> str:
     parts = urlsplit(proxy)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def proxy_secrets(proxy: str | None) -> tuple[str, ...]:
+    """What is secret of a proxy's address, as a server may quote it: its password, alone and as
+    `Basic` credentials hold it.
+    """
+    parts = urlsplit(proxy or "")
+    password = unquote(parts.password or "")
+    return (f"{unquote(parts.username or '')}:{password}", password) if password else ()
 
 
 def is_loopback(host: str) -> bool:

@@ -17,8 +17,9 @@ import openai
 CHUNK = 2**16
 UNPACKED = "gzip, deflate"
 """How a reply may be packed."""
-NOT_PASSED_ON = frozenset([b"content-encoding", b"set-cookie"])
-"""Of a reply's headers: its body is unpacked by then, and no cookie is kept to be sent back."""
+NOT_PASSED_ON = frozenset([b"content-encoding", b"content-type", b"set-cookie"])
+"""Of a reply's headers: its body is unpacked by then and read as UTF-8, for openai's client fails
+on charsets that are none of text, and no cookie is kept to be sent back."""
 
 
 class ReplyTooLong(httpx2.ReadError):

@@ -68,7 +68,9 @@ class Journal:
         self._writes = Groups(self._writer, self._write_group, self._failure)
         self.forms = JournalForms(self._engine, self._reader, self._writer, self._failure)
         """The forms that endpoints take requests in."""
-        self.limits = JournalLimits(self._engine, self._reader, self._writer)
+        self.limits = JournalLimits(
+            self._engine, self._reader, self._writer, lambda: self._failed is not None
+        )
         """What was learned of endpoints' limits."""
 
     async def __aenter__(self) -> Self:

@@ -42,7 +42,7 @@ class EndpointSpec(Frozen):
     """The environment variable that holds the key, which goes to no other host. Keys never stand
     in files.
     """
-    model: str | None = None
+    model: str | None = Field(None, min_length=1)
     identity: str | None = None
     """Stands for the server in the journal, where the same model moves host."""
     structured_output: bool = False

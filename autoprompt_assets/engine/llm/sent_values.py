@@ -46,7 +46,8 @@ class SentValue(Frozen):
     def _written(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"value": value}
-        if isinstance(value, cls) or (isinstance(value, dict) and value.keys() == {"env"}):
+        named = isinstance(value, dict) and value.keys() == {"env"} and value["env"] is not None
+        if isinstance(value, cls) or named:
             return value
         # The value is not repeated: it may be a secret.
         raise ValueError(f"is no text; put it in quotes or, where it is a secret, {MEND}")
