@@ -133,11 +133,11 @@ def test_what_was_learned_of_an_endpoint_is_kept_and_no_lock_is_waited_for(
     async def work(journal: Journal) -> None:
         limits = journal.limits
         assert await limits.read("http://a") is None
-        for record in ("first", "second"):
-            await limits.write("http://a", record)
+        for text in ("first", "second"):
+            await limits.write("http://a", text)
             found = await limits.read("http://a")
             assert found is not None
-            assert found[0] == record
+            assert found[0] == text
             assert abs(found[1]) < 60
         with psycopg.connect(url) as other:
             other.execute("LOCK TABLE endpoint_limits IN ACCESS EXCLUSIVE MODE")
