@@ -31,7 +31,7 @@ FIRST_CUT = 0.75
 """What the first refusal leaves of the pace: it says only that this was too fast."""
 FEW = 5
 """Fewer accepted calls than this are no measure of a rate."""
-LEAST_SHARE = 1 / 6
+LEAST_SHARE = 1 / 8
 """What is left of a pace where all that started beside a refused call was refused as well: a server
 that counts by the second refuses all for the rest of it."""
 CLOSED_CUT = 0.7
