@@ -16,9 +16,11 @@ import pytest
 
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import Journal
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint, SentField
 from autoprompt_assets.resources.endpoints.knee import LEAST_CEILING
 from autoprompt_assets.resources.endpoints.learned import Learned
 from autoprompt_assets.resources.endpoints.limiter import Limiter
+from autoprompt_assets.resources.endpoints.limiters import Limiters
 from tests.benchmarks.server import serving, stats_of
 from tests.journal_support import ANSWER, question
 from tests.limiter_support import now, virtually
@@ -217,6 +219,22 @@ async def after_a_failure(folder: Path) -> None:
                 await journal.record(question("1"), ANSWER)
             other.execute("ROLLBACK")
             await journal.limits.write("http://a/v1", "first")
+
+
+def test_two_routes_of_one_gateway_have_limits_of_their_own(tmp_path: Path) -> None:
+    def endpoint(route: str, key: str) -> Endpoint:
+        sent = (SentField("X-Route", route), SentField("X-Key", env=key))
+        return Endpoint("a", "http://a/v1", None, False, "m", "the gateway", headers=sent)
+
+    async def limiters_of() -> list[Limiter]:
+        async with Journal(database(tmp_path)) as journal:
+            limiters = Limiters(4, journal.limits)
+            asked = (endpoint("x", "ONE"), endpoint("y", "ONE"), endpoint("x", "TWO"))
+            return [await limiters.of(one) for one in asked]
+
+    one, other, again = asyncio.run(limiters_of())
+    assert one is again
+    assert one is not other
 
 
 def test_a_search_keeps_what_it_learned_and_no_key(tmp_path: Path) -> None:

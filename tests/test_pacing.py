@@ -153,6 +153,15 @@ def test_a_rate_is_as_it_was_known_for_ten_minutes_and_believed_less_with_each_d
     assert (old.rate, old.limited) == (limited.rate, False)
 
 
+def test_a_run_of_few_calls_at_once_forgets_nothing_of_a_wide_one() -> None:
+    wide = learned(Run(Bucket(1e6, 1e6), 0.2, most=100, seconds=10))
+    narrow = Run(Bucket(1e6, 1e6), 0.2, most=4, seconds=10, learned=wide)
+    assert narrow.highest == 4
+    kept = learned(narrow)
+    assert kept.window == wide.window == 100
+    assert kept.rate == pytest.approx(wide.rate, rel=0.1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("burst", [5, 200])
 def test_a_real_server_is_used_at_its_rate(burst: int) -> None:

@@ -122,9 +122,9 @@ class Limiter:
         """What the next run may begin with; `None` where nothing was answered."""
         if not self._latency:
             return None
-        limited, window = self._pace.measured, min(self._window, float(self.most))
+        limited, window = self._pace.measured, self._window
         # Without a limit a pace says how few calls there were, or how long they took.
-        rate = self._pace.base if limited else HEADROOM * self.limit / self._latency
+        rate = self._pace.base if limited else HEADROOM * window / self._latency
         return Learned.of(window, rate, limited, self._knee.found)
 
     @property

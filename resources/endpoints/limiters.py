@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from autoprompt_assets.resources.endpoints.endpoint import Endpoint
+from autoprompt_assets.resources.endpoints.endpoint import Endpoint, identity_of
 from autoprompt_assets.resources.endpoints.learned import Learned, LimitStore
 from autoprompt_assets.resources.endpoints.limiter import Limiter
 from autoprompt_assets.resources.endpoints.registry import base_url
@@ -44,8 +44,7 @@ class Limiters:
 
         Two keys of one address share it, as they share a record: nothing of a key is written.
         """
-        # The embedded model has another address in each process.
-        place = endpoint.identity if endpoint.base_url is None else base_url(endpoint)
+        place = _place(endpoint)
         if place not in _LIMITERS:
             learned = await self._recall(place)
             _LIMITERS.setdefault(place, Limiter(self._most, learned))
@@ -72,3 +71,10 @@ class Limiters:
             if learned is not None and limiter.started > before:
                 self._started[place] = limiter.started
                 await self._store.write(place, learned.model_dump_json())
+
+
+def _place(endpoint: Endpoint) -> str:
+    """What has limits of its own: an address, and what a gateway is told there in plain sight."""
+    if endpoint.base_url is None:
+        return endpoint.identity  # the embedded model has another address in each process
+    return identity_of(base_url(endpoint), endpoint.headers, endpoint.query)
