@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from autoprompt_assets.changes import values_at
-from autoprompt_assets.engine.controls import json_text
 from autoprompt_assets.engine.errors import InputError, MissingInput, shown
 from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.search import Best, Iteration, Scored
+from autoprompt_assets.frame_arguments import fitting, known_columns, plain_settings
 from autoprompt_assets.frame_rows import (
     COMPARISON,
     EVALUATIONS,
@@ -53,7 +53,8 @@ def results(
     Raises:
         InputError: there is no such experiment, search or value; the line names those there are.
     """
-    store = StoreResource(results_url(home), "")
+    wanted = plain_settings(settings)
+    store = StoreResource(results_url(home), "", **({} if home is None else {"named_by": "home"}))
     known = store.experiments()
     if experiment not in known:
         raise InputError(
@@ -71,14 +72,11 @@ def results(
         raise InputError(
             f"search {shown(search)}: no such search of {experiment}; there are {', '.join(ids)}"
         )
-    fitting = _fitting(files, [search] if search is not None else ids, settings or {})
-    if not fitting:
-        wanted = json_text(dict(settings or {}))
-        raise InputError(
-            f"no search of {experiment} has the settings {shown(wanted)}; `results"
-            f"({experiment!r}).searches` tells what each has"
-        )
-    return Results(files, experiment, fitting[-1])
+    chosen = [search] if search is not None else ids
+    if wanted:
+        specs = {one: files.search(one).read_spec() for one in chosen}
+        chosen = fitting(specs, wanted, experiment)
+    return Results(files, experiment, chosen[-1])
 
 
 class Results:
@@ -167,12 +165,7 @@ class Results:
             InputError: there is no such candidate or column, or a file is damaged.
             MissingInput: `split` is "test", and there is no comparison yet.
         """
-        names = list(EVALUATIONS if columns is None else columns)
-        unknown = [name for name in names if name not in EVALUATIONS]
-        if unknown:
-            raise InputError(
-                f"columns: no column {shown(unknown[0])}; there are {', '.join(EVALUATIONS)}"
-            )
+        names = known_columns(columns)
         found = self._evaluations(candidate, split)
         batches = (batch for one in found for batch in one.batches(names))
         return _frame(gather(batches, {name: EVALUATIONS[name] for name in names}))
@@ -207,6 +200,10 @@ class Results:
 
     def _evaluations(self, candidate: str | None, split: str | None) -> Iterator[EvaluationRows]:
         """Those that may be seen, the baseline's first, then as the candidates were tried."""
+        if candidate is not None and not isinstance(candidate, str):
+            raise InputError(
+                f"candidate = {shown(candidate)}: is no text; give an id, 'baseline' or 'best'"
+            )
         if split not in (None, "validation", "test"):
             raise InputError(f"split = {shown(split)}: none is stored; give 'validation' or 'test'")
         if split == "test":
@@ -272,19 +269,6 @@ class Results:
     def _choices(self) -> Sequence[str]:
         found = values_at(self._records.read_spec(), "roles.target.choices")
         return [str(choice) for choices in found for choice in choices or ()]
-
-
-def _fitting(files: ExperimentStore, ids: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
-    """The searches that have these settings."""
-    if not settings:
-        return list(ids)
-    specs = ((one, files.search(one).read_spec()) for one in ids)
-    wanted = settings.items()
-    return [
-        one
-        for one, spec in specs
-        if all(values_at(spec, path) == [value] for path, value in wanted)
-    ]
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
