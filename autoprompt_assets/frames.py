@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from autoprompt_assets.changes import values_at
 from autoprompt_assets.engine.errors import InputError, MissingInput, shown
 from autoprompt_assets.engine.example import Split
-from autoprompt_assets.engine.search import Best, Iteration, Scored
+from autoprompt_assets.engine.search import Best, Iteration, Scored, ended, reached
+from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.frame_arguments import fitting, known_columns, plain_settings
 from autoprompt_assets.frame_rows import (
     COMPARISON,
@@ -29,11 +30,13 @@ from autoprompt_assets.frame_rows import (
     table_of,
 )
 from autoprompt_assets.resources.home import results_url
-from autoprompt_assets.resources.storage import ExperimentStore, StoreResource, required
+from autoprompt_assets.resources.storage import ExperimentStore, StoreResource
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+T = TypeVar("T")
 
 
 def results(
@@ -96,8 +99,13 @@ class Results:
         """All searches of the experiment, a row each, the one that began last at the end.
 
         search (string): its id. started (timestamp, UTC). strategy (string). iterations (int64):
-        how many have ended. verdict (string): `<NA>` before the sealed test. differs (string): the
-        settings that are not as in the last search, as a JSON object of their values.
+        how many have ended, scored or unusable. calls, prompt_tokens, completion_tokens (int64),
+        usd (double): what all of the search is charged at list price, as `autoprompt run` tells it:
+        baseline, headroom, iterations and sealed test, so far as each has ended, whether it was
+        paid then or replayed. (What a run paid is that run's to tell, not the search's.) `<NA>`
+        before the baseline, usd where a price is not known. verdict (string): `<NA>` before the
+        sealed test. differs (string): the settings that are not as in the last search, as a JSON
+        object of their values.
         """
         ids = self._files.search_ids()
         last = self._files.search(ids[-1]).read_spec()
@@ -109,7 +117,10 @@ class Results:
         """A row for each candidate of each iteration, in the order in which they were tried.
 
         iteration (int64): 0 is the baseline. status (string): scored, unusable or stopped; an
-        iteration without a candidate has one row, with its reason. strategy (string): who proposed.
+        iteration without a candidate has one row, with its reason, and so has the one that stopped
+        the search (the budget, every row right …); none follows it, and that the experiment asks
+        for no more is no row. The headroom's calls and the sealed test's are in no row: what all of
+        it cost is in `searches`. strategy (string): who proposed.
         candidate (string): id. decision (string): baseline; accepted (better than the best before,
         by evidence); survived (seen on all rows without that); dropped (by the race); rejected
         (before any call). reason (string). best (bool): the one selected; `<NA>` before that.
@@ -163,7 +174,7 @@ class Results:
 
         Raises:
             InputError: there is no such candidate or column, or a file is damaged.
-            MissingInput: `split` is "test", and there is no comparison yet.
+            MissingInput: what `candidate` or `split` names has not been made yet.
         """
         names = known_columns(columns)
         found = self._evaluations(candidate, split)
@@ -183,8 +194,8 @@ class Results:
             MissingInput: it has not been made. (No rows at all would say that none was compared.)
         """
         self._require_comparison()
-        baseline = required(self._baseline, "baseline_score", self.experiment)
-        best = required(self._best, "best_prompt", self.experiment)
+        baseline = self._there(self._baseline, "baseline score")
+        best = self._there(self._best, "best prompt")
         before, after = (
             self._records.evaluation("test", one.candidate.id) for one in (baseline, best.scored)
         )
@@ -195,8 +206,8 @@ class Results:
         outcome = self._records.read_outcome()
         said = f"verdict {outcome.comparison.verdict}" if outcome else "no verdict yet"
         more = f"; other searches: {', '.join(others)}" if others else ""
-        ended = f"{len(self._steps)} iterations ended"
-        return f"<Results of {self.experiment}, search {self.search}: {ended}, {said}{more}>"
+        done = f"{quantity(ended(self._steps), 'iteration')} ended"
+        return f"<Results of {self.experiment}, search {self.search}: {done}, {said}{more}>"
 
     def _evaluations(self, candidate: str | None, split: str | None) -> Iterator[EvaluationRows]:
         """Those that may be seen, the baseline's first, then as the candidates were tried."""
@@ -231,9 +242,9 @@ class Results:
 
     def _named(self, candidate: str | None) -> str | None:
         if candidate == "baseline":
-            return required(self._baseline, "baseline_score", self.experiment).candidate.id
+            return self._there(self._baseline, "baseline score").candidate.id
         if candidate == "best":
-            return required(self._best, "best_prompt", self.experiment).scored.candidate.id
+            return self._there(self._best, "best prompt").scored.candidate.id
         return candidate
 
     def _tried(self) -> Iterator[tuple[int, Scored]]:
@@ -247,11 +258,16 @@ class Results:
                 yield number, one
 
     def _require_comparison(self) -> None:
-        if self._records.read_outcome() is None:
+        outcome = self._records.read_outcome()
+        self._there(outcome, "comparison", ", and its test rows are sealed")
+
+    def _there(self, found: T | None, name: str, so: str = "") -> T:
+        if found is None:
             raise MissingInput(
-                f"search {self.search} has no comparison yet, and its test rows are sealed; "
+                f"search {self.search} has no {name} yet{so}; "
                 f"`autoprompt run {self.experiment}` goes on with it"
             )
+        return found
 
     @cached_property
     def _baseline(self) -> Scored | None:
@@ -259,7 +275,9 @@ class Results:
 
     @cached_property
     def _steps(self) -> list[Iteration]:
-        return self._records.read_iterations()
+        steps = self._records.read_iterations()
+        limits = values_at(self._records.read_spec(), "optimizer.iterations")
+        return reached(steps, limits[0] if limits else len(steps))
 
     @cached_property
     def _best(self) -> Best | None:

@@ -61,8 +61,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         project.add("toy", SPEC, rows_csv=csv_of(ANSWERS))
         server.slow = fails
         short = ("--set", "roles.target.timeout=0.4", "--set", "roles.target.deadline=0.5")
-        project.run_json("toy", *short, "--set", "optimizer.iterations=1")
-        project.run_json("toy", *short)
+        fewer = ("--set", "optimizer.iterations=1")
+        told = [project.run_json("toy", *short, *more) for more in (fewer, ())]
+        (folder / "told.json").write_text(json.dumps(told))
         yield project
 
 
@@ -87,7 +88,7 @@ def assert_arrow(frame: pd.DataFrame) -> None:
 def test_the_search_that_began_last_is_told_beside_the_others(found: Results) -> None:
     frame = found.searches
     assert_arrow(frame)
-    assert list(frame["iterations"]) == [2, 2]
+    assert list(frame["iterations"]) == [1, 2]
     assert frame["search"].iloc[-1] == found.search
     assert list(frame["differs"]) == ['{"optimizer.iterations": 1}', "{}"]
     assert set(frame["verdict"]) <= {"better", "worse", "not shown"}
@@ -96,10 +97,37 @@ def test_the_search_that_began_last_is_told_beside_the_others(found: Results) ->
     assert other in repr(found)
 
 
+def test_a_search_costs_what_its_run_said(found: Results, searched: Project) -> None:
+    frame, told = found.searches, json.loads((searched.folder / "told.json").read_bytes())
+    assert list(frame["usd"].round(6)) == [run["usd"] for run in told]
+    assert list(frame["prompt_tokens"]) == [run["tokens"]["prompt"] for run in told]
+    assert list(frame["completion_tokens"]) == [run["tokens"]["completion"] for run in told]
+    assert list(frame["calls"]) == [run["calls"]["made"] + run["calls"]["replayed"] for run in told]
+    assert frame["usd"].iloc[-1] > found.iterations["usd"].sum()
+
+
+def test_what_a_search_costs_is_not_known_without_prices_or_a_baseline(copied: Project) -> None:
+    found = results("toy", home=copied.home)
+    whole, place = found.searches.iloc[-1], folder(copied, found.search)
+    (place / "comparison.json").unlink()
+    half = results("toy", home=copied.home).searches.iloc[-1]
+    assert 0 < half["usd"] < whole["usd"]
+    stored = json.loads((place / "headroom.json").read_bytes())
+    stored["spend"]["unpriced"] = 1
+    (place / "headroom.json").write_text(json.dumps(stored))
+    unpriced = results("toy", home=copied.home).searches.iloc[-1]
+    assert pd.isna(unpriced["usd"])
+    assert unpriced["calls"] == half["calls"]
+    (place / "baseline.json").unlink()
+    begun = results("toy", home=copied.home).searches.iloc[-1]
+    assert begun[["calls", "prompt_tokens", "completion_tokens", "usd"]].isna().all()
+
+
 def test_a_search_is_named_by_its_id_or_its_settings(found: Results, searched: Project) -> None:
     other = found.searches["search"].iloc[0]
     named = results("toy", search=other, home=searched.home)
-    assert list(named.iterations["status"]) == ["scored", "scored", "stopped"]
+    assert list(named.iterations["status"]) == ["scored", "scored"]
+    assert ": 1 iteration ended, verdict" in repr(named)
     picked = results("toy", settings={"optimizer.iterations": 1}, home=str(searched.home))
     assert picked.search == other
 
@@ -209,25 +237,34 @@ def test_a_search_under_way_has_what_has_ended(copied: Project) -> None:
     for frame, whole in ((begun.iterations, half.iterations), (begun.evaluations, found.rows())):
         assert_arrow(frame)
         assert dict(frame.dtypes) == dict(whole.dtypes)
-    with pytest.raises(MissingInput, match="has no baseline_score"):
+    goes_on = "yet; `autoprompt run toy` goes on with it"
+    with pytest.raises(MissingInput, match=f"{found.search} has no baseline score {goes_on}"):
         begun.rows(candidate="baseline")
+    with pytest.raises(MissingInput, match=f"{found.search} has no best prompt {goes_on}"):
+        half.rows(candidate="best")
 
 
-def test_an_iteration_without_a_candidate_has_a_row(copied: Project) -> None:
+def test_what_stopped_a_search_has_one_row(copied: Project) -> None:
     found = results("toy", home=copied.home)
-    path = folder(copied, found.search) / "iterations" / "002.json"
-    step = json.loads(path.read_bytes())
-    step |= {"status": "stopped", "reason": "the budget", "candidates": [], "rejected": []}
-    path.write_text(json.dumps(step))
-    last = results("toy", home=copied.home).iterations.iloc[-1]
+    for number in (2, 3):
+        path = folder(copied, found.search) / "iterations" / f"{number:03d}.json"
+        stop = {"iteration": number, "status": "stopped", "reason": "the budget"}
+        rest = {"strategy": "", "candidates": [], "rejected": [], "answers": [], "spend": {}}
+        path.write_text(json.dumps(stop | rest))
+    stopped = results("toy", home=copied.home)
+    assert list(stopped.iterations["iteration"]) == [0, 1, 2]
+    last = stopped.iterations.iloc[-1]
     assert (last["iteration"], last["status"], last["reason"]) == (2, "stopped", "the budget")
     assert pd.isna(last["candidate"])
+    assert list(stopped.searches["iterations"]) == [1, 1]
+    assert ": 1 iteration ended, " in repr(stopped)
 
 
 DAMAGES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "iterations/001.json": lambda frames: frames.iterations,
     "baseline.json": lambda frames: frames.iterations,
     "comparison.json": lambda frames: frames.comparison,
+    "headroom.json": lambda frames: frames.searches,
     "spec.json": lambda frames: frames.searches,
     "prices.json": lambda frames: frames.evaluations,
 }
