@@ -14,6 +14,12 @@ from autoprompt_assets.frame_rows import EVALUATIONS
 _EXAMPLE = 'write e.g. settings={"optimizer.iterations": 2}'
 
 
+def refuse_no_text(name: str, value: object, mend: str) -> None:
+    """Raise `InputError` where the argument `name` has a value that is no text."""
+    if not isinstance(value, str):
+        raise InputError(f"{name} = {shown(value)}: is no text; {mend}")
+
+
 def plain_settings(settings: object) -> dict[str, Any]:
     """`settings` with values as JSON has them; none for `None`.
 

@@ -16,7 +16,7 @@ from autoprompt_assets.engine.errors import InputError, MissingInput, shown
 from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.search import Best, Iteration, Scored, ended, reached
 from autoprompt_assets.engine.text import quantity
-from autoprompt_assets.frame_arguments import fitting, known_columns, plain_settings
+from autoprompt_assets.frame_arguments import fitting, known_columns, plain_settings, refuse_no_text
 from autoprompt_assets.frame_rows import (
     COMPARISON,
     EVALUATIONS,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+STORED = ("validation", "test")
+"""The splits whose evaluations are kept."""
 
 
 def results(
@@ -54,8 +56,12 @@ def results(
     keeps them: AUTOPROMPT_STORE, AUTOPROMPT_HOME, `.env`, else the project's own.
 
     Raises:
-        InputError: there is no such experiment, search or value; the line names those there are.
+        InputError: there is no such experiment, search, field or value, or no such home; the line
+            names what there is.
     """
+    refuse_no_text("experiment", experiment, 'write e.g. results("tickets")')
+    if search is not None:
+        refuse_no_text("search", search, 'write e.g. search="1f0e2d3c4b5a", an id of `searches`')
     wanted = plain_settings(settings)
     store = StoreResource(results_url(home), "", **({} if home is None else {"named_by": "home"}))
     known = store.experiments()
@@ -211,11 +217,9 @@ class Results:
 
     def _evaluations(self, candidate: str | None, split: str | None) -> Iterator[EvaluationRows]:
         """Those that may be seen, the baseline's first, then as the candidates were tried."""
-        if candidate is not None and not isinstance(candidate, str):
-            raise InputError(
-                f"candidate = {shown(candidate)}: is no text; give an id, 'baseline' or 'best'"
-            )
-        if split not in (None, "validation", "test"):
+        if candidate is not None:
+            refuse_no_text("candidate", candidate, "give an id, 'baseline' or 'best'")
+        if split is not None and (not isinstance(split, str) or split not in STORED):
             raise InputError(f"split = {shown(split)}: none is stored; give 'validation' or 'test'")
         if split == "test":
             self._require_comparison()

@@ -331,6 +331,10 @@ WRONG_SETTINGS: dict[str, tuple[Any, str]] = {
         [("grader.kind", "exact")],
         "settings = [('grader.kind', 'exact')]: is no mapping; ",
     ),
+    "a frame": (
+        pd.DataFrame({"grader.kind": ["exact"]}),
+        "settings =   grader.kind 0       exact: is no mapping; ",
+    ),
     "a number for a field": ({3: 3}, "settings: 3 is no field's name; write e.g. settings={"),
     "no field": ({"": 3}, "settings: '' is no field's name; write e.g. settings={"),
     "an object": (
@@ -374,6 +378,16 @@ def test_wrong_settings_are_refused_in_one_line(case: str, searched: Project) ->
         results("toy", settings=wrong, home=searched.home)
     (line,) = caught.value.lines
     assert line.startswith(said)
+
+
+def test_an_experiment_and_a_search_are_text(found: Results, searched: Project) -> None:
+    names: Any = pd.Series([found.search, "toy"])
+    for said, given in {"experiment": (names, None), "search": ("toy", names)}.items():
+        with pytest.raises(InputError) as caught:
+            results(given[0], search=given[1], home=searched.home)
+        (line,) = caught.value.lines
+        assert line.startswith(f"{said} = 0    {found.search} 1    ")
+        assert ": is no text; write e.g. " in line
 
 
 def test_settings_may_be_what_a_frame_holds(found: Results, searched: Project) -> None:
@@ -421,6 +435,7 @@ def test_what_rows_cannot_take_is_refused_in_one_line(found: Results) -> None:
             "candidate": ["best"]
         },
         "split = ['test']: none is stored; give 'validation' or 'test'": {"split": ["test"]},
+        "split = 0    test 1    test dtype: ": {"split": pd.Series(["test", "test"])},
         "columns = 'input': is no list; write e.g. columns=['input', 'outcome']": {
             "columns": "input"
         },
