@@ -10,7 +10,6 @@ from autoprompt_assets.engine.report import wear
 from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.failures import reported
 from autoprompt_assets.partitions import EXPERIMENTS
-from autoprompt_assets.report_input import path_spend
 from autoprompt_assets.resources.experiments import ExperimentsResource
 from autoprompt_assets.resources.llm import LLMResource
 from autoprompt_assets.resources.storage import StoreResource, required
@@ -80,7 +79,7 @@ def spend_within_budget(
         session = open_session(context.partition_key, experiments, llm, store)
         outcome = required(session.records.read_outcome(), "test_comparison", session.name)
         history = read_history(session, session.records.read_iterations())
-        spend = path_spend(history, outcome)
+        spend = history.total(outcome)
     over = exceeds(session.spec.budget, spend)
     return dg.AssetCheckResult(
         passed=not over,

@@ -14,7 +14,16 @@ from autoprompt_assets.engine.controls import json_text
 from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.grading import Outcome
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.engine.search import AnswerCost, Best, Iteration, Scored
+from autoprompt_assets.engine.search import (
+    AnswerCost,
+    Best,
+    History,
+    Iteration,
+    Scored,
+    TestOutcome,
+    ended,
+)
+from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.resources.storage import (
     SIDES,
     EvaluationFiles,
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 TEXT, WHOLE, NUMBER, FLAG, TIME = "string", "int64", "double", "bool", "time"
 SEARCHES = {
     **{"search": TEXT, "started": TIME, "strategy": TEXT, "iterations": WHOLE},
+    **{"calls": WHOLE, "prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
     **{"verdict": TEXT, "differs": TEXT},
 }
 ITERATIONS = {
@@ -78,15 +88,35 @@ def table_of(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> p
 
 def search_row(search: str, records: SearchStore, last: Mapping[str, Any]) -> dict[str, Any]:
     """The row of one search; `last` is the spec of the search that began last."""
-    spec, outcome = records.read_spec(), records.read_outcome()
+    spec, outcome, steps = records.read_spec(), records.read_outcome(), records.read_iterations()
     fields = {path: values_at(spec, path) for path in differing(last, spec)}
     return {
         "search": search,
         "started": datetime.fromtimestamp(records.started, UTC),
         "strategy": next(iter(values_at(spec, "optimizer.strategy")), None),
-        "iterations": len(records.read_iterations()),
+        "iterations": ended(steps),
+        **_path(records, steps, outcome),
         "verdict": outcome and outcome.comparison.verdict,
         "differs": json_text({path: one for path, found in fields.items() for one in found}),
+    }
+
+
+def _path(
+    records: SearchStore, steps: Sequence[Iteration], outcome: TestOutcome | None
+) -> dict[str, Any]:
+    """What all of a search is charged; nothing before its baseline, where nothing has ended."""
+    baseline, room = records.read_baseline(), records.read_headroom()
+    if baseline is None or room is None:
+        return {}
+    return _charged(History(baseline, *room, tuple(steps)).total(outcome))
+
+
+def _charged(spend: Spend) -> dict[str, Any]:
+    return {
+        "calls": spend.calls,
+        "prompt_tokens": spend.prompt_tokens,
+        "completion_tokens": spend.completion_tokens,
+        "usd": None if spend.unpriced else spend.usd,
     }
 
 
@@ -119,7 +149,6 @@ def iteration_rows(
 
 def _scored(scored: Scored, iteration: int, best: Best | None) -> dict[str, Any]:
     summary, answer = scored.summary, AnswerCost.of(scored.summary)
-    spend = summary.spend
     chosen = best and (best.iteration, best.scored.candidate.id) == (iteration, scored.candidate.id)
     low, high = summary.ci95
     return {
@@ -132,10 +161,7 @@ def _scored(scored: Scored, iteration: int, best: Best | None) -> dict[str, Any]
         "measured": summary.measured,
         "selectable": scored.selectable,
         **{outcome: summary.outcomes.get(outcome, 0) for outcome in get_args(Outcome)},
-        "calls": spend.calls,
-        "prompt_tokens": spend.prompt_tokens,
-        "completion_tokens": spend.completion_tokens,
-        "usd": None if spend.unpriced else spend.usd,
+        **_charged(summary.spend),
         "answer_prompt_tokens": answer and answer.prompt_tokens,
         "answer_completion_tokens": answer and answer.completion_tokens,
         "answer_usd": answer and answer.usd,

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from autoprompt_assets.changes import values_at
-from autoprompt_assets.engine.controls import json_text
 from autoprompt_assets.engine.errors import InputError, MissingInput, shown
 from autoprompt_assets.engine.example import Split
-from autoprompt_assets.engine.search import Best, Iteration, Scored
+from autoprompt_assets.engine.search import Best, Iteration, Scored, ended, reached
+from autoprompt_assets.engine.text import quantity
+from autoprompt_assets.frame_arguments import fitting, known_columns, plain_settings, refuse_no_text
 from autoprompt_assets.frame_rows import (
     COMPARISON,
     EVALUATIONS,
@@ -29,11 +30,15 @@ from autoprompt_assets.frame_rows import (
     table_of,
 )
 from autoprompt_assets.resources.home import results_url
-from autoprompt_assets.resources.storage import ExperimentStore, StoreResource, required
+from autoprompt_assets.resources.storage import ExperimentStore, StoreResource
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+T = TypeVar("T")
+STORED = ("validation", "test")
+"""The splits whose evaluations are kept."""
 
 
 def results(
@@ -51,9 +56,14 @@ def results(
     keeps them: AUTOPROMPT_STORE, AUTOPROMPT_HOME, `.env`, else the project's own.
 
     Raises:
-        InputError: there is no such experiment, search or value; the line names those there are.
+        InputError: there is no such experiment, search, field or value, or no such home; the line
+            names what there is.
     """
-    store = StoreResource(results_url(home), "")
+    refuse_no_text("experiment", experiment, 'write e.g. results("tickets")')
+    if search is not None:
+        refuse_no_text("search", search, 'write e.g. search="1f0e2d3c4b5a", an id of `searches`')
+    wanted = plain_settings(settings)
+    store = StoreResource(results_url(home), "", **({} if home is None else {"named_by": "home"}))
     known = store.experiments()
     if experiment not in known:
         raise InputError(
@@ -71,14 +81,11 @@ def results(
         raise InputError(
             f"search {shown(search)}: no such search of {experiment}; there are {', '.join(ids)}"
         )
-    fitting = _fitting(files, [search] if search is not None else ids, settings or {})
-    if not fitting:
-        wanted = json_text(dict(settings or {}))
-        raise InputError(
-            f"no search of {experiment} has the settings {shown(wanted)}; `results"
-            f"({experiment!r}).searches` tells what each has"
-        )
-    return Results(files, experiment, fitting[-1])
+    chosen = [search] if search is not None else ids
+    if wanted:
+        specs = {one: files.search(one).read_spec() for one in chosen}
+        chosen = fitting(specs, wanted, experiment)
+    return Results(files, experiment, chosen[-1])
 
 
 class Results:
@@ -98,8 +105,13 @@ class Results:
         """All searches of the experiment, a row each, the one that began last at the end.
 
         search (string): its id. started (timestamp, UTC). strategy (string). iterations (int64):
-        how many have ended. verdict (string): `<NA>` before the sealed test. differs (string): the
-        settings that are not as in the last search, as a JSON object of their values.
+        how many have ended, scored or unusable. calls, prompt_tokens, completion_tokens (int64),
+        usd (double): what all of the search is charged at list price, as `autoprompt run` tells it:
+        baseline, headroom, iterations and sealed test, so far as each has ended, whether it was
+        paid then or replayed. (What a run paid is that run's to tell, not the search's.) `<NA>`
+        before the baseline, usd where a price is not known. verdict (string): `<NA>` before the
+        sealed test. differs (string): the settings that are not as in the last search, as a JSON
+        object of their values.
         """
         ids = self._files.search_ids()
         last = self._files.search(ids[-1]).read_spec()
@@ -111,7 +123,10 @@ class Results:
         """A row for each candidate of each iteration, in the order in which they were tried.
 
         iteration (int64): 0 is the baseline. status (string): scored, unusable or stopped; an
-        iteration without a candidate has one row, with its reason. strategy (string): who proposed.
+        iteration without a candidate has one row, with its reason, and so has the one that stopped
+        the search (the budget, every row right …); none follows it, and that the experiment asks
+        for no more is no row. The headroom's calls and the sealed test's are in no row: what all of
+        it cost is in `searches`. strategy (string): who proposed.
         candidate (string): id. decision (string): baseline; accepted (better than the best before,
         by evidence); survived (seen on all rows without that); dropped (by the race); rejected
         (before any call). reason (string). best (bool): the one selected; `<NA>` before that.
@@ -165,14 +180,9 @@ class Results:
 
         Raises:
             InputError: there is no such candidate or column, or a file is damaged.
-            MissingInput: `split` is "test", and there is no comparison yet.
+            MissingInput: what `candidate` or `split` names has not been made yet.
         """
-        names = list(EVALUATIONS if columns is None else columns)
-        unknown = [name for name in names if name not in EVALUATIONS]
-        if unknown:
-            raise InputError(
-                f"columns: no column {shown(unknown[0])}; there are {', '.join(EVALUATIONS)}"
-            )
+        names = known_columns(columns)
         found = self._evaluations(candidate, split)
         batches = (batch for one in found for batch in one.batches(names))
         return _frame(gather(batches, {name: EVALUATIONS[name] for name in names}))
@@ -190,8 +200,8 @@ class Results:
             MissingInput: it has not been made. (No rows at all would say that none was compared.)
         """
         self._require_comparison()
-        baseline = required(self._baseline, "baseline_score", self.experiment)
-        best = required(self._best, "best_prompt", self.experiment)
+        baseline = self._there(self._baseline, "baseline score")
+        best = self._there(self._best, "best prompt")
         before, after = (
             self._records.evaluation("test", one.candidate.id) for one in (baseline, best.scored)
         )
@@ -202,12 +212,14 @@ class Results:
         outcome = self._records.read_outcome()
         said = f"verdict {outcome.comparison.verdict}" if outcome else "no verdict yet"
         more = f"; other searches: {', '.join(others)}" if others else ""
-        ended = f"{len(self._steps)} iterations ended"
-        return f"<Results of {self.experiment}, search {self.search}: {ended}, {said}{more}>"
+        done = f"{quantity(ended(self._steps), 'iteration')} ended"
+        return f"<Results of {self.experiment}, search {self.search}: {done}, {said}{more}>"
 
     def _evaluations(self, candidate: str | None, split: str | None) -> Iterator[EvaluationRows]:
         """Those that may be seen, the baseline's first, then as the candidates were tried."""
-        if split not in (None, "validation", "test"):
+        if candidate is not None:
+            refuse_no_text("candidate", candidate, "give an id, 'baseline' or 'best'")
+        if split is not None and (not isinstance(split, str) or split not in STORED):
             raise InputError(f"split = {shown(split)}: none is stored; give 'validation' or 'test'")
         if split == "test":
             self._require_comparison()
@@ -234,9 +246,9 @@ class Results:
 
     def _named(self, candidate: str | None) -> str | None:
         if candidate == "baseline":
-            return required(self._baseline, "baseline_score", self.experiment).candidate.id
+            return self._there(self._baseline, "baseline score").candidate.id
         if candidate == "best":
-            return required(self._best, "best_prompt", self.experiment).scored.candidate.id
+            return self._there(self._best, "best prompt").scored.candidate.id
         return candidate
 
     def _tried(self) -> Iterator[tuple[int, Scored]]:
@@ -250,11 +262,16 @@ class Results:
                 yield number, one
 
     def _require_comparison(self) -> None:
-        if self._records.read_outcome() is None:
+        outcome = self._records.read_outcome()
+        self._there(outcome, "comparison", ", and its test rows are sealed")
+
+    def _there(self, found: T | None, name: str, so: str = "") -> T:
+        if found is None:
             raise MissingInput(
-                f"search {self.search} has no comparison yet, and its test rows are sealed; "
+                f"search {self.search} has no {name} yet{so}; "
                 f"`autoprompt run {self.experiment}` goes on with it"
             )
+        return found
 
     @cached_property
     def _baseline(self) -> Scored | None:
@@ -262,7 +279,9 @@ class Results:
 
     @cached_property
     def _steps(self) -> list[Iteration]:
-        return self._records.read_iterations()
+        steps = self._records.read_iterations()
+        limits = values_at(self._records.read_spec(), "optimizer.iterations")
+        return reached(steps, limits[0] if limits else len(steps))
 
     @cached_property
     def _best(self) -> Best | None:
@@ -272,19 +291,6 @@ class Results:
     def _choices(self) -> Sequence[str]:
         found = values_at(self._records.read_spec(), "roles.target.choices")
         return [str(choice) for choices in found for choice in choices or ()]
-
-
-def _fitting(files: ExperimentStore, ids: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
-    """The searches that have these settings."""
-    if not settings:
-        return list(ids)
-    specs = ((one, files.search(one).read_spec()) for one in ids)
-    wanted = settings.items()
-    return [
-        one
-        for one, spec in specs
-        if all(values_at(spec, path) == [value] for path, value in wanted)
-    ]
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

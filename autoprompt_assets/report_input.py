@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from autoprompt_assets.engine.report import ComparedRow, Report, render
 from autoprompt_assets.engine.search import Best, History, Scored, TestOutcome
-from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.resources.storage import SIDES, compare_rows, disagreements, graded_answers
 from autoprompt_assets.search_session import Session
 
@@ -30,7 +29,7 @@ def render_report(session: Session, history: History, best: Best, outcome: TestO
             best=best,
             outcome=outcome,
             rows=_rows(session, baseline, best),
-            spend=path_spend(history, outcome),
+            spend=history.total(outcome),
         )
     )
 
@@ -39,13 +38,6 @@ def role_names(session: Session) -> dict[str, str]:
     """Which model serves each role, and where."""
     endpoints = session.llm.endpoints(session.spec)
     return {role: f"{endpoint.model} at {endpoint.name}" for role, endpoint in endpoints.items()}
-
-
-def path_spend(history: History, outcome: TestOutcome) -> Spend:
-    """What the search's path is charged: every call on it, made now or replayed."""
-    spend = history.spend.plus(outcome.baseline.spend)
-    same = history.best.scored.candidate.id == history.baseline.candidate.id
-    return spend if same else spend.plus(outcome.best.spend)
 
 
 def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[ComparedRow]:

@@ -233,14 +233,49 @@ def results_url(home: str | os.PathLike[str] | None) -> str:
     here would keep them. Nothing is made.
 
     Raises:
-        InputError: the home that the environment or `.env` names has no absolute path.
+        InputError: the home that the environment or `.env` names has no absolute path, or `home` is
+            no folder that holds results.
     """
     if home is not None:
-        said = os.fspath(home)
-        return said if "://" in said else str(resolved(said))
+        return _given_url(home)
     _refuse_relative()
     # A command takes `.env` into its environment; who only looks leaves the environment alone.
     return store_url() if STORE in os.environ else read_env(ENV_FILE).get(STORE) or store_url()
+
+
+def _given_url(home: object) -> str:
+    example = 'write e.g. home="/srv/autoprompt"'
+    said = os.fspath(home) if isinstance(home, str | os.PathLike) else None
+    if not isinstance(said, str):
+        raise InputError(f"home = {shown(home)}: is no folder; {example}")
+    if not said:
+        raise InputError(f"home = '': is empty; leave it out, or {example}")
+    if "://" in said:
+        return said
+    try:
+        folder = resolved(said)
+    except ValueError:  # a NUL, or half a character
+        raise InputError(f"home = {shown(said)}: is no folder's name; {example}") from None
+    problem = _no_home(folder)
+    if problem:
+        raise InputError(f"home = {shown(said, 200)}: {problem}")
+    return str(folder)
+
+
+def _no_home(folder: Path) -> str:
+    """Why no results can be in `folder`, and which other is meant; empty where they can."""
+    if not os.path.isdir(folder):
+        problem = "is a file" if os.path.exists(folder) else "there is no such folder"
+        return f"{problem}; give the folder that holds results/"
+    if os.path.isdir(folder / "results"):
+        return ""
+    inner = folder / ".autoprompt"
+    if os.path.isdir(inner / "results"):
+        return f"holds no results; give {str(inner)!r}"
+    around = (one for one in (folder, *folder.parents) if one.name == "results")
+    # Any folder may be called so: in one of ours experiments have their searches.
+    home = next((one.parent for one in around if any(one.glob("*/searches"))), None)
+    return f"lies within a home; give {str(home)!r}" if home else ""
 
 
 def journal_url() -> str:

@@ -61,8 +61,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         project.add("toy", SPEC, rows_csv=csv_of(ANSWERS))
         server.slow = fails
         short = ("--set", "roles.target.timeout=0.4", "--set", "roles.target.deadline=0.5")
-        project.run_json("toy", *short, "--set", "optimizer.iterations=1")
-        project.run_json("toy", *short)
+        fewer = ("--set", "optimizer.iterations=1")
+        told = [project.run_json("toy", *short, *more) for more in (fewer, ())]
+        (folder / "told.json").write_text(json.dumps(told))
         yield project
 
 
@@ -87,7 +88,7 @@ def assert_arrow(frame: pd.DataFrame) -> None:
 def test_the_search_that_began_last_is_told_beside_the_others(found: Results) -> None:
     frame = found.searches
     assert_arrow(frame)
-    assert list(frame["iterations"]) == [2, 2]
+    assert list(frame["iterations"]) == [1, 2]
     assert frame["search"].iloc[-1] == found.search
     assert list(frame["differs"]) == ['{"optimizer.iterations": 1}', "{}"]
     assert set(frame["verdict"]) <= {"better", "worse", "not shown"}
@@ -96,10 +97,37 @@ def test_the_search_that_began_last_is_told_beside_the_others(found: Results) ->
     assert other in repr(found)
 
 
+def test_a_search_costs_what_its_run_said(found: Results, searched: Project) -> None:
+    frame, told = found.searches, json.loads((searched.folder / "told.json").read_bytes())
+    assert list(frame["usd"].round(6)) == [run["usd"] for run in told]
+    assert list(frame["prompt_tokens"]) == [run["tokens"]["prompt"] for run in told]
+    assert list(frame["completion_tokens"]) == [run["tokens"]["completion"] for run in told]
+    assert list(frame["calls"]) == [run["calls"]["made"] + run["calls"]["replayed"] for run in told]
+    assert frame["usd"].iloc[-1] > found.iterations["usd"].sum()
+
+
+def test_what_a_search_costs_is_not_known_without_prices_or_a_baseline(copied: Project) -> None:
+    found = results("toy", home=copied.home)
+    whole, place = found.searches.iloc[-1], folder(copied, found.search)
+    (place / "comparison.json").unlink()
+    half = results("toy", home=copied.home).searches.iloc[-1]
+    assert 0 < half["usd"] < whole["usd"]
+    stored = json.loads((place / "headroom.json").read_bytes())
+    stored["spend"]["unpriced"] = 1
+    (place / "headroom.json").write_text(json.dumps(stored))
+    unpriced = results("toy", home=copied.home).searches.iloc[-1]
+    assert pd.isna(unpriced["usd"])
+    assert unpriced["calls"] == half["calls"]
+    (place / "baseline.json").unlink()
+    begun = results("toy", home=copied.home).searches.iloc[-1]
+    assert begun[["calls", "prompt_tokens", "completion_tokens", "usd"]].isna().all()
+
+
 def test_a_search_is_named_by_its_id_or_its_settings(found: Results, searched: Project) -> None:
     other = found.searches["search"].iloc[0]
     named = results("toy", search=other, home=searched.home)
-    assert list(named.iterations["status"]) == ["scored", "scored", "stopped"]
+    assert list(named.iterations["status"]) == ["scored", "scored"]
+    assert ": 1 iteration ended, verdict" in repr(named)
     picked = results("toy", settings={"optimizer.iterations": 1}, home=str(searched.home))
     assert picked.search == other
 
@@ -209,25 +237,34 @@ def test_a_search_under_way_has_what_has_ended(copied: Project) -> None:
     for frame, whole in ((begun.iterations, half.iterations), (begun.evaluations, found.rows())):
         assert_arrow(frame)
         assert dict(frame.dtypes) == dict(whole.dtypes)
-    with pytest.raises(MissingInput, match="has no baseline_score"):
+    goes_on = "yet; `autoprompt run toy` goes on with it"
+    with pytest.raises(MissingInput, match=f"{found.search} has no baseline score {goes_on}"):
         begun.rows(candidate="baseline")
+    with pytest.raises(MissingInput, match=f"{found.search} has no best prompt {goes_on}"):
+        half.rows(candidate="best")
 
 
-def test_an_iteration_without_a_candidate_has_a_row(copied: Project) -> None:
+def test_what_stopped_a_search_has_one_row(copied: Project) -> None:
     found = results("toy", home=copied.home)
-    path = folder(copied, found.search) / "iterations" / "002.json"
-    step = json.loads(path.read_bytes())
-    step |= {"status": "stopped", "reason": "the budget", "candidates": [], "rejected": []}
-    path.write_text(json.dumps(step))
-    last = results("toy", home=copied.home).iterations.iloc[-1]
+    for number in (2, 3):
+        path = folder(copied, found.search) / "iterations" / f"{number:03d}.json"
+        stop = {"iteration": number, "status": "stopped", "reason": "the budget"}
+        rest = {"strategy": "", "candidates": [], "rejected": [], "answers": [], "spend": {}}
+        path.write_text(json.dumps(stop | rest))
+    stopped = results("toy", home=copied.home)
+    assert list(stopped.iterations["iteration"]) == [0, 1, 2]
+    last = stopped.iterations.iloc[-1]
     assert (last["iteration"], last["status"], last["reason"]) == (2, "stopped", "the budget")
     assert pd.isna(last["candidate"])
+    assert list(stopped.searches["iterations"]) == [1, 1]
+    assert ": 1 iteration ended, " in repr(stopped)
 
 
 DAMAGES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "iterations/001.json": lambda frames: frames.iterations,
     "baseline.json": lambda frames: frames.iterations,
     "comparison.json": lambda frames: frames.comparison,
+    "headroom.json": lambda frames: frames.searches,
     "spec.json": lambda frames: frames.searches,
     "prices.json": lambda frames: frames.evaluations,
 }
@@ -276,14 +313,142 @@ def test_what_is_not_there_is_refused_in_one_line(found: Results, searched: Proj
         results("toy", search="0123", home=home)
     with pytest.raises(InputError, match="no search of toy has the settings"):
         results("toy", settings={"optimizer.iterations": 9}, home=home)
-    with pytest.raises(InputError, match="no search of toy has the settings"):
-        results("toy", settings={"no.such": None}, home=home)
     with pytest.raises(InputError, match="no column 'price'; there are iteration, candidate"):
         found.rows(columns=["price"])
     with pytest.raises(InputError, match="has no evaluation of it; there are those of"):
         found.rows(candidate="0123")
     with pytest.raises(InputError, match="split = 'train': none is stored; give 'validation'"):
         found.rows(split="train")  # type: ignore[arg-type]
+
+
+WRONG_SETTINGS: dict[str, tuple[Any, str]] = {
+    "text": (
+        "grader.kind=contains",
+        "settings = 'grader.kind=contains': is no mapping; write e.g. "
+        'settings={"optimizer.iterations": 2}',
+    ),
+    "a list": (
+        [("grader.kind", "exact")],
+        "settings = [('grader.kind', 'exact')]: is no mapping; ",
+    ),
+    "a frame": (
+        pd.DataFrame({"grader.kind": ["exact"]}),
+        "settings =   grader.kind 0       exact: is no mapping; ",
+    ),
+    "a number for a field": ({3: 3}, "settings: 3 is no field's name; write e.g. settings={"),
+    "no field": ({"": 3}, "settings: '' is no field's name; write e.g. settings={"),
+    "an object": (
+        {"optimizer.iterations": object()},
+        "settings: optimizer.iterations = <object object at ",
+    ),
+    "an object within": (
+        {"dataset.split": {"train": {3}}},
+        "settings: dataset.split = {'train': {",
+    ),
+    "a mistyped field": (
+        {"grader.knd": "model"},
+        "settings: grader.knd: no such field; did you mean 'kind'?",
+    ),
+    "a mistyped section": (
+        {"grder.kind": 1},
+        "settings: grder: no such field; did you mean 'grader'",
+    ),
+    "a section that is none": ({"no.such": None}, "settings: no: no such field; use asked, "),
+    "a field of a value": (
+        {"grader.kind.a": 1},
+        "settings: grader.kind.a: no such field; remove it",
+    ),
+    "a field of another kind": (
+        {"grader.ignore_case": True},
+        "settings: grader.ignore_case: is in no search of toy (it changes no search's path, or is "
+        "another kind's); take it out",
+    ),
+    "what decides nothing": ({"concurrency": 4}, "settings: concurrency: is in no search of toy ("),
+    "a value that none has": (
+        {"optimizer.iterations": [2]},
+        "no search of toy has the settings {'opt",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SETTINGS)
+def test_wrong_settings_are_refused_in_one_line(case: str, searched: Project) -> None:
+    wrong, said = WRONG_SETTINGS[case]
+    with pytest.raises(InputError) as caught:
+        results("toy", settings=wrong, home=searched.home)
+    (line,) = caught.value.lines
+    assert line.startswith(said)
+
+
+def test_an_experiment_and_a_search_are_text(found: Results, searched: Project) -> None:
+    names: Any = pd.Series([found.search, "toy"])
+    for said, given in {"experiment": (names, None), "search": ("toy", names)}.items():
+        with pytest.raises(InputError) as caught:
+            results(given[0], search=given[1], home=searched.home)
+        (line,) = caught.value.lines
+        assert line.startswith(f"{said} = 0    {found.search} 1    ")
+        assert ": is no text; write e.g. " in line
+
+
+def test_settings_may_be_what_a_frame_holds(found: Results, searched: Project) -> None:
+    whole = pd.Series([2]).iloc[0]
+    named = results("toy", settings={"optimizer.iterations": whole}, home=searched.home)
+    assert named.search == found.search
+
+
+def test_a_home_that_is_none_is_refused_in_one_line(searched: Project, tmp_path: Path) -> None:
+    home, file = searched.home, tmp_path / "file"
+    file.touch()
+    example = 'e.g. home="/srv/autoprompt"'
+    kept = home / "results"
+    wrong: dict[Any, str] = {
+        3: f"home = 3: is no folder; write {example}",
+        b"/": f"home = b'/': is no folder; write {example}",
+        "": f"home = '': is empty; leave it out, or write {example}",
+        "a\0b": f"home = 'a\\x00b': is no folder's name; write {example}",
+        "/nope": "home = '/nope': there is no such folder; give the folder that holds results/",
+        file: f"home = {str(file)!r}: is a file; give the folder that holds results/",
+        kept: f"home = {str(kept)!r}: lies within a home; give {str(home)!r}",
+        kept
+        / "toy"
+        / "searches": f"home = {str(kept / 'toy/searches')!r}: lies within a home; give ",
+        "ftp://127.0.0.1:9/a": "home: 'ftp://127.0.0.1:9/a' cannot be read (Connection refused); ",
+        "nofs://a": "home: Unsupported filesystem: 'nofs'; set it to a folder, or to a URL whose",
+        "s3://a:b@c/": "home: holds credentials; take out what stands before the @",
+    }
+    for given, said in wrong.items():
+        with pytest.raises(InputError) as caught:
+            results("toy", home=given)
+        (line,) = caught.value.lines
+        assert line.startswith(said)
+
+
+def test_the_folder_around_a_home_names_it(searched: Project, tmp_path: Path) -> None:
+    (tmp_path / ".autoprompt").symlink_to(searched.home)
+    with pytest.raises(InputError, match=r"holds no results; give '.*/\.autoprompt'$"):
+        results("toy", home=tmp_path)
+
+
+def test_what_rows_cannot_take_is_refused_in_one_line(found: Results) -> None:
+    wrong: dict[str, dict[str, Any]] = {
+        "candidate = ['best']: is no text; give an id, 'baseline' or 'best'": {
+            "candidate": ["best"]
+        },
+        "split = ['test']: none is stored; give 'validation' or 'test'": {"split": ["test"]},
+        "split = 0    test 1    test dtype: ": {"split": pd.Series(["test", "test"])},
+        "columns = 'input': is no list; write e.g. columns=['input', 'outcome']": {
+            "columns": "input"
+        },
+        "columns = 3: is no list; write e.g. columns=['input', 'outcome']": {"columns": 3},
+        "columns: no column ['id']; there are iteration, ": {"columns": [["id"]]},
+        "columns: 'id' is given twice; keep one": {"columns": ["id", "input", "id"]},
+        "columns = []: names none; leave it out for all": {"columns": []},
+    }
+    for said, given in wrong.items():
+        with pytest.raises(InputError) as caught:
+            found.rows(**given)
+        (line,) = caught.value.lines
+        assert line.startswith(said)
 
 
 def test_an_experiment_without_a_search_says_how_to_make_one(copied: Project) -> None:

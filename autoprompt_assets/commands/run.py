@@ -32,7 +32,6 @@ from autoprompt_assets.engine.spend import CallCounts, Spend
 from autoprompt_assets.engine.statistics import Comparison, Headroom
 from autoprompt_assets.partitions import iteration_range
 from autoprompt_assets.progress import LogProgress
-from autoprompt_assets.report_input import path_spend
 from autoprompt_assets.resources.storage import required
 from autoprompt_assets.search_session import open_session, read_history
 
@@ -179,7 +178,7 @@ def _outcome(name: str, bench: Bench, progress: LogProgress) -> Outcome:
     history = read_history(session, steps)
     best = required(session.records.read_best(), "best_prompt", name)
     outcome = required(session.records.read_outcome(), "test_comparison", name)
-    spend = path_spend(history, outcome)
+    spend = history.total(outcome)
     return Outcome(
         name,
         session.search_id,

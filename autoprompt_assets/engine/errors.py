@@ -31,5 +31,5 @@ class UnmeasuredRows(Exception):
 
 def shown(value: object, limit: int = 80) -> str:
     """`value` as it stands in an error message: quoted, on one line, cut at `limit` characters."""
-    text = repr(value)
+    text = " ".join(repr(value).splitlines())  # a table's own has many
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -18,7 +18,7 @@ from upath import UPath
 
 from autoprompt_assets.engine.budget import Extent
 from autoprompt_assets.engine.dataset import Dataset, DatasetSpec, Membership
-from autoprompt_assets.engine.errors import InputError, MissingInput
+from autoprompt_assets.engine.errors import InputError, MissingInput, shown
 from autoprompt_assets.engine.example import SPLITS, Example, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.keys import holds_credentials
@@ -56,6 +56,8 @@ class StoreResource:
     """A folder, or any universal_pathlib URL."""
     journal: str = field(repr=False)
     """An SQLAlchemy URL, which may hold a password."""
+    named_by: str = "AUTOPROMPT_STORE"
+    """Who gave `root`, for errors."""
 
     def experiment(self, name: str) -> ExperimentStore:
         """The files of one experiment.
@@ -70,17 +72,24 @@ class StoreResource:
         """The experiments that have results, sorted by name.
 
         Raises:
-            InputError: as `experiment` does.
+            InputError: as `experiment` does, or they cannot be read.
         """
-        folder = self._reached() / "results"
-        found = folder.iterdir() if folder.exists() else ()
-        return sorted(path.name for path in found if path.is_dir())
+        try:
+            folder = self._reached() / "results"
+            found = folder.iterdir() if folder.exists() else ()
+            return sorted(path.name for path in found if path.is_dir())
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise InputError(
+                f"{self.named_by}: {shown(self.root)} cannot be read ({reason}); mend it, or "
+                "give another"
+            ) from None
 
     def _reached(self) -> UPath:
         if holds_credentials(self.root):
             # The value is not repeated; paths with it would stand in results and in Dagster.
             raise InputError(
-                "AUTOPROMPT_STORE: holds credentials; take out what stands before the @, and give "
+                f"{self.named_by}: holds credentials; take out what stands before the @, and give "
                 "it as the library of that store, or fsspec's configuration, takes it"
             )
         try:
@@ -88,8 +97,8 @@ class StoreResource:
             root.fs  # noqa: B018 - finds the library that reaches it
         except (ImportError, ValueError) as error:
             raise InputError(
-                f"AUTOPROMPT_STORE: {' '.join(str(error).split())}; set it to a folder, or to a "
-                "URL whose fsspec library is installed"
+                f"{self.named_by}: {' '.join(str(error).split())}; set it to a folder, or to a URL "
+                "whose fsspec library is installed"
             ) from None
         return root
 

@@ -5,6 +5,8 @@ from .bounds import run_bound as run_bound
 from .estimate import Estimate as Estimate
 from .estimate import likely as likely
 from .history import History as History
+from .history import ended as ended
+from .history import reached as reached
 from .objectives import incumbents as incumbents
 from .objectives import leader as leader
 from .objectives import select as select

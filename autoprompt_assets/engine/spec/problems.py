@@ -151,6 +151,17 @@ def _suggestion(places: list[str], tag: str) -> str:
     return _closest(places[-1], _fields_at(ExperimentSpec, places[:-1], tag))
 
 
+def no_such_field(places: Sequence[str], others: Iterable[str]) -> str:
+    """What is said of `places` where they name no field of an experiment; empty where they do.
+
+    `others` are names that may stand there beside the fields.
+    """
+    known = _fields_at(ExperimentSpec, [*places[:-1]], "")
+    if places[-1] in known:
+        return ""
+    return f"{'.'.join(places)}: no such field{_closest(places[-1], known.union(others))}"
+
+
 def _closest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, sorted(known), n=1)
     if close:
