@@ -96,7 +96,8 @@ def live(
 
     The warm-up asks few rows one at a time, so that the ramp is measured. `warm` is false where
     the server counts requests or limits their rate; then nothing is asked before, but all is
-    loaded, as it is for the peers: openai's package is, else, at the first call. `home` is another run's folder, whose rows are others.
+    loaded, as it is for the peers: openai's package is, else, at the first call. `home` is another
+    run's folder, whose rows are others.
     """
     with ExitStack() as stack:
         path = home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
