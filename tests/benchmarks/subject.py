@@ -96,8 +96,8 @@ def live(
 
     The warm-up asks few rows one at a time, so that the ramp is measured. `warm` is false where
     the server counts requests or limits their rate; then nothing is asked before, but all is
-    loaded, as it is for the peers: openai's package is, else, at the first call. `home` is another
-    run's folder, whose rows are others.
+    loaded, as it is for the peers: openai's package is, else, at the first call, and pandas, which
+    pyarrow looks for, at the first rows. `home` is another run's folder, whose rows are others.
     """
     with ExitStack() as stack:
         path = home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -105,7 +105,8 @@ def live(
         if warm:
             asyncio.run(evaluate(spec_of(base_url, 1), path, made(rows, WARM_UP)))
         else:
-            import_module("autoprompt_assets.resources.endpoints.sender")
+            for module in ("autoprompt_assets.resources.endpoints.sender", "pandas"):
+                import_module(module)
             asyncio.run(evaluate(spec_of(base_url, 1), path, made(first, 0)))
         with Meter() as meter:
             summary = asyncio.run(evaluate(spec_of(base_url, concurrency), path, made(first, rows)))
