@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import address_problem, looks_like_a_key
+from autoprompt_assets.engine.llm import RoleSpec
+from autoprompt_assets.resources.endpoints.resolve import resolve
 from tests.input_support import check, refused, spec_text
 
 SECRET = "hunter2"
 MINE = "base_url: 'http://host/v1'"
-AZURE = "kind: azure, base_url: 'https://me.openai.azure.com', api_key_env: AZURE_OPENAI_API_KEY"
 # Each the fields of the endpoint `mine`; what the line says, from its field on.
 FIELDS: dict[str, tuple[str, str]] = {
     "credentials": (
@@ -32,6 +34,22 @@ FIELDS: dict[str, tuple[str, str]] = {
     "no port": ("base_url: 'http://host:port/v1'", ".base_url: has no host or port that can be; "),
     "no such number": ("base_url: 'http://256.1.1.1/v1'", ".base_url: has no host or port that"),
     "a control character": ('base_url: "http://a\\x7fb/v1"', ".base_url: holds a blank, an @ or"),
+    "a route": (
+        "base_url: 'http://h:8765/v1/chat/completions'",
+        ".base_url: is the address of one route; write it without /chat/completions at its end",
+    ),
+    "a deployment's route": (
+        "base_url: 'https://me.openai.azure.com/openai/deployments/d/chat/completions'",
+        ".base_url: is the address of one route; write it without /chat/completions at its end",
+    ),
+    "a variable in the address": (
+        "base_url: 'https://${HOST}/v1'",
+        ".base_url: holds a variable or a placeholder, which nothing fills in; write what it st",
+    ),
+    "a placeholder in the address": (
+        "base_url: 'https://<resource>.openai.azure.com'",
+        ".base_url: holds a variable or a placeholder, which nothing fills in; write what it st",
+    ),
     "no address": ("model: m", ".base_url: is missing; add it"),
     "an unknown kind": (f"{MINE}, kind: azurre", ".kind = 'azurre' is not known; use azure, or le"),
     "a list as kind": (f"{MINE}, kind: [azure]", ".kind = ['azure'] is not known; use azure, or "),
@@ -41,59 +59,64 @@ FIELDS: dict[str, tuple[str, str]] = {
         ".azure_endpoint: no such field; did you mean 'base_url'?",
     ),
     "openai's name of a field": (f"{MINE}, default_headers: {{}}", ".default_headers: no such fie"),
-    "a field of Azure's": (
-        f"{MINE}, deployment: d",
-        ".deployment: no such field, unless of kind azure; add e.g. kind: azure, or remove it",
-    ),
-    "no version": (f"{AZURE}, deployment: d", ".api_version: is missing; add it"),
-    "no version of a form": (f"{AZURE}, api_version: 'a b'", '.api_version = "a b": does not have'),
-    "a model of Azure's": (
-        f"{AZURE}, api_version: v1, model: gpt-4o",
-        ".model: Azure is asked for deployments; write deployment in its place",
-    ),
-    "no deployment": (f"{AZURE}, api_version: v1, deployment: a/../b", ".deployment = 'a/../b': i"),
-    "the portal's target": (
-        "kind: azure, api_version: v1, api_key_env: MY_KEY, "
-        "base_url: 'https://me.openai.azure.com/openai/deployments/gpt-4o/chat/completions'",
-        ".base_url: is the address of a deployment; write that of its resource, up to /openai, and "
-        "deployment: gpt-4o",
-    ),
-    "the address without versions": (
-        "kind: azure, api_version: v1, api_key_env: MY_KEY, "
-        "base_url: 'https://me.openai.azure.com/openai/v1/'",
-        ".base_url: is Azure's address without API versions, an OpenAI-compatible API; take out",
-    ),
-    "half of the address": (
-        "kind: azure, api_version: v1, api_key_env: MY_KEY, base_url: 'https://me/openai'",
-        ".base_url: ends in /openai, which is added; take it out",
-    ),
-    "two versions": (
-        f"{AZURE}, api_version: v1, query: {{api-version: v2}}",
-        ".query.api-version and api_version are one parameter; keep api_version",
-    ),
-    "Azure without a key": (
-        "kind: azure, base_url: 'https://me.openai.azure.com', api_version: v1",
-        ".api_key_env: is missing, and Azure answers nobody without a key; name the",
-    ),
-    "two keys for Azure": (
-        f"{AZURE}, api_version: v1, headers: {{Api-Key: {{env: OTHER}}}}",
-        ".headers.Api-Key and api_key_env are one header; keep one",
-    ),
-    "a key and a token for Azure": (
-        f"{AZURE}, api_version: v1, headers: {{Authorization: {{env: TOKEN}}}}",
-        ".headers.Authorization and api_key_env both say who asks; keep one",
-    ),
-    "Azure's key elsewhere": (
-        "kind: azure, base_url: 'https://evil.cloudapp.azure.com', api_version: v1, "
-        "api_key_env: AZURE_OPENAI_API_KEY",
-        ".api_key_env names AZURE_OPENAI_API_KEY, which by its name is for openai.azure.com; give",
-    ),
     "Azure's token elsewhere": (
         f"{MINE}, headers: {{Authorization: {{env: AZURE_OPENAI_AD_TOKEN}}}}",
         ".headers.Authorization.env names AZURE_OPENAI_AD_TOKEN, which by its name is for openai.a",
     ),
-    "a number as header": (f"{MINE}, headers: {{X-A: 1}}", ".headers.X-A: is no text; put it in q"),
-    "a mapping as header": (f"{MINE}, headers: {{X-A: {{key: hunter2}}}}", ".headers.X-A: is no t"),
+    "a number as header": (
+        f"{MINE}, headers: {{X-A: 1}}",
+        ".headers.X-A: is a number and no text; put it in quotes or, where it is a secret, write {",
+    ),
+    "a mapping as header": (
+        f"{MINE}, headers: {{X-A: {{key: hunter2}}}}",
+        ".headers.X-A: is a mapping and no text; write one or, where it is a secret, write {env:",
+    ),
+    "a mistyped env": (
+        f"{MINE}, query: {{a: {{enx: TENANT}}}}",
+        ".query.a: holds 'enx', no such field; did you mean 'env'?",
+    ),
+    "a list as header": (
+        f"{MINE}, headers: {{X-A: [hunter2]}}",
+        ".headers.X-A: is a list and no text; write one or, where it is a secret, write {env: NA",
+    ),
+    "nothing as header": (
+        f"{MINE}, headers: {{X-A: }}",
+        ".headers.X-A: is null and no text; put it in quotes or, where it is a secret, write {en",
+    ),
+    "a date as parameter": (
+        f"{MINE}, query: {{a: 2024-06-01}}",
+        ".query.a: is a date and no text; put it in quotes or, where it is a secret, write {env:",
+    ),
+    "a switch as parameter": (
+        f"{MINE}, query: {{a: yes}}",
+        ".query.a: is true and no text; put it in quotes or, where it is a secret, write {env: N",
+    ),
+    "a variable as header": (
+        f"{MINE}, headers: {{X-Team: $TENANT_TOKEN}}",
+        ".headers: 'X-Team' holds the variable TENANT_TOKEN, which nothing fills in; write {env: "
+        "TENANT_TOKEN}",
+    ),
+    "a variable in braces as parameter": (
+        f"{MINE}, query: {{a: '${{TENANT_TOKEN}}'}}",
+        ".query: 'a' holds the variable TENANT_TOKEN, which nothing fills in; write {env: TENANT_",
+    ),
+    "a variable within a header": (
+        f"{MINE}, headers: {{X-Team: 'Bearer ${{TENANT_TOKEN}}'}}",
+        ".headers: 'X-Team' holds the variable TENANT_TOKEN, which nothing fills in; write {env: "
+        "TENANT_TOKEN}, and all of the text into that variable",
+    ),
+    "a secret header with a variable": (
+        f"{MINE}, headers: {{Authorization: 'Bearer $TENANT_TOKEN'}}",
+        ".headers: 'Authorization' holds the variable TENANT_TOKEN, which nothing fills in; write",
+    ),
+    "a variable of Windows": (
+        f"{MINE}, headers: {{X-Team: '%TENANT_TOKEN%'}}",
+        ".headers: 'X-Team' holds the variable TENANT_TOKEN, which nothing fills in; write {env: ",
+    ),
+    "a variable in quotes": (
+        f"{MINE}, headers: {{X-Team: '{{env: TENANT_TOKEN}}'}}",
+        ".headers: 'X-Team' holds the variable TENANT_TOKEN, which nothing fills in; write {env: ",
+    ),
     "a name in place of a variable's": (
         f"{MINE}, headers: {{X-A: {{env: hunter2}}}}",
         ".headers.X-A.env: is no name of an environment variable in capital letters; name one",
@@ -145,7 +168,13 @@ FIELDS: dict[str, tuple[str, str]] = {
         f"{MINE}, headers: {{{', '.join(f'X-{i}: a' for i in range(40))}}}",
         ".headers: holds 40 and may hold 32; take some out",
     ),
-    "headers as a list": (f"{MINE}, headers: [hunter2]", ".headers: is not a mapping; write `key:"),
+    "headers as a list": (
+        f"{MINE}, headers: [hunter2]",
+        ".headers = a list: is not a mapping; write `key: value` lines below it",
+    ),
+    "headers as a number": (f"{MINE}, headers: 1234", ".headers = a number: is not a mapping; wri"),
+    "no query": (f"{MINE}, query: ", ".query = null: is not a mapping; write `key: value` lines"),
+    "a switch as query": (f"{MINE}, query: yes", ".query = true: is not a mapping; write `key: "),
     "a switch that is none": (f"{MINE}, structured_output: maybe", '.structured_output = "maybe":'),
     "an unknown provider": (
         f"{MINE}, prices: opnai",
@@ -153,13 +182,22 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "an unknown model of the list": (
         f"{MINE}, prices: {{provider: azure, model: gpt-5.4-minni}}",
-        ".prices: the price list of azure has none for 'gpt-5.4-minni'; did you mean gpt-5.4-mini ",
+        ".prices: the price list of azure has none for 'gpt-5.4-minni' (did you mean gpt-5.4-mini",
     ),
     "no price for what the roles ask": (
         f"{MINE}, model: my-deployment, prices: openai",
-        ".prices: the price list of openai has none for 'my-deployment'; see the package genai-p",
+        ".prices: the price list of openai has none for 'my-deployment' (see the package genai-pr"
+        "ices); say whose it has by prices: {provider: openai, model: …}, or give the role a pri",
     ),
-    "a number as provider": (f"{MINE}, prices: 3", ".prices: is not a mapping; write `key: value`"),
+    "a mistyped field of prices": (
+        f"{MINE}, prices: {{provider: azure, modell: gpt-4o}}",
+        ".prices.modell: no such field; did you mean 'model'?",
+    ),
+    "a number as provider": (f"{MINE}, prices: 3", ".prices = a number: is not a mapping; write `"),
+    "a variable in small letters": (
+        f"{MINE}, query: {{a: '${{tenant}}'}}",
+        ".query: 'a' holds the variable tenant, which nothing fills in; write {env: NAME}, NAME be",
+    ),
 }  # fmt: skip
 RESERVED = ["Content-Type", "content-length", "HOST", "Transfer-Encoding", "Accept-Encoding"]
 BAD_VALUES = ['"a\\r\\nX-B: c"', '"a\\x7fb"', '"caf\\u00e9"', '"\\u201ca\\u201d"', '" a"', '"a\\t"']
@@ -172,6 +210,7 @@ def written(fields: str, **others: str) -> str:
 
 
 def line_of(folder: Path, fields: str) -> str:
+    """What the one line on the endpoint `mine` says behind its name."""
     path = folder / "experiment.yaml"
     path.write_text(written(fields), encoding="utf-8")
     lines = refused(path)
@@ -185,6 +224,25 @@ def line_of(folder: Path, fields: str) -> str:
 def test_an_error_in_an_endpoint_names_file_endpoint_and_field(case: str, tmp_path: Path) -> None:
     fields, expected = FIELDS[case]
     assert line_of(tmp_path, fields).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "route", ["/chat/completions", "/completions", "/responses", "/embeddings", "/models"]
+)
+@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "VLLM_BASE_URL", ""])
+def test_an_address_of_one_route_is_refused(route: str, variable: str, tmp_path: Path) -> None:
+    url = f"http://h:1/v1{route}/"
+    said = f"is the address of one route; write it without {route} at its end"
+    if variable:
+        role = RoleSpec(endpoint=variable.partition("_")[0].lower(), model="m")
+        with pytest.raises(InputError) as caught:
+            resolve(role, {}, {variable: url})
+        assert caught.value.lines == (f"{variable}: {said}",)
+    else:
+        path = tmp_path / "experiment.yaml"
+        path.write_text(written(MINE), encoding="utf-8")
+        where = "roles.target.hosted_model_uri"
+        assert refused(path, [f"{where}={url}"]) == (f"--set {where}: {said}",)
 
 
 @pytest.mark.parametrize("name", RESERVED)
@@ -263,5 +321,8 @@ def test_what_is_no_key_is_told_from_one(text: str) -> None:
 
 
 def test_an_address_with_letters_of_its_own_is_one() -> None:
-    for url in ("http://bücher.example/v1", "http://[::1]:8000/v1", "https://h/a%40b/v1/"):
+    for url in (
+        *("http://bücher.example/v1", "http://[::1]:8000/v1", "https://h/a%40b/v1/"),
+        *("https://h/models", "https://h/chat-completions/v1", "https://responses/v1"),
+    ):
         assert address_problem(url) == ""
