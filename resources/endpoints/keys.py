@@ -95,10 +95,14 @@ def _missing(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> 
             if needed and not read_key(variable, environ):
                 wanted.setdefault(variable, []).append(role)
     return [
-        f"{variable} is not set; roles {', '.join(roles)} need it: export it, or "
-        "write it into .env here"
+        f"{variable} is not set; {_needing(roles)} it: export it, or write it into .env here"
         for variable, roles in wanted.items()
     ]
+
+
+def _needing(roles: list[str]) -> str:
+    one = len(roles) == 1
+    return f"the role {roles[0]} needs" if one else f"the roles {', '.join(roles)} need"
 
 
 def _unusable(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
