@@ -286,6 +286,15 @@ def test_an_override_cannot_move_a_secret_to_another_host(tmp_path: Path) -> Non
     assert line.startswith("--set endpoints.mine.base_url: MINE_SECRET goes only to the host that")
 
 
+@pytest.mark.parametrize("word", ["openai", "vllm", "azure", "local"])
+def test_no_endpoint_of_the_user_s_takes_the_word_of_a_kind(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(spec_text(endpoints=f"{{{word}: {{{MINE}}}}}"), encoding="utf-8")
+    assert refused(path) == (
+        f"{path}: endpoints.{word} is a built-in endpoint; give yours another name",
+    )
+
+
 def test_two_hosts_cannot_share_a_secret(tmp_path: Path) -> None:
     path = tmp_path / "experiment.yaml"
     one = "{base_url: 'http://a/v1', api_key_env: MINE_KEY}"
