@@ -17,7 +17,7 @@ from autoprompt_assets.resources.endpoints.keys import key_problems
 from autoprompt_assets.resources.endpoints.prices import list_price
 from autoprompt_assets.resources.endpoints.resolve import resolve, resolve_roles
 from tests.input_support import spec_text
-from tests.support import ANSWERS, ROOT, Project, csv_of
+from tests.support import ANSWERS, ROOT, Project, csv_of, toy_project
 from tests.test_azure_settings import AZURE
 from tests.test_endpoint_settings import MINE, written
 from tests.test_key_hosts import spec_with
@@ -223,3 +223,16 @@ def test_a_role_without_a_model_is_named_with_its_file(tmp_path: Path) -> None:
     # What the environment says is no fault of the file.
     project.environ["AUTOPROMPT_ENDPOINT"] = "nowhere"
     assert project.refused("check", "toy").startswith("AUTOPROMPT_ENDPOINT = 'nowhere' is not kno")
+
+
+def test_check_says_that_the_embedded_model_neither_writes_prompts_nor_judges(
+    tmp_path: Path,
+) -> None:
+    project = toy_project(tmp_path)
+    said = "note: roles.{} is served by SmolLM2-135M-Instruct, which can classify but not {}; name "
+    notes = (said.format("review", "judge answers"), said.format("optimizer", "write prompts"))
+    assert not [note for note in notes if note in project.run("check", "toy").stdout]
+    project.environ["AUTOPROMPT_ENDPOINT"] = "local"
+    checked = project.run("check", "toy").stdout
+    assert [note for note in notes if note not in checked] == []
+    assert "roles.target is served" not in checked
