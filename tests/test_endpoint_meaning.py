@@ -203,8 +203,8 @@ def test_azures_key_stays_with_the_resource_that_the_environment_names(tmp_path:
     assert key_problems(endpoints, ENVIRON) == []
     other = {**ENVIRON, "AZURE_OPENAI_ENDPOINT": "https://you.openai.azure.com"}
     assert key_problems(endpoints, other) == [
-        "endpoints.mine.api_key_env = 'AZURE_OPENAI_API_KEY' is the key of the host in "
-        "AZURE_OPENAI_ENDPOINT, another one; give each host a variable of its own"
+        "endpoints.mine.api_key_env = 'AZURE_OPENAI_API_KEY' is the key of "
+        "AZURE_OPENAI_ENDPOINT, on another host or port; give each a variable of its own"
     ]
 
 

@@ -270,7 +270,7 @@ def test_an_override_of_an_endpoint_is_named_as_one(tmp_path: Path) -> None:
         ("endpoints.mine.prices=opnai", "--set endpoints.mine.prices.provider = 'opnai' is no"),
         (
             "endpoints.mine.headers.X-A={env: MINE_SECRET}",
-            "--set endpoints.mine.headers.X-A: MINE_SECRET goes only to the host that "
+            "--set endpoints.mine.headers.X-A: MINE_SECRET goes only to the host and port that "
             f"{path} names beside it; write base_url and headers.X-A.env there",
         ),
     ):
@@ -283,7 +283,9 @@ def test_an_override_cannot_move_a_secret_to_another_host(tmp_path: Path) -> Non
     path = tmp_path / "experiment.yaml"
     path.write_text(written(f"{MINE}, query: {{a: {{env: MINE_SECRET}}}}"), encoding="utf-8")
     (line,) = refused(path, ["endpoints.mine.base_url=http://other/v1"])
-    assert line.startswith("--set endpoints.mine.base_url: MINE_SECRET goes only to the host that")
+    assert line.startswith(
+        "--set endpoints.mine.base_url: MINE_SECRET goes only to the host and port that"
+    )
 
 
 @pytest.mark.parametrize("word", ["openai", "vllm", "azure", "local"])
@@ -302,7 +304,8 @@ def test_two_hosts_cannot_share_a_secret(tmp_path: Path) -> None:
     path.write_text(spec_text(endpoints=f"{{one: {one}, two: {two}}}"), encoding="utf-8")
     assert refused(path) == (
         f"{path}: endpoints.two.headers.X-A.env = 'MINE_KEY' is the secret of endpoints.one too, "
-        "on another host; give each host a variable of its own",
+        "on another host or port (http://a:80 there, http://b:80 here); give each a variable of "
+        "its own",
     )
 
 

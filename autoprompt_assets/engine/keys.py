@@ -171,7 +171,8 @@ def provider(variable: str, url: str) -> str | None:
 def shared_keys(
     servers: Mapping[str, KeyedServer], others: Mapping[str, KeyedServer], where: str = ""
 ) -> Iterator[str]:
-    """A line per secret of a server that another host is sent, too, among `others` in `where`.
+    """A line per secret of a server that another host or port is sent, too, among `others` in
+    `where`.
 
     Of two in one mapping the second is named.
     """
@@ -180,9 +181,11 @@ def shared_keys(
             other = _other_host(variable, server, others)
             if other is not None:
                 what = "key" if place == "api_key_env" else "secret"
+                there, here = origin(others[other].base_url), origin(server.base_url)
                 yield (
                     f"endpoints.{name}.{place} = {variable!r} is the {what} of endpoints.{other} "
-                    f"too{where}, on another host; give each host a variable of its own"
+                    f"too{where}, on another host or port ({there} there, {here} here); give each "
+                    "a variable of its own"
                 )
 
 

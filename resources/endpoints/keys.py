@@ -125,8 +125,8 @@ def _shared(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> l
         own = environ.get(address)
         if own and endpoint.base_url and _origin(own) != origin(endpoint.base_url):
             lines.append(
-                f"endpoints.{endpoint.name}.api_key_env = {endpoint.key_env!r} is the key of the "
-                f"host in {address}, another one; give each host a variable of its own"
+                f"endpoints.{endpoint.name}.api_key_env = {endpoint.key_env!r} is the key of "
+                f"{address}, on another host or port; give each a variable of its own"
             )
     return lines
 
