@@ -89,7 +89,7 @@ def test_a_secret_that_is_not_set_is_one_line_before_anything_is_asked(
     del project.environ["GATE_CODE"]
     begin = len(answering.ledger)
     line = project.refused("run", "toy")
-    assert line.startswith("GATE_CODE is not set; roles target need it: export it, or write it")
+    assert line.startswith("GATE_CODE is not set; the role target needs it: export it, or write it")
     assert len(answering.ledger) == begin
 
 
@@ -113,7 +113,7 @@ def test_azures_address_in_a_folders_env_file_takes_no_exported_key(
     tmp_path: Path, answering: LoopbackServer
 ) -> None:
     root = answering.base_url.removesuffix("/v1")
-    project = Project(tmp_path, {"AZURE_OPENAI_API_KEY": MINE, "OPENAI_API_VERSION": "v1"})
+    project = Project(tmp_path, {"AZURE_OPENAI_API_KEY": MINE, "OPENAI_API_VERSION": "2024-10-21"})
     spec = spec_with("{}").replace("{model: gpt-4.1-mini", "{endpoint: azure, model: prod")
     project.add("toy", spec, rows_csv=csv_of(ANSWERS))
     env = tmp_path / ".env"

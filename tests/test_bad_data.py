@@ -200,8 +200,25 @@ def test_nothing_left_after_conflicts_says_so() -> None:
     rows = [Row("same", "a"), Row("same", "b")]
     with pytest.raises(InputError) as caught:
         build_dataset(rows, DatasetSpec(path="a.csv"))
-    check(caught, "a.csv", ["the test split is empty (0 usable rows; dropped: 2 conflicting)"])
-    assert len(caught.value.lines) == 3
+    check(
+        caught,
+        "a.csv",
+        [
+            "no row can be used: the input of each stands there with another target, too, such as "
+            "'same' with 'a' and 'b'; keep one target for each input, or name other columns "
+            "(dataset.input, dataset.target)"
+        ],
+    )
+    assert len(caught.value.lines) == 1
+
+
+def test_an_empty_split_counts_what_is_left_of_the_rows() -> None:
+    rows = [Row("same", "a"), Row("same", "b"), Row("other", "a"), Row("other", "a")]
+    with pytest.raises(InputError) as caught:
+        build_dataset(rows, DatasetSpec(path="a.csv"))
+    left = "split is empty (1 usable row; dropped: 1 duplicate, 2 conflicting); add rows, or raise"
+    check(caught, "a.csv", [left])
+    assert len(caught.value.lines) == 2
 
 
 def test_empty_split_names_its_field() -> None:

@@ -17,8 +17,9 @@ from autoprompt_assets.resources.endpoints.keys import key_problems
 from autoprompt_assets.resources.endpoints.prices import list_price
 from autoprompt_assets.resources.endpoints.resolve import resolve, resolve_roles
 from tests.input_support import spec_text
-from tests.support import ANSWERS, ROOT, Project, csv_of
-from tests.test_endpoint_settings import AZURE, MINE, written
+from tests.support import ANSWERS, ROOT, Project, csv_of, toy_project
+from tests.test_azure_settings import AZURE
+from tests.test_endpoint_settings import MINE, written
 from tests.test_key_hosts import spec_with
 
 
@@ -133,7 +134,13 @@ def test_azure_is_reached_by_the_environment_s_usual_variables() -> None:
     for changed, said in (
         ({"AZURE_OPENAI_ENDPOINT": "https://a/b?c=1"}, "AZURE_OPENAI_ENDPOINT: holds a query"),
         ({"AZURE_OPENAI_ENDPOINT": "https://a/openai/v1"}, "AZURE_OPENAI_ENDPOINT: is Azure's add"),
-        ({"OPENAI_API_VERSION": "a b"}, "OPENAI_API_VERSION = 'a b': is no API version; write"),
+        (
+            {"AZURE_OPENAI_ENDPOINT": "https://a/openai/deployments/d/chat/completions?b=hunter2"},
+            "AZURE_OPENAI_ENDPOINT: is the address of a deployment; write that of its resource, up "
+            "to /openai, and deployment: d",
+        ),
+        ({"OPENAI_API_VERSION": "latest"}, "OPENAI_API_VERSION = 'latest': is no API version; wr"),
+        ({"OPENAI_API_VERSION": "v1"}, "OPENAI_API_VERSION = 'v1': belongs to Azure's address"),
     ):  # fmt: skip
         with pytest.raises(InputError) as caught:
             resolve(RoleSpec(endpoint="azure", model="prod"), {}, {**ENVIRON, **changed})
@@ -141,7 +148,7 @@ def test_azure_is_reached_by_the_environment_s_usual_variables() -> None:
 
 
 def test_a_role_on_azure_names_a_deployment(tmp_path: Path) -> None:
-    fields = f"{AZURE}, api_version: v1"
+    fields = f"{AZURE}, api_version: 2024-10-21"
     for role, said in (
         ("", "roles.target.model is not set, and endpoints.mine has none by default; set one"),
         ("model: a/../b,", "roles.target.model = 'a/../b': is no deployment's name; use its"),
@@ -170,7 +177,7 @@ def test_what_the_environment_lacks_or_holds_wrongly_is_said_by_variable() -> No
     good = {"GATE": "a b", "TOKEN": "Bearer abc", "CODE": "1"}
     assert key_problems({"target": endpoint}, good) == []
     for changed, said in (
-        ({"GATE": ""}, "GATE is not set; roles target need it: export it, or write it into .env h"),
+        ({"GATE": ""}, "GATE is not set; the role target needs it: export it, or write it into"),
         ({"TOKEN": "Bearer abc\n"}, "TOKEN ends in a line break; set it without one"),
         ({"CODE": "a\nb"}, "CODE holds a character that no key has"),
         ({"GATE": "é"}, "GATE holds a character that no key has"),
@@ -191,13 +198,13 @@ def test_organization_and_project_are_what_a_header_carries() -> None:
 
 
 def test_azures_key_stays_with_the_resource_that_the_environment_names(tmp_path: Path) -> None:
-    spec = loaded(tmp_path, f"{AZURE}, api_version: v1, deployment: d")
+    spec = loaded(tmp_path, f"{AZURE}, api_version: 2024-10-21, deployment: d")
     endpoints = resolve_roles(spec, {})
     assert key_problems(endpoints, ENVIRON) == []
     other = {**ENVIRON, "AZURE_OPENAI_ENDPOINT": "https://you.openai.azure.com"}
     assert key_problems(endpoints, other) == [
-        "endpoints.mine.api_key_env = 'AZURE_OPENAI_API_KEY' is the key of the host in "
-        "AZURE_OPENAI_ENDPOINT, another one; give each host a variable of its own"
+        "endpoints.mine.api_key_env = 'AZURE_OPENAI_API_KEY' is the key of "
+        "AZURE_OPENAI_ENDPOINT, on another host or port; give each a variable of its own"
     ]
 
 
@@ -228,3 +235,16 @@ def test_a_role_without_a_model_is_named_with_its_file(tmp_path: Path) -> None:
     # What the environment says is no fault of the file.
     project.environ["AUTOPROMPT_ENDPOINT"] = "nowhere"
     assert project.refused("check", "toy").startswith("AUTOPROMPT_ENDPOINT = 'nowhere' is not kno")
+
+
+def test_check_says_that_the_embedded_model_neither_writes_prompts_nor_judges(
+    tmp_path: Path,
+) -> None:
+    project = toy_project(tmp_path)
+    said = "note: roles.{} is served by SmolLM2-135M-Instruct, which can classify but not {}; name "
+    notes = (said.format("review", "judge answers"), said.format("optimizer", "write prompts"))
+    assert not [note for note in notes if note in project.run("check", "toy").stdout]
+    project.environ["AUTOPROMPT_ENDPOINT"] = "local"
+    checked = project.run("check", "toy").stdout
+    assert [note for note in notes if note not in checked] == []
+    assert "roles.target is served" not in checked

@@ -147,12 +147,32 @@ def test_two_hosts_cannot_share_a_key_in_one_file_nor_in_two(
     spec = spec_with(f"{{x: {theirs}}}").replace("{model:", "{endpoint: x, model:")
     project.add("guest", spec, rows_csv=csv_of(ANSWERS))
     line = project.refused("run", "guest")
-    assert f"too in {project.experiments / 'toy' / 'experiment.yaml'}, on another host" in line
+    assert (
+        f"too in {project.experiments / 'toy' / 'experiment.yaml'}, on another host or port" in line
+    )
     # A file that is wrong in another way still says whose key it is.
     toy = project.experiments / "toy" / "experiment.yaml"
     toy.write_text(toy.read_text().replace("kind: choice", "kind: guess"))
     assert "on another host" in project.refused("run", "guest")
     assert (own.ledger, other.ledger) == ([], [])
+
+
+def test_two_files_that_differ_in_the_port_are_both_named_with_both_addresses(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path, {"MINE_KEY": MINE})
+    text = spec_with("{mine: {base_url: 'http://a/v1', api_key_env: MINE_KEY, model: m}}")
+    project.add("gate", text, rows_csv=csv_of(ANSWERS))
+    project.add("mut", text.replace("//a/", "//a:81/"))
+    gate, mut = (project.experiments / name / "experiment.yaml" for name in ("gate", "mut"))
+    said = "{}: endpoints.mine.api_key_env = 'MINE_KEY' is the key of endpoints.mine too in {}, on "
+    said += "another host or port ({} there, {} here); give each a variable of its own"
+    # Which of the two is right nobody but the user can know.
+    for name, own, other, there, here in (
+        ("mut", mut, gate, "http://a:80", "http://a:81"),
+        ("gate", gate, mut, "http://a:81", "http://a:80"),
+    ):
+        assert project.refused("check", name) == said.format(own, other, there, here)
 
 
 @pytest.mark.slow

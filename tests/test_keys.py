@@ -42,7 +42,7 @@ def test_a_run_without_a_key_is_refused_in_one_line_that_names_the_variable(
     tmp_path: Path,
 ) -> None:
     line = toy_project(tmp_path, OPENAI_API_KEY="").refused("run", "toy")
-    assert line.startswith("OPENAI_API_KEY is not set; roles target, review, optimizer need it")
+    assert line.startswith("OPENAI_API_KEY is not set; the roles target, review, optimizer need it")
 
 
 @pytest.mark.parametrize(

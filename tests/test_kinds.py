@@ -145,6 +145,6 @@ def test_a_grader_and_an_endpoint_are_added_as_a_file_and_a_line_each(tmp_path: 
     assert (result.returncode, result.stderr) == (0, "")
     assert "target: acme-1 at acme (https://api.acme.example/v1)" in result.stdout
     refused = ended(project.start_afresh("run", "toy", *flags[:-2]), 60).stderr
-    assert refused.startswith("ACME_API_KEY is not set; roles target need it")
+    assert refused.startswith("ACME_API_KEY is not set; the role target needs it")
     owned = ended(project.start_afresh("check", "toy", *flags), 60).stderr
     assert "names ACME_API_KEY, the key of the endpoint 'acme'" in owned

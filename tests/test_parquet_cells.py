@@ -100,7 +100,7 @@ def test_whole_numbers_beside_nulls_stay_whole(tmp_path: Path) -> None:
                       "note": pa.array([None, None, "a"])})  # fmt: skip
     read = open_table(write(tmp_path, table), tmp_path)
     assert [(row.input, row.target) for row in read.rows] == [("1", "3"), ("2", "4")]
-    assert read.notes == ("1 blank rows were skipped",)
+    assert read.notes == ("1 blank row was skipped",)
 
 
 @pytest.mark.parametrize("empty", [None, NAN, float("inf")])

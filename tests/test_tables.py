@@ -255,7 +255,7 @@ def test_init_and_check_take_what_is_read(tmp_path: Path) -> None:
     checked = project.run("check", "even")
     assert checked.returncode == 0, checked.stderr
     assert "even: 40 rows in " in checked.stdout
-    assert "note: 1 blank rows were skipped" in checked.stdout
+    assert "note: 1 blank row was skipped" in checked.stdout
 
 
 @pytest.mark.parametrize(

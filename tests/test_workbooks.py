@@ -181,7 +181,7 @@ def test_blank_rows_are_counted_and_places_are_the_sheet_s(tmp_path: Path) -> No
     with pytest.raises(InputError, match="the header stands in row 3; delete the rows above it"):
         opened(tmp_path, content)
     assert opened(tmp_path, workbook(HEADER, HI, (None,), HI[::-1])).notes == (
-        "1 blank rows were skipped",
+        "1 blank row was skipped",
     )
     content = workbook(HEADER, (None,), ("a", None), ("b", " "))
     assert "has no text in 2 rows (row 3, row 4); fill" in refusal(tmp_path, "a.xlsx", content)

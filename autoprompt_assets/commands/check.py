@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from autoprompt_assets.commands.plan import Plan, priced_models, within
@@ -20,9 +20,16 @@ from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.template import fields, foreign
 from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.loading import load_dataset
-from autoprompt_assets.resources.endpoints import Endpoint, key_problems, place_of
+from autoprompt_assets.resources.endpoints import KINDS, Endpoint, key_problems, place_of
 from autoprompt_assets.resources.home import refuse_unusable_journal
 from autoprompt_assets.search_session import rescored
+
+_WORK: Mapping[Role, str] = {
+    "target": "do this task",
+    "review": "judge answers",
+    "optimizer": "write prompts",
+}
+"""What each role is there for."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
     lines = [f"{name}: {quantity(len(data.examples), 'row')} in {spec.dataset.file}"]
     lines += [f"  {split}: {quantity(rows, 'row')}" for split, rows in data.sizes().items()]
     notes = (*data.notes, *_notes(spec, data), *_unheeded(spec, endpoints["target"]))
-    notes += (*_unlimited(plan.models), *_unscored(plan))
+    notes += (*_too_small(endpoints), *_unlimited(plan.models), *_unscored(plan))
     lines += [f"  note: {note}" for note in notes]
     lines += [f"  {role}: {end.model} at {place_of(end)}" for role, end in endpoints.items()]
     lines.append(f"baseline and test comparison, at most: {_said(least)}")
@@ -120,6 +127,16 @@ def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
             "say structured_output: true; the prompt must name them, and an answer that is none "
             "of them counts 0"
         )
+
+
+def _too_small(endpoints: Mapping[Role, Endpoint]) -> Iterator[str]:
+    for role, endpoint in endpoints.items():
+        kind = KINDS.get(endpoint.word)
+        if kind is not None and role in kind.unfit:
+            yield (
+                f"roles.{role} is served by {endpoint.model}, which can classify but not "
+                f"{_WORK[role]}; name another endpoint for it"
+            )
 
 
 def _unscored(plan: Plan) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime
 
 
 class InputError(Exception):
@@ -33,3 +34,19 @@ def shown(value: object, limit: int = 80) -> str:
     """`value` as it stands in an error message: quoted, on one line, cut at `limit` characters."""
     text = " ".join(repr(value).splitlines())  # a table's own has many
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+_TYPE_WORDS: dict[type, str] = {
+    **{str: "a text", int: "a number", float: "a number", list: "a list", dict: "a mapping"},
+    **{date: "a date", datetime: "a date"},
+}
+
+
+def type_word(value: object) -> str:
+    """What `value` is, in the words of a YAML file; a text, number, list or mapping is not shown.
+
+    null, true and false are: nobody's secret is one.
+    """
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return _TYPE_WORDS.get(type(value), "another value")

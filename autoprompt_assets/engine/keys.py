@@ -70,10 +70,17 @@ _NO_ADDRESS = {
     r"\?": "holds a query, behind the ?; take it out: what an endpoint's address needs is written "
     "below its `query` in the experiment's file, e.g. query: {route: a}",
     "#": "holds a fragment, behind the #; take it out",
+    r"^[^/]*//[^/]*[$<>{}]|\$\{": "holds a variable or a placeholder, which nothing fills in; "
+    "write what it stands for",
     r"[\x00-\x20\x7f-\xa0\s@\\]": "holds a blank, an @ or a backslash; write it as a web address "
     "does, e.g. %40",
 }
 """Signs that an address is no base URL, and what is said of it."""
+_ROUTE = re.compile(
+    r"/chat/completions(?=/*$)|/(?:completions|embeddings|responses)(?=/*$)|"
+    r"(?<=/v1)/models(?=/*$)"
+)
+"""What clients add to a base URL. Azure has an address of its own that ends in /models."""
 EndpointKeys = Mapping[str, Sequence[str]]
 """The words for endpoints that need no address of the user's, each with the variables of its keys
 that no other endpoint may be sent.
@@ -116,6 +123,9 @@ def address_problem(url: str) -> str:
             ipaddress.IPv4Address(host)
     except ValueError:
         return "has no host or port that can be; write e.g. http://host:8000"
+    route = _ROUTE.search(urlsplit(url).path)
+    if route:
+        return f"is the address of one route; write it without {route[0]} at its end"
     return ""
 
 
@@ -162,7 +172,8 @@ def provider(variable: str, url: str) -> str | None:
 def shared_keys(
     servers: Mapping[str, KeyedServer], others: Mapping[str, KeyedServer], where: str = ""
 ) -> Iterator[str]:
-    """A line per secret of a server that another host is sent, too, among `others` in `where`.
+    """A line per secret of a server that another host or port is sent, too, among `others` in
+    `where`.
 
     Of two in one mapping the second is named.
     """
@@ -171,9 +182,11 @@ def shared_keys(
             other = _other_host(variable, server, others)
             if other is not None:
                 what = "key" if place == "api_key_env" else "secret"
+                there, here = origin(others[other].base_url), origin(server.base_url)
                 yield (
                     f"endpoints.{name}.{place} = {variable!r} is the {what} of endpoints.{other} "
-                    f"too{where}, on another host; give each host a variable of its own"
+                    f"too{where}, on another host or port ({there} there, {here} here); give each "
+                    "a variable of its own"
                 )
 
 

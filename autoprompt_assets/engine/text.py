@@ -154,6 +154,11 @@ def quantity(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def were(number: int, noun: str) -> str:
+    """`1 row was`, `2 rows were`; see `quantity`."""
+    return f"{quantity(number, noun)} {'was' if number == 1 else 'were'}"
+
+
 def size_of(text: str) -> int:
     """UTF-8 bytes, lone surrogates included."""
     return len(text.encode("utf-8", "surrogatepass"))

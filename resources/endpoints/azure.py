@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from autoprompt_assets.engine.errors import InputError, shown
+from autoprompt_assets.engine.fields import WebAddress
 from autoprompt_assets.engine.llm import EndpointSpec, SentValue
 from autoprompt_assets.resources.endpoints.endpoint import (
     Endpoint,
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
 
 VERSION = "api-version"
 """The query parameter of each request."""
-VERSIONS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
+_VERSIONED = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?")
 _DEPLOYMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]{1,64}")
-_TARGET = re.compile(r"/openai/deployments/([^/]+)")
+_TARGET = re.compile(r"/openai/deployments/([A-Za-z0-9._-]{1,64})(?![^/?#])")
 
 
 def _version(value: Any) -> Any:
@@ -41,13 +43,23 @@ def _version(value: Any) -> Any:
     return value.isoformat() if type(value) is date else value
 
 
-ApiVersion = Annotated[str, BeforeValidator(_version), Field(pattern=f"^{VERSIONS}$")]
+def _resource(value: Any) -> Any:
+    problem = _address_problem(value) if isinstance(value, str) else ""
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+ApiVersion = Annotated[str, BeforeValidator(_version)]
+ResourceAddress = Annotated[WebAddress, BeforeValidator(_resource)]
+"""What is said of any address would lead away from what is wrong with one of Azure's."""
 
 
 class AzureSpec(EndpointSpec):
     """A resource of Azure OpenAI, or a gateway before one. A role's `model` is a deployment."""
 
     kind: Literal["azure"]
+    base_url: ResourceAddress
     deployment: str | None = Field(None, min_length=1)
     """What a role is asked of that names no model."""
     api_version: ApiVersion
@@ -76,10 +88,12 @@ class AzureSpec(EndpointSpec):
         return self
 
     def _problems(self) -> Iterator[str]:
-        problem = _address_problem(self.base_url)
+        problem = _version_problem(self.api_version)
         if problem:
-            yield f"base_url: {problem}"
-        if self.model is not None:
+            yield f"api_version = {shown(self.api_version)}: {problem}"
+        if self.model is not None and self.deployment is not None:
+            yield "model: Azure is asked for the deployment; take model out"
+        elif self.model is not None:
             yield "model: Azure is asked for deployments; write deployment in its place"
         if self.deployment is not None and not _DEPLOYMENT.fullmatch(self.deployment):
             yield f"deployment = {shown(self.deployment)}: {_NO_DEPLOYMENT}"
@@ -120,14 +134,14 @@ class Azure(EndpointKind):
                 f"{missing[0]} is not set; the endpoint 'azure' needs it: export it, or write it "
                 "into .env here"
             )
-        url, version = checked_url(environ[self.address], self.address), environ[self.version]
+        url, version = environ[self.address], environ[self.version]
         problem = _address_problem(url)
         if problem:
             raise InputError(f"{self.address}: {problem}")
-        if not re.fullmatch(VERSIONS, version):
-            raise InputError(
-                f"{self.version} = {shown(version)}: is no API version; write e.g. 2024-10-21"
-            )
+        url = checked_url(url, self.address)
+        problem = _version_problem(version)
+        if problem:
+            raise InputError(f"{self.version} = {shown(version)}: {problem}")
         if model is None:
             raise InputError(
                 "model is not set, and the endpoint 'azure' has none by default; name a "
@@ -170,6 +184,22 @@ def _refuse_elsewhere(deployment: str, hosted: str | None) -> None:
         )
     if not _DEPLOYMENT.fullmatch(deployment):
         raise InputError(f"model = {shown(deployment)}: {_NO_DEPLOYMENT}")
+
+
+def _version_problem(version: str) -> str:
+    """Why the service has no such version; it names each by the day it came out."""
+    if version in ("v1", "preview"):
+        return (
+            "belongs to Azure's address that ends in /openai/v1, an OpenAI-compatible API; write "
+            "a date, such as 2024-10-21, or name that address without kind, deployment and "
+            "api_version"
+        )
+    found = _VERSIONED.fullmatch(version)
+    if found:
+        with suppress(ValueError):
+            date.fromisoformat(found[1])
+            return ""
+    return "is no API version; write a date, such as 2024-10-21 or 2025-03-01-preview"
 
 
 def _address_problem(url: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.llm import Role
 from autoprompt_assets.engine.price import Price
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.kind import EndpointKind
@@ -28,6 +29,7 @@ class Local(EndpointKind):
     hint: ClassVar[str] = "is the embedded model"
     model: ClassVar[str] = "SmolLM2-135M-Instruct"
     in_process: ClassVar[bool] = True
+    unfit: ClassVar[tuple[Role, ...]] = ("review", "optimizer")
 
     def endpoint(
         self, model: str | None, hosted: str | None, environ: Mapping[str, str]

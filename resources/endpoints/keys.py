@@ -95,10 +95,14 @@ def _missing(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> 
             if needed and not read_key(variable, environ):
                 wanted.setdefault(variable, []).append(role)
     return [
-        f"{variable} is not set; roles {', '.join(roles)} need it: export it, or "
-        "write it into .env here"
+        f"{variable} is not set; {_needing(roles)} it: export it, or write it into .env here"
         for variable, roles in wanted.items()
     ]
+
+
+def _needing(roles: list[str]) -> str:
+    one = len(roles) == 1
+    return f"the role {roles[0]} needs" if one else f"the roles {', '.join(roles)} need"
 
 
 def _unusable(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> list[str]:
@@ -122,8 +126,8 @@ def _shared(endpoints: Mapping[Role, Endpoint], environ: Mapping[str, str]) -> l
             own = environ.get(address)
             if own and endpoint.base_url and _origin(own) != origin(endpoint.base_url):
                 lines.append(
-                    f"endpoints.{endpoint.name}.{field} = {variable!r} is the key of the host in "
-                    f"{address}, another one; give each host a variable of its own"
+                    f"endpoints.{endpoint.name}.{field} = {variable!r} is the key of {address}, on "
+                    "another host or port; give each a variable of its own"
                 )
     return lines
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from autoprompt_assets.engine.llm import EndpointSpec
+from autoprompt_assets.engine.llm import EndpointSpec, Role
 from autoprompt_assets.engine.price import Price
 from autoprompt_assets.resources.endpoints.endpoint import (
     Endpoint,
@@ -42,8 +42,9 @@ class EndpointKind(ABC):
     home: ClassVar[str] = ""
     """The provider's own base URL, which goes without saying."""
     in_process: ClassVar[bool] = False
-    """It is served in this process: one run at a time, and no named endpoint takes its word."""
-
+    """It is served in this process: one run at a time."""
+    unfit: ClassVar[tuple[Role, ...]] = ()
+    """Roles that its models are too small for, which `check` says and a run does not refuse."""
     settings: ClassVar[type[EndpointSpec] | None] = None
     """What a user says of a server of this kind that he names, where he may name some."""
 

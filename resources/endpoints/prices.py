@@ -36,21 +36,21 @@ def price_problem(provider: str, model: str | None) -> str:
     providers = {one.id: one for one in get_snapshot().providers}
     if provider not in providers:
         near = _near(provider, providers)
-        return f".provider = {shown(provider)} is no provider of the price list{near}"
+        return f".provider = {shown(provider)} is no provider of the price list; {near}"
     if model is None or list_price(model, provider) is not None:
         return ""
     own = providers[provider]
     others = [providers[one] for one in own.fallback_model_providers or () if one in providers]
     models = [one.id for lists in (own, *others) for one in lists.models]
     return (
-        f": the price list of {provider} has none for {shown(model)}{_near(model, models)}; say "
+        f": the price list of {provider} has none for {shown(model)} ({_near(model, models)}); say "
         f"whose it has by prices: {{provider: {provider}, model: …}}, or give the role a price"
     )
 
 
 def _near(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), list(known), n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else "; see the package genai-prices"
+    return f"did you mean {' or '.join(close)}?" if close else "see the package genai-prices"
 
 
 def _tiers(rate: Any) -> Tiers | None:

@@ -30,7 +30,7 @@ def resolve(
     model = None if moved else role.model
     hosted = None if moved else role.hosted_model_uri
     kind = KINDS.get(name)
-    if name in named and not (kind is not None and kind.in_process):
+    if name in named:
         server = named[name]
         own = KINDS.get(server.kind or "")
         return (own.named if own else named_endpoint)(name, server, model, hosted)

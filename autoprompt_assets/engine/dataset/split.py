@@ -11,7 +11,7 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.example import SPLITS, Example, Row, Split
 from autoprompt_assets.engine.identity import content_hash, uniform
 from autoprompt_assets.engine.likeness import appearance, near
-from autoprompt_assets.engine.text import quantity
+from autoprompt_assets.engine.text import quantity, were
 
 MOST_CLASSES = 50
 FAR_OFF = 0.25
@@ -64,6 +64,8 @@ def build_dataset(
         InputError: a split would be empty.
     """
     usable, dropped, notes = _usable(rows)
+    if rows and not usable:
+        raise InputError(f"{spec.file}: {_all_conflict(rows)}")
     hashes = {row.input: near_id(row.input) for row in usable}
     places = {hashes[row.input]: uniform(spec.seed, hashes[row.input]) for row in usable}
     each = sorted(places[hashes[row.input]] for row in usable)
@@ -113,13 +115,25 @@ def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
             duplicates += len(group) - 1
     notes = []
     if duplicates:
-        notes.append(f"{duplicates} duplicate rows were dropped")
+        notes.append(f"{were(duplicates, 'duplicate row')} dropped")
     if conflicting:
         notes.append(
             f"{conflicting} rows were dropped because one input has conflicting targets, "
             f"such as {example[:60]!r}"
         )
     return usable, {"duplicate": duplicates, "conflicting": conflicting}, notes
+
+
+def _all_conflict(rows: Sequence[Row]) -> str:
+    first = min(rows, key=lambda row: (len(row.input), row.input))
+    same = appearance(first.input)
+    targets = {appearance(row.target): row.target for row in rows if appearance(row.input) == same}
+    one, other = (repr(target[:60]) for target in sorted(targets.values())[:2])
+    return (
+        "no row can be used: the input of each stands there with another target, too, such as "
+        f"{first.input[:60]!r} with {one} and {other}; keep one target for each input, or name "
+        "other columns (dataset.input, dataset.target)"
+    )
 
 
 def _thresholds(split: SplitSpec, places: Sequence[float]) -> tuple[float, float, float]:
@@ -182,7 +196,7 @@ def _split_notes(examples: Sequence[Example], spec: DatasetSpec) -> list[str]:
 def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
     sizes, asked = dataset.sizes(), spec.split.model_dump()
     lost = ", ".join(f"{count} {why}" for why, count in dataset.dropped.items() if count)
-    usable = f"{len(dataset.examples)} usable rows" + (f"; dropped: {lost}" if lost else "")
+    usable = quantity(len(dataset.examples), "usable row") + (f"; dropped: {lost}" if lost else "")
     problems = [
         f"{spec.file}: the {split} split is empty ({usable}); add rows, or raise "
         f"dataset.split.{split} = {asked[split]:g}"

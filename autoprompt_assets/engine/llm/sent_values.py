@@ -4,12 +4,14 @@ secret, in an environment variable that it names.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, model_serializer, model_validator
 
+from autoprompt_assets.engine.errors import type_word
 from autoprompt_assets.engine.fields import Frozen, VariableName
 from autoprompt_assets.engine.keys import looks_like_a_key, sendable
 
@@ -30,6 +32,12 @@ _SECRET_NAME = re.compile(
     r"authori[sz]|cookie|credential|key|passw|secret|signature|token|(^|[-_.])(auth|sas|sig)($|[-_.])",
     re.IGNORECASE,
 )
+_VARIABLE = re.compile(
+    r"\$\{(?P<braces>\w+)\}|\$(?P<bare>[A-Z_][A-Z0-9_]*)(?!\w)|"
+    r"^%(?P<percent>[A-Z_][A-Z0-9_]*)%$|^\{ *env *: *(?P<quoted>\w+) *\}$",
+    re.ASCII,
+)
+"""A variable as shells and other programs' files fill it in."""
 MEND = "write {env: NAME}, NAME being the environment variable that holds it"
 
 
@@ -49,12 +57,22 @@ class SentValue(Frozen):
         named = isinstance(value, dict) and value.keys() == {"env"} and value["env"] is not None
         if isinstance(value, cls) or named:
             return value
+        names = difflib.get_close_matches("env", [*value]) if _is_single(value) else []
+        if names:
+            raise ValueError(f"holds {names[0]!r}, no such field; did you mean 'env'?")
         # The value is not repeated: it may be a secret.
-        raise ValueError(f"is no text; put it in quotes or, where it is a secret, {MEND}")
+        mend = "write one" if isinstance(value, dict | list) else "put it in quotes"
+        raise ValueError(
+            f"is {type_word(value)} and no text; {mend} or, where it is a secret, {MEND}"
+        )
 
     @model_serializer
     def _as_written(self) -> Any:
         return self.value if self.env is None else {"env": self.env}
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value)), str)
 
 
 def _headers(headers: Mapping[str, SentValue]) -> Mapping[str, SentValue]:
@@ -107,6 +125,7 @@ def _values(values: Mapping[str, SentValue], what: str) -> Iterator[str]:
         text = sent.value
         if text is None or not _TOKEN.fullmatch(name):
             continue
+        variable = _VARIABLE.search(text)
         if not text.strip():
             yield f"{name!r} is empty; fill it in, or take it out"
         elif len(text) > LONGEST_VALUE:
@@ -116,7 +135,16 @@ def _values(values: Mapping[str, SentValue], what: str) -> Iterator[str]:
                 f"{name!r} holds a character that no {what} has (a line break, a control "
                 "character, one beyond ASCII, or a blank at its end); write it without"
             )
+        elif variable:
+            yield _unfilled(name, variable)
         elif _SECRET_NAME.search(name):
             yield f"{name!r} is by its name a secret, and secrets never stand in files; {MEND}"
         elif looks_like_a_key(text):
             yield f"{name!r} looks like a key, and keys never stand in files; {MEND}"
+
+
+def _unfilled(name: str, found: re.Match[str]) -> str:
+    variable = next(filter(None, found.groups()))
+    mend = f"write {{env: {variable}}}" if variable == variable.upper() else MEND
+    whole = "" if found[0] == found.string.strip() else ", and all of the text into that variable"
+    return f"{name!r} holds the variable {variable}, which nothing fills in; {mend}{whole}"

@@ -67,6 +67,7 @@ class ExperimentSpec(Frozen):
             *self._unfilled(),
             *self._unlimited(),
             *self._unknown_endpoints(info.context),
+            *self._taken_words(info.context),
             *shared_keys(self.endpoints, self.endpoints),
             *self._unknown_prices(info.context),
         ]
@@ -153,6 +154,12 @@ class ExperimentSpec(Frozen):
                     f"roles.{name}.endpoint = {role.endpoint!r} is not known; "
                     f"use one of {', '.join(sorted(known))}"
                 )
+
+    def _taken_words(self, words: EndpointWords | None) -> Iterator[str]:
+        """Names under which roles, or a run that is moved, would be sent elsewhere than it says."""
+        for name in self.endpoints:
+            if words is not None and name in words.keys:
+                yield f"endpoints.{name} is a built-in endpoint; give yours another name"
 
     def _unknown_prices(self, words: EndpointWords | None) -> Iterator[str]:
         for name, server in self.endpoints.items():

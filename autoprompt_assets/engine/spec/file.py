@@ -125,6 +125,6 @@ def _moved(path: Path, moved: tuple[str, str, str], overrides: Mapping[str, str]
     given = [key for key in overrides if f"endpoints.{name}.".startswith(f"{key}.")]
     given += [key for key in overrides if key.startswith(f"endpoints.{name}.")]
     return (
-        f"--set {', '.join(given)}: {variable} goes only to the host that {path} names beside it; "
-        f"write base_url and {place} there"
+        f"--set {', '.join(given)}: {variable} goes only to the host and port that {path} names "
+        f"beside it; write base_url and {place} there"
     )

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from autoprompt_assets.engine.errors import type_word
 from autoprompt_assets.engine.grading import GRADERS
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords
@@ -114,10 +115,14 @@ def _is_endpoint(places: Sequence[str]) -> bool:
 
 
 def value_of(places: Sequence[str], value: object, sign: str = " = ") -> str:
-    """`value` as an error tells it, but for a place in which somebody may have put a key."""
+    """`value` as an error tells it; of one in a place in which somebody may have put a key, what
+    it is, and nothing of a text.
+    """
     plain = len(places) == 3 and _PLAIN_PLACES.search(places[-1])
     secret = not plain and any(_SECRET_PLACES.search(place) for place in places)
-    return "" if secret else f"{sign}{shown(value)}"
+    if secret and isinstance(value, str):
+        return ""
+    return f"{sign}{type_word(value) if secret else shown(value)}"
 
 
 def _said(field: str, places: list[str], detail: ErrorDetails, tag: str) -> str:
@@ -172,7 +177,8 @@ def _closest(name: str, known: Iterable[str]) -> str:
 def _fields_at(model: object, places: list[str], tag: str) -> set[str]:
     """The fields at `places`; of kinds, those of the kind `tag` or of all that are told apart."""
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return _fields_of(get_args(model), places, tag)
+        inner = places[1:] if get_origin(model) is dict else places
+        return _fields_of(get_args(model), inner, tag)
     if not places:
         return set(model.model_fields)
     info = model.model_fields.get(places[0])

@@ -22,6 +22,7 @@ from autoprompt_assets.engine.dataset.table.workbook import read_workbook
 from autoprompt_assets.engine.dataset.table.workbook_files import is_workbook
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Row
+from autoprompt_assets.engine.text import were
 
 ENDINGS = {
     "csv": "csv", "psv": "csv", "tsv": "tsv", "tab": "tsv", "json": "json", "jsonl": "jsonl",
@@ -58,7 +59,7 @@ def open_table(spec: DatasetSpec, folder: Path) -> Table:
     if not records.rows:
         raise InputError(f"{spec.file}: the file has no rows; give it some")
     refuse_unusable(spec, records.rows)
-    blank = (f"{records.blank} blank rows were skipped",) if records.blank else ()
+    blank = (f"{were(records.blank, 'blank row')} skipped",) if records.blank else ()
     rows = [Row(record.input, record.target) for record in records.rows]
     return Table(rows, (*blank, *records.notes))
 
