@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import httpx2
 import openai
@@ -20,6 +21,17 @@ from autoprompt_assets.resources.endpoints.keys import read_key
 LOGGERS = ("openai", "httpx2", "httpx", "httpcore2", "httpcore")
 """They print whole addresses, per call."""
 USER_AGENT = f"openai-python/{openai.__version__}"
+NOTHING_ELSE: dict[str, Any] = {
+    "admin_api_key": "",
+    "organization": "",
+    "project": "",
+    "webhook_secret": "",
+    "max_retries": 0,
+    "timeout": None,
+}
+"""Empty texts for what a client would look up in the environment; when to ask again, and for how
+long, is not its to decide.
+"""
 
 
 class GivenHeaders:
@@ -50,8 +62,6 @@ def make_client(
 ) -> openai.AsyncOpenAI:
     """The client of an endpoint that takes its key, where there is one, as a bearer token.
 
-    Empty texts are given for what else would be looked up in the environment.
-
     Raises:
         InputError: no client can ask at that address.
     """
@@ -60,12 +70,7 @@ def make_client(
         client = PlainClient(
             base_url=base_url,
             api_key=key,
-            admin_api_key="",
-            organization="",
-            project="",
-            webhook_secret="",
-            max_retries=0,
-            timeout=None,
+            **NOTHING_ELSE,
             default_query=given_query(endpoint),
             http_client=http_client,
         )
@@ -94,12 +99,7 @@ def make_azure_client(
             azure_deployment=endpoint.model,
             api_version=query.pop("api-version"),
             api_key=key or API_KEY_SENTINEL,
-            admin_api_key="",
-            organization="",
-            project="",
-            webhook_secret="",
-            max_retries=0,
-            timeout=None,
+            **NOTHING_ELSE,
             default_query=query,
             http_client=http_client,
         )
