@@ -38,6 +38,7 @@ def on_azure(folder: Path, server: LoopbackServer) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_a_search_on_azure_ends_resumes_without_a_call_and_leaves_no_secret(
     tmp_path: Path, answering: LoopbackServer
 ) -> None:

@@ -55,7 +55,8 @@ def write_spec(project: Project, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("role", [pytest.param("target", marks=pytest.mark.slow), "optimizer"])
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["target", "optimizer"])
 def test_a_spec_that_is_changed_in_mid_run_ends_it_in_a_line_that_names_the_field(
     project: Project, server: LoopbackServer, role: str
 ) -> None:
@@ -102,6 +103,7 @@ def write_rows(project: Project, rows: dict[str, str]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_table_that_is_changed_in_mid_run_is_said_and_the_rows_stay_as_they_were_read(
     project: Project, server: LoopbackServer
 ) -> None:

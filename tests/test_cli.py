@@ -272,7 +272,10 @@ def test_a_standard_output_that_cannot_be_written_is_no_traceback(
     assert len(done.stderr.splitlines()) == bool(said)
 
 
-@pytest.mark.parametrize("command", ["list", "journal", "check toy", "--help", "run toy"])
+@pytest.mark.parametrize(
+    "command",
+    ["list", "journal", "check toy", "--help", pytest.param("run toy", marks=pytest.mark.slow)],
+)
 def test_a_full_standard_output_is_named_however_little_was_printed(
     command: str, tmp_path: Path
 ) -> None:

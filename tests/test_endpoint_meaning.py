@@ -215,8 +215,8 @@ def test_azures_key_in_a_header_stays_there_too(tmp_path: Path) -> None:
     assert key_problems(endpoints, ENVIRON) == []
     other = {**ENVIRON, "AZURE_OPENAI_ENDPOINT": "https://you.openai.azure.com"}
     assert key_problems(endpoints, other) == [
-        "endpoints.mine.headers.api-key.env = 'AZURE_OPENAI_API_KEY' is the key of the host in "
-        "AZURE_OPENAI_ENDPOINT, another one; give each host a variable of its own"
+        "endpoints.mine.headers.api-key.env = 'AZURE_OPENAI_API_KEY' is the key of "
+        "AZURE_OPENAI_ENDPOINT, on another host or port; give each a variable of its own"
     ]
 
 

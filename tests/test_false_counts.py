@@ -33,13 +33,14 @@ def hides(prompt: int, said: int) -> Json:
 ALONE = ("--set", "roles.review=null", "--set", "grader={kind: exact}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("counts", "limit", "settings", "calls"),
     [
         (claims, "tokens", (), 24),
         (hides, "usd", ALONE, 12),
-        pytest.param(claims, "usd", (), 24, marks=pytest.mark.slow),
-        pytest.param(hides, "tokens", ALONE, 12, marks=pytest.mark.slow),
+        (claims, "usd", (), 24),
+        (hides, "tokens", ALONE, 12),
     ],
 )
 def test_it_ends_the_search_at_its_first_batch_and_on_every_run(

@@ -43,6 +43,7 @@ def test_searches_of_different_ids_run_at_once_and_who_is_at_work_is_known(url: 
         assert at_work == []
 
 
+@pytest.mark.slow
 def test_search_waits_for_its_turn_and_for_the_end_of_pruning(url: str) -> None:
     said: list[str] = []
     entered = threading.Event()

@@ -63,6 +63,7 @@ def query(folder: Path, statement: str, *values: object) -> list[tuple[object, .
         return connection.execute(statement, values).fetchall()
 
 
+@pytest.mark.slow
 def test_the_next_process_begins_where_one_ended(tmp_path: Path) -> None:
     """All that may be in flight are within the first round trip then."""
     with serving(delay=DELAY) as url:

@@ -202,6 +202,7 @@ def test_a_search_that_goes_on_is_charged_at_its_own_prices_whatever_the_list_sa
     assert float(at_most[1]) > 2
 
 
+@pytest.mark.slow
 def test_what_was_paid_is_told_beside_the_list_price(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
         server.cached = 4

@@ -63,6 +63,7 @@ def test_a_terminal_gets_pictures_of_what_it_would_obey() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_server_that_only_fails_counts_as_down_and_its_words_are_not_obeyed(
     tmp_path: Path,
 ) -> None:
