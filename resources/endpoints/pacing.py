@@ -15,12 +15,12 @@ START_WINDOW = 16.0
 """Calls in flight at first."""
 START_RATE = 20.0
 """Starts per second until the first answer: a server may allow no two calls at once."""
-PROVEN_RATE = 60.0
+PROVEN_RATE = 80.0
 """Starts per second from the first answer on: what starts while a refusal is on its way is refused
 as well, and few calls do at this pace."""
-GROWTH = 3.0
+GROWTH = 4.0
 """Before the first refusal each answer raises the pace by so many calls per round trip. Raised
-pace comes back as answers a round trip later, so that this triples it per round trip, about."""
+pace comes back as answers a round trip later, so that this makes it three to four times as fast per round trip."""
 QUICKEST_TRIP_S = 0.2
 """No round trip is taken to be shorter: what has started by the time that a refusal arrives is
 refused as well, and a quick server has taken hundreds of calls by then."""
@@ -103,7 +103,7 @@ class Beside:
 class Pace:
     """Starts per second: `rate`. It has three modes.
 
-    "ramp": it triples per round trip, until the first refusal. "held": it is a little below the
+    "ramp": it grows severalfold per round trip, until the first refusal. "held": it is a little below the
     estimate of the server's rate and rises ever faster the longer nothing is refused. "lifted":
     lowering it did not help, so refusals have another cause, and it is infinite for a while.
 
