@@ -20,7 +20,8 @@ PROVEN_RATE = 80.0
 as well, and few calls do at this pace."""
 GROWTH = 4.0
 """Before the first refusal each answer raises the pace by so many calls per round trip. Raised
-pace comes back as answers a round trip later, so that this makes it three to four times as fast per round trip."""
+pace comes back as answers a round trip later, so that this makes it three to four times as fast
+per round trip."""
 QUICKEST_TRIP_S = 0.2
 """No round trip is taken to be shorter: what has started by the time that a refusal arrives is
 refused as well, and a quick server has taken hundreds of calls by then."""
@@ -103,8 +104,8 @@ class Beside:
 class Pace:
     """Starts per second: `rate`. It has three modes.
 
-    "ramp": it grows severalfold per round trip, until the first refusal. "held": it is a little below the
-    estimate of the server's rate and rises ever faster the longer nothing is refused. "lifted":
+    "ramp": it grows severalfold per round trip, until the first refusal. "held": it is a little
+    below the estimate of the server's rate and rises ever faster the longer nothing is refused. "lifted":
     lowering it did not help, so refusals have another cause, and it is infinite for a while.
 
     `rate` and `limited` are what an earlier run ended with, if any: it is gone on from there, and
