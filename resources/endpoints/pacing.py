@@ -105,8 +105,9 @@ class Pace:
     """Starts per second: `rate`. It has three modes.
 
     "ramp": it grows severalfold per round trip, until the first refusal. "held": it is a little
-    below the estimate of the server's rate and rises ever faster the longer nothing is refused. "lifted":
-    lowering it did not help, so refusals have another cause, and it is infinite for a while.
+    below the estimate of the server's rate and rises ever faster the longer nothing is refused.
+    "lifted": lowering it did not help, so refusals have another cause, and it is infinite for a
+    while.
 
     `rate` and `limited` are what an earlier run ended with, if any: it is gone on from there, and
     the first refusal that comes soon says that this is no longer so.
