@@ -1,4 +1,4 @@
-"""One finished search, made once; each test that asks for `graph` has a copy of its own."""
+"""Finished searches, made once; a test that asks for `graph` or `copied` has a copy of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.dagster_support import BROKEN, ROWS, SHORT, SPEC, Graph, opened, project_with
+from tests.frames_support import copied, found, searched  # noqa: F401
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import Project
 
