@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.bucket_support import MemoryBucket, S3Bucket, forget_connections, s3_bucket
 from tests.dagster_support import ROWS, SPEC, Graph
 from tests.support import csv_of
-from tests.test_sensor import UNTOUCHED, WHOLE
+from tests.test_sensor import UNTOUCHED, WHOLE, daemon, until
 
 Bucket = MemoryBucket | S3Bucket
 FIRST = next(iter(ROWS))
@@ -138,3 +139,34 @@ def test_an_upload_in_parts_is_another_etag_and_no_other_content(
         assert said == "alpha: unchanged"
         bucket.put_in_parts("rows.csv", NEW)
         assert "alpha: its content has changed" in graph.tick(cursor)[0]
+
+
+def kept_cursor(graph: Graph) -> str | None:
+    """What the daemon has kept in Dagster's storage."""
+    states = graph.instance.all_instigator_state()
+    found = [getattr(state.instigator_data, "cursor", None) for state in states]
+    return next(iter(found), None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_daemons_cursor_outlives_it_and_a_change_of_meanwhile_is_run_once(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "daemon.log"
+    with s3_bucket() as bucket:
+        connect(bucket, monkeypatch)
+        graph.project.environ |= bucket.environ
+        watch(graph, bucket)
+        with daemon(graph.project, log) as process:
+            until(process, log, lambda: kept_cursor(graph) is not None)
+        first = kept_cursor(graph)
+        assert graph.backfills() == {}
+        bucket.put("rows.csv", NEW)
+        with daemon(graph.project, log) as process:
+            until(process, log, lambda: kept_cursor(graph) != first)
+        second = kept_cursor(graph)
+        assert list(graph.backfills().values()) == [WHOLE]
+        assert json.loads(first or "")["beta"] == json.loads(second or "")["beta"]
+        # What the daemon kept is what the next one goes on from.
+        assert graph.tick(second) == (UNTOUCHED, second)
