@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import jsonschema
 import pytest
 import yaml
@@ -71,11 +72,31 @@ def test_a_key_or_word_that_the_chart_does_not_take_is_found(place: str, wrong: 
         jsonschema.Draft202012Validator(CHART).validate(values)
 
 
-def test_classes_are_there_and_the_queue_is_that_of_the_docker_deployment() -> None:
-    for one in CLASSES:
-        # As Dagster reads the older name of its own package.
-        module = one["module"].replace("dagster.core", "dagster._core")
-        assert hasattr(importlib.import_module(module), one["class"])
+def test_dagster_starts_on_what_the_chart_makes_of_the_values(tmp_path: Path) -> None:
+    """All but storage and launcher, as the chart's template writes the instance's file."""
+    queue, logs = CLASSES
+    monitoring = {
+        re.sub("[A-Z]", lambda one: f"_{one[0].lower()}", key): value
+        for key, value in DAEMON["runMonitoring"].items()
+    }
+    kept = VALUES["retention"]["sensor"]["purgeAfterDays"]
+    instance = {
+        "run_coordinator": queue,
+        "compute_logs": {**logs, "config": {"base_dir": str(tmp_path / "logs")}},
+        "run_monitoring": monitoring,
+        "retention": {"sensor": {"purge_after_days": kept}},
+        "telemetry": VALUES["telemetry"],
+        **VALUES["additionalInstanceConfig"],
+    }
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(instance), encoding="utf-8")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
+        assert type(made.run_coordinator).__name__ == queue["class"]
+        assert type(made.compute_log_manager).__name__ == logs["class"]
+        assert made.get_settings("run_monitoring") == monitoring
+        assert made.run_retries_max_retries == 1
+
+
+def test_queue_retries_and_retention_are_those_of_the_docker_deployment() -> None:
     queue, logs = CLASSES
     assert queue == INSTANCE["run_coordinator"]
     assert (logs["module"], logs["class"]) == tuple(
