@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from autoprompt_assets.engine.dataset import DatasetSpec, object_mark, read_table
 from autoprompt_assets.engine.dataset.table import objects
@@ -56,6 +57,26 @@ def line_of(url: str, kind: type[InputError] = InputError) -> str:
 def test_a_url_that_gives_no_table_is_told_in_one_line(url: str, line: str) -> None:
     MemoryBucket().put("rows.csv", TABLE)
     assert line_of(url) == line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://key:secret@data/a.csv",
+        "abfs://box:secret@mine.dfs.core.windows.net/a.csv",
+        "abfs://box@mine.dfs.core.windows.net@secret/a.csv",
+        "simplecache::s3://key:secret@data/a.csv",
+    ],
+)
+def test_credentials_in_a_url_are_refused_unread(url: str) -> None:
+    with pytest.raises(ValidationError, match="holds credentials") as caught:
+        DatasetSpec(path=url)
+    assert "secret" not in caught.value.errors()[0]["msg"]
+
+
+def test_a_container_of_azures_is_no_user() -> None:
+    line = line_of("abfs://box@mine.dfs.core.windows.net/a.csv")
+    assert line == "cannot be fetched (it takes the package adlfs); pip install adlfs"
 
 
 def test_a_store_that_never_answers_is_given_up_in_bounded_time(

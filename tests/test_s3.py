@@ -17,7 +17,7 @@ from autoprompt_assets.engine.errors import InputError, Unreachable
 from autoprompt_assets.engine.example import Row
 from tests.bucket_support import SECRET, S3Bucket, forget_connections, s3_bucket
 from tests.loopback import Behaviour, LoopbackServer
-from tests.support import ANSWERS, TOY, csv_of, toy_project
+from tests.support import ANSWERS, TOY, csv_of, toy_project, without_calls
 from tests.test_object_sensor import connect
 
 pytestmark = pytest.mark.slow
@@ -135,6 +135,22 @@ def test_a_table_in_s3_is_checked_run_and_begun_with_and_no_key_stays(
     assert f'path: "{url}"' in path.read_text(encoding="utf-8")
     said = "".join(one.stdout + one.stderr for one in (checked, done, begun))
     project.assert_key_is_nowhere(said, SECRET)
+
+
+def test_results_are_kept_in_s3_and_a_second_run_finds_them(
+    bucket: S3Bucket, tmp_path: Path
+) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
+        store = {**bucket.environ, "AUTOPROMPT_STORE": "s3://data/kept"}
+        project = toy_project(tmp_path, server.base_url, **store)
+        first, second = (
+            project.run_json("toy", "--set", "optimizer.iterations=1") for _ in range(2)
+        )
+    assert not (project.home / "results").exists()
+    assert first["calls"]["made"] > 0
+    assert second["calls"]["made"] == 0
+    assert without_calls(first) == without_calls(second)
+    project.assert_key_is_nowhere("", SECRET)
 
 
 def test_a_program_is_refused_in_one_line(bucket: S3Bucket, tmp_path: Path) -> None:
