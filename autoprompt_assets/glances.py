@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from autoprompt_assets.resources.experiments import ExperimentsResource
 
 MOST_STORES = 8
 """Stores that are asked at once."""
+MOST_WAITS, WAIT_S = 2, 0.5
+"""Answers that did not come, and the seconds from which on one was waited for."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Glance:
 def glances(experiments: ExperimentsResource, names: Sequence[str]) -> dict[str, Glance]:
     """A glance at the table of each experiment of `names`.
 
-    Stores are looked at side by side, and one that gave no answer is asked once, not for each of
-    its tables: a sensor has a minute for all of them.
+    Stores are looked at side by side. One that was waited for in vain `MOST_WAITS` times is not
+    asked for the rest of its tables, which then count as silent: a sensor has not for ever.
     """
     found: dict[str, Glance] = {}
     stores: dict[str, dict[str, ExperimentSpec]] = {}
@@ -59,12 +62,15 @@ def glances(experiments: ExperimentsResource, names: Sequence[str]) -> dict[str,
 
 def _of_one_store(specs: Mapping[str, ExperimentSpec]) -> dict[str, Glance]:
     found: dict[str, Glance] = {}
-    silent: Glance | None = None
+    waited: list[Glance] = []
     for name, spec in specs.items():
-        glance = silent or _object_glance(spec)
-        if glance.is_silent:
-            silent = glance
-        found[name] = replace(glance, spec=spec)
+        if len(waited) == MOST_WAITS:
+            found[name] = replace(waited[-1], spec=spec)
+            continue
+        begun = time.monotonic()
+        found[name] = _object_glance(spec)
+        if found[name].is_silent and time.monotonic() - begun > WAIT_S:
+            waited.append(found[name])
     return found
 
 

@@ -11,7 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class ServedFile:
-    """The file, and how it is served; a test may change it between two requests."""
+    """The file, and how it is served; a test may change it between two requests.
+
+    It stands under every path; one that begins with /broken is answered by 503.
+    """
 
     content: bytes
     etags: list[str] = field(default_factory=list)
@@ -20,7 +23,11 @@ class ServedFile:
     is_sized: bool = True
     requests: list[str] = field(default_factory=list)
     """The methods, in order."""
-    url: str = ""
+    host: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"{self.host}/rows.csv"
 
     def etag(self) -> str | None:
         if not self.etags:
@@ -35,7 +42,7 @@ def serving(content: bytes) -> Iterator[ServedFile]:
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             served.requests.append(self.command)
-            self.send_response(served.status)
+            self.send_response(503 if "/broken" in self.path else served.status)
             etag = served.etag()
             if etag:
                 self.send_header("ETag", f'"{etag}"')
@@ -52,6 +59,6 @@ def serving(content: bytes) -> Iterator[ServedFile]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        served.url = f"http://127.0.0.1:{server.server_port}/rows.csv"
+        served.host = f"http://127.0.0.1:{server.server_port}"
         yield served
         server.shutdown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -157,6 +158,38 @@ def test_the_sensor_asks_for_the_content_only_where_the_etag_is_another(graph: G
         said, down = graph.tick(cursor)
         assert said.startswith(f"alpha: skipped, {file.url}: cannot be fetched (HTTP status 503)")
         assert down == cursor
+
+
+def test_a_table_that_cannot_be_had_does_not_keep_the_host_s_others_from_being_looked_at(
+    graph: Graph,
+) -> None:
+    with serving(csv_of(ROWS).encode()) as file:
+        file.etags = ["one"]
+        for name, url in (
+            ("a-one", f"{file.host}/broken/1.csv"),
+            ("a-two", f"{file.host}/broken/2.csv"),
+            ("alpha", file.url),
+        ):
+            graph.project.add(name, SPEC.replace("path: rows.csv", f"path: {url}"))
+        said, _ = graph.tick()
+        assert "alpha: unchanged" in said
+        assert said.count("HTTP status 503") == 2
+
+
+def test_a_silent_host_is_waited_for_twice_whatever_it_has(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "LOOK_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for number in range(20):
+            path = f"path: {host}/{number}.csv"
+            graph.project.add(f"a-{number:02}", SPEC.replace("path: rows.csv", path))
+        said, cursor = graph.tick()
+    assert f"a-00: skipped, {host}/0.csv: cannot be fetched (the store does not answer" in said
+    # The others are told by the second's line: none of them was asked.
+    assert f", a-19: skipped, {host}/1.csv: " in said
+    assert "a-00" not in json.loads(cursor)
 
 
 def test_where_nothing_tells_of_a_change_the_content_is_read_at_each_tick(graph: Graph) -> None:
