@@ -42,7 +42,7 @@ def object_mark(spec: DatasetSpec) -> str | None:
     `None` where the store tells nothing but a size.
 
     Raises:
-        InputError: there is none, or it cannot be reached from here.
+        InputError: there is none, it is a folder, we may not read it, or a package is missing.
         Unreachable: the store gave no answer.
     """
     try:
@@ -118,8 +118,8 @@ def _look(spec: DatasetSpec, system: AbstractFileSystem, path: str) -> Mapping[s
 def _mark(found: Mapping[str, Any]) -> str | None:
     """A hash of all that tells one content from another.
 
-    An `ETag` alone decides where there is one: it is of the content in most stores, and the time
-    of an upload that changed nothing is then no change.
+    An ETag alone decides where there is one: in most stores it is of the content, and a time of
+    upload beside it would make a change of the same bytes sent anew.
     """
     said = {re.sub("[^a-z0-9]", "", key.lower()): str(found[key]) for key in found if found[key]}
     signs = {key: said[key] for key in _SIGNS if key in said}
