@@ -9,6 +9,7 @@
     partitions      experiments and their iterations
     search_session  one experiment's spec, dataset, files and models, bound into its search
     loading         its dataset, as the file stands now
+    glances         whether the tables of all experiments may have changed, without reading them
     configuration   the resources of a run, as environment and command line say
     metadata, report_input, progress
                     what people see: on an asset's page, in the report, while a run goes on

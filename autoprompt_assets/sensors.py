@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 from dagster._core.definitions.asset_key import AssetKey
@@ -11,9 +11,9 @@ from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraph
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.execution.backfill import PartitionBackfill
 
-from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.errors import InputError, Unreachable
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.glances import Glance, glances
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.partitions import GRID, ITERATIONS
 from autoprompt_assets.resources.experiments import (
@@ -23,6 +23,8 @@ from autoprompt_assets.resources.storage import StoreResource
 
 WATCHING = os.environ.get("AUTOPROMPT_WATCH_DATASETS") == "1"
 """A deployment's sensor is on from the start; elsewhere a person starts it, as a re-run is paid."""
+READING_S = 20.0
+"""Seconds of a tick in which another changed table is begun to be read: Dagster waits a minute."""
 
 
 @dg.sensor(
@@ -36,37 +38,58 @@ def dataset_changed(
 ) -> dg.SkipReason:
     """Re-run an experiment, once and whole, when its dataset's content is no longer the one that
     was materialized last. An experiment that was never materialized is only noted.
+
+    The cursor holds each experiment's mark of when its table was last read. A store that gives no
+    answer leaves it as it is, so that no change is lost.
     """
     seen: dict[str, str] = json.loads(context.cursor or "{}")
-    said = []
-    for name in experiments.names():
+    found = glances(experiments, experiments.names())
+    marks = {name: seen[name] for name in found if name in seen}
+    said = [*_silent(found)]
+    until = time.monotonic() + READING_S
+    # Tables whose store tells nothing of them are read at each tick: after all others.
+    for name, glance in sorted(found.items(), key=lambda one: one[1].mark is None):
+        if glance.is_silent or (glance.mark is not None and seen.get(name) == glance.mark):
+            continue
+        if time.monotonic() > until:
+            said.append(f"{name}: may have changed, and is read in the next tick")
+            continue
         try:
-            spec = experiments.load(name)
-            mark = file_mark(spec, experiments.path(name).parent)
-            if mark is not None and seen.get(name) == mark:
-                continue
-            said.append(f"{name}: {_look_at(context, name, spec, experiments, store)}")
+            said.append(f"{name}: {_look_at(context, name, glance, experiments, store)}")
+        except Unreachable as error:
+            said.append(f"{name}: skipped, {error}")
+            continue
         except InputError as error:
-            mark = file_mark_or_spec(experiments, name)
-            if mark is None or seen.get(name) != mark:
-                said.append(f"{name}: skipped, {error}")
-        seen[name] = mark or ""
-    context.update_cursor(json.dumps(seen))
+            said.append(f"{name}: skipped, {error}")
+        marks[name] = glance.mark or ""
+    context.update_cursor(json.dumps(marks))
     return dg.SkipReason("; ".join(said) or "no dataset has changed")
+
+
+def _silent(found: Mapping[str, Glance]) -> Iterator[str]:
+    """A line for each store that gave no answer."""
+    problems = dict.fromkeys(one.problem for one in found.values() if one.is_silent)
+    for problem in problems:
+        names = [name for name, one in found.items() if one.is_silent and one.problem == problem]
+        yield f"{', '.join(names)}: skipped, {problem}"
 
 
 def _look_at(
     context: dg.SensorEvaluationContext,
     name: str,
-    spec: ExperimentSpec,
+    glance: Glance,
     experiments: ExperimentsResource,
     store: StoreResource,
 ) -> str:
+    if glance.spec is None or glance.problem:
+        return f"skipped, {glance.problem}"
     last = context.instance.get_latest_data_version_record(AssetKey("dataset"), partition_key=name)
     materialization = last.asset_materialization if last else None
     if last is None or materialization is None:
         return "never materialized, so nothing is started"
-    version = load_dataset(spec, experiments.path(name).parent, store.experiment(name)).version
+    version = load_dataset(
+        glance.spec, experiments.path(name).parent, store.experiment(name)
+    ).version
     if (materialization.tags or {}).get("dagster/data_version") == version:
         return "unchanged"
     backfill = f"dataset-{content_hash([name, last.storage_id, version], 12)}"
@@ -102,23 +125,3 @@ def start_backfill(context: dg.SensorEvaluationContext, name: str, backfill: str
             run_config=None,
         )
     )
-
-
-def file_mark(spec: ExperimentSpec, folder: Path) -> str | None:
-    """Tells cheaply whether a local file may have changed; `None` for a URL."""
-    if "://" in spec.dataset.path:
-        return None
-    try:
-        status = (folder / os.path.expanduser(spec.dataset.path)).stat()
-    except OSError:
-        return "missing"
-    return f"{status.st_mtime_ns}-{status.st_size}-{content_hash(spec.dataset.model_dump(), 12)}"
-
-
-def file_mark_or_spec(experiments: ExperimentsResource, name: str) -> str | None:
-    """The mark of a broken experiment's data file or, where the spec is broken, of the spec."""
-    try:
-        return file_mark(experiments.load(name), experiments.path(name).parent)
-    except InputError:
-        status = experiments.path(name).stat()
-        return f"spec-{status.st_mtime_ns}-{status.st_size}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,19 @@ def test_every_pin_has_hashes_and_no_address_stands_in_the_file() -> None:
     pins = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
     assert len(pins) > 100
     assert all(line.endswith("\\") for line in pins)
+
+
+def test_what_the_tests_of_s3_take_is_pinned_at_the_same_versions() -> None:
+    text = (ROOT / "tests/requirements-s3.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    own, tested = (
+        dict(re.findall(r"^([a-z0-9.-]+)==([^ ]+)", one, re.MULTILINE))
+        for one in (text, (ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    )
+    assert own["s3fs"] == own["fsspec"]
+    shared = own.keys() & tested.keys()
+    assert {name: own[name] for name in shared} == {name: tested[name] for name in shared}
+    assert text.count("--hash=") > len(own)
 
 
 @pytest.mark.slow

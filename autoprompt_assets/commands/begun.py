@@ -9,10 +9,10 @@ from autoprompt_assets.changes import KEPT, deciding, differing, named
 from autoprompt_assets.configuration import Bench
 from autoprompt_assets.engine.errors import InputError, MissingInput, RunFailed
 from autoprompt_assets.engine.spec import ExperimentSpec
+from autoprompt_assets.glances import file_mark
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.search_session import open_session
-from autoprompt_assets.sensors import file_mark
 
 
 @dataclass

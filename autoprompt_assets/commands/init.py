@@ -24,6 +24,7 @@ from autoprompt_assets.resources.experiments import NAME, SPEC_FILE
 from autoprompt_assets.resources.whole_file import replacing
 
 OPTIONS = ("input", "target", "encoding", "sheet")
+FLAGS = {"path": "--data"} | {name: f"--{name}" for name in OPTIONS}
 MOST_CHOICES = 20
 LONGEST_CHOICE = 60
 LINE, COMMENT = 100, "    # "
@@ -137,7 +138,7 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
     try:
         built = build_dataset(read_table(spec, Path.cwd()), spec)
     except InputError as error:
-        options = {f"dataset.{name}": f"--{name}" for name in OPTIONS}
+        options = {f"dataset.{name}": flag for name, flag in FLAGS.items()}
         pattern = re.compile("|".join(map(re.escape, options)))
         lines = [pattern.sub(lambda found: options[found[0]], line) for line in error.lines]
         raise InputError(lines) from None
@@ -183,7 +184,7 @@ def _dataset(table: Mapping[str, str]) -> DatasetSpec:
         said = [(detail["loc"], detail["msg"]) for detail in error.errors()]
     raise InputError(
         [
-            f"{'--sheet' if 'sheet' in place else '--input, --target'}: "
+            f"{FLAGS.get(str(next(iter(place), '')), '--input, --target')}: "
             f"{problem.removeprefix('Value error, ')}"
             for place, problem in said
         ]

@@ -31,6 +31,8 @@ from autoprompt_assets.commands.webguard import Address, Guard
 from autoprompt_assets.engine.errors import InputError, RunFailed
 from autoprompt_assets.resources.home import PROJECT
 
+SENSOR_S = "600"
+"""Seconds that the sensor may take: a table of a million rows takes it minutes to read."""
 POLL_MS = 2000
 """How often an open page asks for news, as `dagster dev` has it."""
 PATIENCE_S = 30.0
@@ -47,6 +49,7 @@ def serve(host: str, port: int, ready: str) -> None:
     listener = bound(host, port)
     address = Address(host, listener.getsockname()[1])
     os.environ["DAGSTER_IS_DEV_CLI"] = "1"
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", SENSOR_S)
     configure_loggers(formatter="colored", log_level="INFO")
     with listener, open_for_webserver() as instance, _code_server(instance) as workspace:
         target = WorkspaceFileTarget(paths=[str(workspace)])

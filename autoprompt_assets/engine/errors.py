@@ -14,6 +14,10 @@ class InputError(Exception):
         super().__init__("\n".join(self.lines))
 
 
+class Unreachable(InputError):
+    """A store gave no answer: what it holds is not known."""
+
+
 class MissingInput(Exception):
     """An earlier asset of the same search has not been materialized. One line names it."""
 

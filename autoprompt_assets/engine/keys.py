@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
 _CREDENTIALS = re.compile(
-    r"[a-z0-9+.-]+://(?:[^/?#]*@|[^/?#@]*:(?!\d+(?:[/?#]|$))[^@]*@)", re.IGNORECASE
+    # Azure's abfs://container@account.host/ names no user.
+    r"(?<![a-z0-9+.-])(?!abfss?://[^/:@?#]+@[^/:@?#]+/)"
+    r"[a-z0-9+.-]+://(?:[^/?#]*@|[^/?#@]*:(?!\d+(?:[/?#]|$))[^@]*@)",
+    re.IGNORECASE,
 )
 _OWNERS = {
     r"(AUTOPROMPT|DAGSTER)_.*": "a setting of this program",

@@ -64,7 +64,9 @@ class DatasetSpec(Frozen):
     """Where the rows are and how they are split."""
 
     path: Location = Field(min_length=1)
-    """A file beside the experiment file, an absolute path, or a URL."""
+    """A file beside the experiment file, an absolute path, or a URL that fsspec reaches, without
+    credentials: its library takes those from the environment.
+    """
     format: Literal["csv", "tsv", "json", "jsonl", "parquet"] | None = None
     """Read from the path's ending when left out; gzip, Parquet and workbooks are known by their
     content.

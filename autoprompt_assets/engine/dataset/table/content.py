@@ -9,7 +9,8 @@ import os
 import zlib
 from pathlib import Path
 
-from autoprompt_assets.engine.dataset.settings import DatasetSpec, without_values
+from autoprompt_assets.engine.dataset.settings import DatasetSpec
+from autoprompt_assets.engine.dataset.table.objects import fetched_object
 from autoprompt_assets.engine.errors import InputError, shown
 
 GZIP = b"\x1f\x8b"
@@ -32,6 +33,7 @@ def fetched(spec: DatasetSpec, folder: Path) -> bytes:
 
     Raises:
         InputError: nothing can be read there.
+        Unreachable: a store gave no answer.
     """
     if "://" not in spec.path:
         try:
@@ -42,17 +44,7 @@ def fetched(spec: DatasetSpec, folder: Path) -> bytes:
                 f"{folder / spec.path}: cannot be read ({problem}); mend dataset.path = "
                 f"{shown(spec.file)}"
             ) from None
-    import fsspec
-
-    try:
-        with fsspec.open(spec.path, "rb") as file:
-            return bytes(file.read())
-    except FileNotFoundError as error:
-        status = getattr(error.__cause__, "status", None)
-        problem = f"HTTP status {status}" if status else "nothing is there"
-    except Exception as error:  # every protocol raises its own
-        problem = without_values(first_line(error))
-    raise InputError(f"{spec.file}: cannot be fetched ({problem}); mend dataset.path")
+    return fetched_object(spec)
 
 
 def first_line(error: BaseException) -> str:
