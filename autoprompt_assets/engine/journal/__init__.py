@@ -7,6 +7,8 @@ rows       completions as rows
 groups     awaits of one loop turn, written or read together
 forms      the forms that endpoints take, as learned
 readings   the readings of sealed tests
+limits     what was learned of endpoints' limits
+leases     a process's share of them; `shares` says how big
 calls      answered from the journal where possible, made where not
 shapes     the shapes of requests that one search makes
 address    what a journal's address says

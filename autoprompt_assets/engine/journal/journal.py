@@ -84,6 +84,7 @@ class Journal:
 
     def close(self) -> None:
         """Wait for what was handed over, then let go of the database."""
+        self.limits.close()
         self._reader.shutdown(wait=True)
         self._writer.shutdown(wait=True)
         self._closed = True

@@ -214,16 +214,17 @@ def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
             return
 
 
-def postgresql_engine(location: sa.URL) -> sa.Engine:
-    """An engine for a PostgreSQL server; nothing is connected yet.
+def postgresql_engine(location: sa.URL, silent_s: int = 30) -> sa.Engine:
+    """An engine for a PostgreSQL server, which is waited for while it is silent for no longer than
+    `silent_s`; nothing is connected yet.
 
     Raises:
         ImportError: there is no driver.
     """
     # A server that went away without a word must not be waited for.
     reach = {
-        "connect_timeout": 10,
-        "tcp_user_timeout": 30_000,
+        "connect_timeout": min(10, silent_s),
+        "tcp_user_timeout": 1000 * silent_s,
         "keepalives_idle": 20,
         "keepalives_interval": 5,
         "keepalives_count": 3,
