@@ -16,6 +16,7 @@ locks      who is at work on a journal
 lock_holders  what its locks are called, and who holds one
 lock_files    those of a SQLite one
 lock_server   those of a PostgreSQL one
+turn          whether one is still held
 spill      answers that could not be written, kept in files until it opens again
 usage      what the journal holds and what it cost; taking old answers out
 """
