@@ -37,6 +37,9 @@ class Leasing:
         self._store = store
         self._asked = asyncio.Event()
         self._held, self._last = NOTHING, alone
+        # Where the store fails before the others have made room.
+        part, per_second = 1.0 / alone.calls, alone.per_second
+        self._least = Share(1, part, None if per_second is None else part * per_second)
         self._used: deque[int] = deque(maxlen=REMEMBERED)
         self._task: asyncio.Task[None] | None = None
 
@@ -87,6 +90,8 @@ class Leasing:
         share = await self._store.renew(self._place, claim, using)
         if share.calls:
             self._last = share
+        elif self._last is self._alone:
+            self._last = self._least
         self._hold(share)
 
     def _hold(self, share: Share) -> None:

@@ -16,7 +16,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Self
 
 from autoprompt_assets.engine.journal import Share
 from autoprompt_assets.resources.endpoints.knee import Knee
@@ -28,6 +27,7 @@ from autoprompt_assets.resources.endpoints.pacing import (
     START_WINDOW,
     Pace,
 )
+from autoprompt_assets.resources.endpoints.slot import Slot
 
 LONGEST_PAUSE_S = 60.0
 """A server that asks for a longer pause is asked again after this."""
@@ -40,51 +40,6 @@ NUDGE = 1.1
 """A share that changes by less changes nothing of what was learned."""
 FAILED = 0.9
 """What a failure leaves of the window: it may, but need not, come from too many calls."""
-
-
-class Slot:
-    """One call's turn: `async with` waits for it; say at most once how the call ended.
-
-    The next call may start once that is said. Until the block ends the call counts among the
-    `most` that are not done with: an answer may yet have to be stored.
-    """
-
-    __slots__ = (
-        *("_first", "_in_flight", "_limiter", "_loop", "_within"),
-        *("began", "beside", "pace", "serial"),
-    )
-
-    def __init__(self, limiter: Limiter, first: bool, within: float | None) -> None:
-        self._limiter, self._first, self._within = limiter, first, within
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._in_flight = True
-        self.serial = self.beside = 0
-        self.began = self.pace = 0.0
-
-    async def __aenter__(self) -> Self:
-        if self._within is None:
-            self._loop = await self._limiter._enter(self)
-            return self
-        async with asyncio.timeout(self._within):
-            self._loop = await self._limiter._enter(self)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._limiter._leave(self._loop, self._in_flight)
-
-    def answered(self) -> None:
-        """A usable answer came."""
-        self._limiter._answered(self)
-        self._in_flight = False
-        self._limiter._landed(self._loop)
-
-    def refused(self, retry_after: float | None) -> None:
-        """The server asked for fewer calls, and to wait `retry_after` seconds if not None."""
-        self._limiter._refused(self, retry_after)
-
-    def failed(self) -> None:
-        """The call timed out, was cut off, or the server broke."""
-        self._limiter._failed(self)
 
 
 class Limiter:

@@ -215,7 +215,7 @@ def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
 
 
 def postgresql_engine(location: sa.URL, silent_s: int = 30) -> sa.Engine:
-    """An engine for a PostgreSQL server, which is waited for while it is silent for no longer than
+    """An engine for a PostgreSQL server, which is waited for, silent or busy, no longer than
     `silent_s`; nothing is connected yet.
 
     Raises:
@@ -238,11 +238,13 @@ def postgresql_engine(location: sa.URL, silent_s: int = 30) -> sa.Engine:
         paramstyle="format",
         connect_args=reach,
     )
-    sa.event.listen(engine, "connect", _configure_postgresql)
+    sa.event.listen(
+        engine, "connect", lambda connection, _: _configure_postgresql(connection, silent_s)
+    )
     return engine
 
 
-def _configure_postgresql(connection: Any, _: object) -> None:
+def _configure_postgresql(connection: Any, silent_s: float) -> None:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         # One answer that it cannot hold would take those along that are written beside it.
@@ -251,8 +253,9 @@ def _configure_postgresql(connection: Any, _: object) -> None:
             f"the encoding {encoding}, which cannot hold every answer; name one in "
             "AUTOPROMPT_JOURNAL that was made with ENCODING 'UTF8'"
         )
+    patience_ms = round(min(journal_address.BUSY_TIMEOUT_S, silent_s) * 1000)
     for setting in ("lock_timeout", "statement_timeout"):
-        connection.execute(f"SET {setting} = '{round(journal_address.BUSY_TIMEOUT_S * 1000)}ms'")
+        connection.execute(f"SET {setting} = '{patience_ms}ms'")
     connection.commit()
 
 
