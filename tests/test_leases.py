@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from autoprompt_assets.engine.journal.leases import LEASE_S
 from tests.asking import Watched, asking
+from tests.loopback import Behaviour, LoopbackServer
 from tests.postgres_support import PostgreSQL, postgresql
+from tests.support import ANSWERS, ended, toy_project, without_calls
 from tests.webserver import wait_for as wait_seldom
 
 pytestmark = pytest.mark.slow
@@ -40,7 +44,7 @@ def test_calls_at_once_are_divided_and_taken_over(url: str, server: PostgreSQL) 
         wait_for(lambda: model.now["a"] == MOST, 30)
         with asking(model.base_url, url, "b", MOST) as second:
             wait_for(lambda: model.now["b"] == MOST // 2, 30)
-            wait_for(lambda: model.now["a"] == MOST // 2, RENEWED_S)
+            wait_for(lambda: model.now["a"] == MOST // 2, 30)
             second.kill()
             wait_for(lambda: model.now["a"] == MOST, LEASE_S + RENEWED_S)
         with asking(model.base_url, url, "c", MOST) as third:
@@ -140,7 +144,7 @@ def test_while_the_database_is_away_each_keeps_its_share_and_says_so_once(
         server.stop()
         time.sleep(LEASE_S + RENEWED_S)
         began = time.monotonic()
-        wait_for(lambda: model.now["a"] == model.now["b"] == MOST // 2, 5)
+        wait_for(lambda: model.now["a"] == model.now["b"] == MOST // 2, 30)
         server.start()
         time.sleep(RENEWED_S)
         second.end()
@@ -150,3 +154,24 @@ def test_while_the_database_is_away_each_keeps_its_share_and_says_so_once(
         said = first.end()
     assert said.count("\n") == 1, said
     assert "this process goes on with the share" in said
+
+
+def test_two_experiments_at_once_keep_one_limit_and_their_paths(url: str, tmp_path: Path) -> None:
+    settings = [("--set", "optimizer.iterations=1"), ("--set", "optimizer.iterations=2")]
+    with LoopbackServer(Behaviour(answers=ANSWERS)) as model:
+        alone = toy_project(tmp_path / "alone", model.base_url)
+        expected = [alone.run_json("toy", *one) for one in settings]
+    with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.1)) as model:
+        shared = toy_project(tmp_path / "shared", model.base_url, AUTOPROMPT_JOURNAL=url)
+        runs = [shared.start("run", "--json", "toy", *one) for one in settings]
+        results = [ended(run, 240) for run in runs]
+        assert [one.returncode for one in results] == [0, 0], results
+        assert 1 < model.peak_in_flight <= 4
+    for one, found in zip(expected, results, strict=True):
+        assert decided(json.loads(found.stdout)) == decided(one)
+
+
+def decided(outcome: dict[str, object]) -> dict[str, object]:
+    """Without what belongs to a home, or to who was first."""
+    own = {"best_request", "report", "search", "comparison"}
+    return {key: value for key, value in without_calls(outcome).items() if key not in own}
