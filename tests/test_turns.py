@@ -12,6 +12,8 @@ import pytest
 
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.journal import pruning, search_turn
+from autoprompt_assets.engine.journal.address import parse_location
+from autoprompt_assets.engine.journal.lock_server import ServerLocks
 from autoprompt_assets.engine.journal.turn import WATCH_EVERY_S
 from tests.journal_support import start
 from tests.loopback import Behaviour, LoopbackServer
@@ -64,6 +66,19 @@ def taken_over(server: PostgreSQL, url: str, process: int) -> None:
         for connection, _ in holders(server, url):
             server.execute(f"SELECT pg_terminate_backend({connection})")
         time.sleep(1.0)
+
+
+def test_the_server_notices_a_machine_that_vanished(server: PostgreSQL) -> None:
+    with ServerLocks(parse_location(server.database())) as locks:
+        show = "SELECT current_setting('{}')"
+        found = [
+            locks._connection.exec_driver_sql(show.format(name)).scalar_one()
+            for name in (
+                *("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"),
+                *("tcp_user_timeout", "idle_session_timeout"),
+            )
+        ]
+    assert found == ["20", "5", "3", "30000", "0"]
 
 
 @pytest.mark.parametrize("restarts", [False, True])

@@ -105,9 +105,13 @@ class JournalLeases:
     def _connected(self) -> sa.Engine:
         if self._engine is None:
             engine = postgresql_engine(self._location, silent_s=PATIENCE_S)
-            with engine.begin() as connection:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_NAMESPACE)))
-                endpoint_leases.create(connection, checkfirst=True)
+            try:
+                with engine.begin() as connection:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_NAMESPACE)))
+                    endpoint_leases.create(connection, checkfirst=True)
+            except BaseException:
+                engine.dispose()
+                raise
             self._engine = engine
         return self._engine
 

@@ -21,8 +21,10 @@ from autoprompt_assets.engine.journal.schema import postgresql_engine
 
 # The upper bits of our advisory locks; a search's id has 48 bits, and so has an experiment's hash.
 _NAMESPACE, _RUNS = 0x4150 << 48, 0x4151 << 48
-# The server, too, must notice that a machine went away without a word; it would wait for hours.
-_KEEPALIVES = {
+# A lock is held idly for hours, and the server, too, must notice that a machine went away without a
+# word: by itself it would wait for hours. An older server does not know all of these.
+_IDLE = {
+    "idle_session_timeout": "0",
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
@@ -47,17 +49,14 @@ class ServerLocks:
     def _connect(self) -> None:
         me = holder_note()
         name = f"autoprompt {me['process']} on {me['host']}"[:63]
-        settings = {"application_name": name, **_KEEPALIVES}
-        # A lock is held idly for hours; servers before version 14 do not know the limit.
-        limited = sa.text("SELECT 1 FROM pg_settings WHERE name = 'idle_session_timeout'")
         with lockable(self._address):
             self._connection = self._engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             )
-            if self._connection.execute(limited).scalar():
-                settings["idle_session_timeout"] = "0"
-            for name, value in settings.items():
-                self._connection.execute(sa.select(sa.func.set_config(name, value, False)))
+            settings = {"application_name": name, **_IDLE}
+            for one in self._connection.execute(_KNOWN, {"names": [*settings]}).scalars().all():
+                set_one = sa.func.set_config(one, settings[one], False)
+                self._connection.execute(sa.select(set_one))
 
     def __exit__(self, *_: object) -> None:
         with suppress(sa.exc.SQLAlchemyError):
@@ -98,6 +97,9 @@ class ServerLocks:
         return [AtWork(_name_numbered(row[0]), _server_words(row[1], row[2])) for row in rows]
 
 
+_KNOWN = sa.text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(
+    sa.bindparam("names", expanding=True)
+)
 _HOLDS = sa.text(
     """
     SELECT count(*) FROM pg_locks
