@@ -15,12 +15,15 @@ KEPT = "what was answered is in the journal and is not paid again"
 def deciding(spec: ExperimentSpec) -> dict[str, Any]:
     """What of `spec` decides a search's path.
 
-    Concurrency, timeouts, deadlines and the limit of a reply's size are left out: they change none.
+    Concurrency, rates, timeouts, deadlines and the limit of a reply's size are left out: none of
+    them changes it.
     """
     data = spec.model_dump(mode="json", exclude={"concurrency", "description"})
     for role in data["roles"].values():
         if role is not None:
             del role["timeout"], role["deadline"], role["max_reply_bytes"]
+    for endpoint in data["endpoints"].values():
+        del endpoint["concurrency"], endpoint["requests_per_minute"]
     data["dataset"] = spec.dataset.identity()
     data["grader"], data["optimizer"] = spec.grader.identity(), spec.optimizer.identity()
     return data

@@ -17,7 +17,7 @@ from autoprompt_assets.engine.errors import InputError, JournalError
 from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.journal import Calls, Journal, search_turn, settled_form
+from autoprompt_assets.engine.journal import Calls, Journal, Turn, search_turn, settled_form
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import Models, Request, Role
 from autoprompt_assets.engine.optimizers import (
@@ -155,20 +155,22 @@ class Session:
         """The search, open for work: models connected, every call through the journal."""
         turn = search_turn(self.journal, self.search_id, progress.notice)
         lock = search_lock(self.search_id, self.files.lock_folder, progress.notice)
-        with turn, lock, asyncio.Runner() as runner:
+        with turn as held, lock, asyncio.Runner() as runner:
             self.records.sweep()
             stack = AsyncExitStack()
             try:
-                yield Desk(runner, runner.run(self._open(stack, progress)), progress.totals)
+                search = runner.run(self._open(stack, progress, held))
+                yield Desk(runner, search, progress.totals, held)
             finally:
                 runner.run(stack.aclose())
 
-    async def _open(self, stack: AsyncExitStack, progress: LogProgress) -> Search:
+    async def _open(self, stack: AsyncExitStack, progress: LogProgress, turn: Turn) -> Search:
         # Under the lock of the search, so that all of its runs reckon with the first one's prices.
         self.records.write_prices({role.role: role.price for role in self.models.roles})
         models = self.pinned().models
         owner, spare = (self.name, self.search_id), (home_folder(),)
         journal = Journal(self.journal, *owner, progress.notice, spare)
+        journal.turn = turn
         await stack.enter_async_context(journal)
         connected = self.llm.connect(self.spec, progress.notice, journal.limits)
         client = await stack.enter_async_context(connected)
@@ -208,6 +210,7 @@ class Desk:
     search: Search
     totals: CallCounts
     """What all work adds to."""
+    turn: Turn
 
     def do(self, work: Coroutine[Any, Any, T]) -> tuple[T, CallCounts]:
         """What `work` returns, and what happened to its calls.
@@ -224,7 +227,9 @@ class Desk:
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
         try:
-            return await work
+            done = await work
+            self.turn.refuse()  # what was done is about to be written
+            return done
         except JournalError:
             await self.search.evaluator.calls.finish()
             raise

@@ -19,7 +19,8 @@ import aiohttp
 from aiohttp import web
 
 from autoprompt_assets.resources.endpoints.learned import Learned
-from autoprompt_assets.resources.endpoints.limiter import Limiter, Slot
+from autoprompt_assets.resources.endpoints.limiter import Limiter
+from autoprompt_assets.resources.endpoints.slot import Slot
 
 HEADERS: dict[str, Callable[[float], float | None]] = {
     "whole": lambda wait: float(math.ceil(wait)),

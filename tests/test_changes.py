@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_assets.changes import deciding
 from autoprompt_assets.engine.spec import load_spec
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
@@ -17,6 +18,7 @@ from autoprompt_assets.resources.storage import StoreResource
 from tests.loopback import Behaviour, LoopbackServer
 from tests.program import Program
 from tests.support import ANSWERS, TOY, Project, csv_of, ended, toy_project
+from tests.test_deadlines import spec_of
 
 OTHER = ANSWERS | {"Which shape is path 31?": "(A)", "Which shape is path 32?": "(B)"}
 AGAIN = "run again: what was answered is in the journal and is not paid again"
@@ -95,6 +97,14 @@ def test_what_decides_nothing_may_be_changed(project: Project, server: LoopbackS
     result = changed_meanwhile(project, server, "optimizer", lambda: write_spec(project, other))
     assert result.returncode == 0, result.stderr
     assert "has changed" not in result.stderr
+
+
+def test_how_fast_an_endpoint_may_be_asked_decides_nothing() -> None:
+    spec = spec_of("http://here/v1")
+    limits = {"concurrency": 3, "requests_per_minute": 60}
+    here = spec.endpoints["here"].model_copy(update=limits)
+    assert deciding(spec) == deciding(spec.model_copy(update={"endpoints": {"here": here}}))
+    assert not limits.keys() & deciding(spec)["endpoints"]["here"].keys()
 
 
 def write_rows(project: Project, rows: dict[str, str]) -> Path:

@@ -69,6 +69,17 @@ def test_roles_share_what_an_endpoint_may_have_in_flight(concurrency: int) -> No
         assert len(server.ledger) == 120
 
 
+def test_an_endpoint_s_own_limit_stands_below_the_experiment_s() -> None:
+    with LoopbackServer(Behaviour(delay=0.01)) as server:
+        spec = spec_of(server.base_url, 20)
+        limits = {"concurrency": 3, "requests_per_minute": 6000}
+        here = spec.endpoints["here"].model_copy(update=limits)
+        began = time.monotonic()
+        ask(spec.model_copy(update={"endpoints": {"here": here}}), 25)
+        assert 1 <= server.peak_in_flight <= 3
+        assert time.monotonic() - began >= 49 / 100
+
+
 def test_a_fault_that_does_not_pass_ends_at_the_deadline() -> None:
     with LoopbackServer(Behaviour(only_status=500)) as server:
         answers, took = ask(spec_of(server.base_url, deadline=0.8), 2)

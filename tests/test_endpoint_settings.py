@@ -77,6 +77,12 @@ FIELDS: dict[str, tuple[str, str]] = {
         ".prices.modell: no such field; did you mean 'model'?",
     ),
     "a number as provider": (f"{MINE}, prices: 3", ".prices = a number: is not a mapping; write `"),
+    "no call at once": (f"{MINE}, concurrency: 0", ".concurrency = 0: is too small; make it 1 "),
+    "half a call": (f"{MINE}, concurrency: 1.5", ".concurrency = 1.5: is no whole number; write"),
+    "no call per minute": (
+        f"{MINE}, requests_per_minute: 0",
+        ".requests_per_minute = 0: is too small; make it more than 0",
+    ),
     "an empty model": (f"{MINE}, model: ''", ".model: is empty; fill it in"),
 }  # fmt: skip
 

@@ -16,7 +16,8 @@ replies       what a body says; `reply_errors`, `error_body` and `refusals` wher
 first_replies ends a run where none of a model's first replies is a completion
 masking       hides a key wherever a text from outside quotes it
 limiter       how many calls at a time; `pacing` how fast they start, `knee` how many are of use
-limiters      those of this process, and what an earlier run has `learned`
+slot          one call's turn there
+limiters      those of this process, what an earlier run has `learned`, and `leasing` of a share
 prices        list prices
 """
 

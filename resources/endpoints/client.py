@@ -48,7 +48,7 @@ class ChatClient:
     ) -> None:
         self._endpoints, self._roles = endpoints, roles
         self._concurrency, self._notice = concurrency, notice
-        self._limiters = Limiters(concurrency, limits)
+        self._limiters = Limiters(concurrency, limits, notice)
         self._noticed = -NOTICE_EVERY_S
         self._lines: dict[Endpoint, EndpointConnection] = {}
 

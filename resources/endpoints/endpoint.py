@@ -45,6 +45,10 @@ class Endpoint:
     query: tuple[SentField, ...] = ()
     prices: tuple[str, str] | None = None
     """The provider and the model whose list prices it has, where the user says so."""
+    concurrency: int | None = None
+    """Calls in flight that it may have, of all who ask it, where the user says so."""
+    requests_per_minute: float | None = None
+    """The same of its starts."""
 
     @property
     def word(self) -> str:

@@ -37,6 +37,12 @@ class Knee:
         self._best = 0.0
         self._seen = 0
 
+    def scaled(self, factor: float) -> None:
+        """The part of the server's capacity that is used here is another than before."""
+        self.found = max(factor * self.found, LEAST_CEILING)
+        self.ceiling = max(factor * self.ceiling, LEAST_CEILING / 2)
+        self._base, self._best, self._seen = None, 0.0, 0
+
     def answered(self, start: Start, latency: float, now: float) -> bool:
         """Take a call; True when the ceiling has just changed."""
         if now > self._until and self.ceiling < math.inf:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from autoprompt_assets.engine.journal import Claim, Share
 from autoprompt_assets.resources.endpoints.pacing import LOWEST_RATE, START_RATE, START_WINDOW
 
 HALF_LIFE_S = 24 * 3600.0
@@ -15,9 +16,9 @@ TRUSTED_S = 600.0
 """So long a rate is held as it was; then a ramp begins there, which finds a higher one soon."""
 LONGEST_S = 30 * 24 * 3600.0
 """What is older is not believed at all."""
-FASTEST_RATE = 1e5
+FASTEST_RATE = MOST_CALLS = 1e5
 
-Count = Annotated[float, Field(ge=1.0, le=1e5, allow_inf_nan=False)]
+Count = Annotated[float, Field(ge=1.0, le=MOST_CALLS, allow_inf_nan=False)]
 
 
 class Learned(BaseModel):
@@ -38,7 +39,8 @@ class Learned(BaseModel):
     @classmethod
     def of(cls, window: float, rate: float, limited: bool, ceiling: float) -> Self:
         """As a limiter has it; an endless `ceiling` is none."""
-        found = None if math.isinf(ceiling) else ceiling
+        found = None if math.isinf(ceiling) else min(ceiling, MOST_CALLS)
+        window = min(window, MOST_CALLS)
         return cls(window=window, rate=min(rate, FASTEST_RATE), limited=limited, ceiling=found)
 
     @classmethod
@@ -61,8 +63,25 @@ class Learned(BaseModel):
         return found.model_copy(update={"window": window, "rate": rate, "limited": limited})
 
 
+class ShareStore(Protocol):
+    """Divides endpoints among the processes that ask them."""
+
+    async def renew(self, place: str, claim: Claim, using: tuple[int, float]) -> Share:
+        """The share for the next seconds; `JournalError` where it cannot be had."""
+        ...
+
+    async def release(self, place: str) -> None:
+        """Leave it to the others; `JournalError` where they cannot be told."""
+        ...
+
+
 class LimitStore(Protocol):
     """Keeps records beside the answers; what fails is not told, for no run needs them."""
+
+    @property
+    def leases(self) -> ShareStore | None:
+        """What divides endpoints among processes; `None` where each has the whole."""
+        ...
 
     async def read(self, place: str) -> tuple[str, float] | None:
         """The record of an endpoint and its age in seconds, or `None`."""

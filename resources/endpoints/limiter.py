@@ -13,12 +13,21 @@ BBR (doi:10.1145/3012426.3022184).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from typing import Self
+from collections.abc import Callable
 
+from autoprompt_assets.engine.journal import Share
 from autoprompt_assets.resources.endpoints.knee import Knee
 from autoprompt_assets.resources.endpoints.learned import Learned
-from autoprompt_assets.resources.endpoints.pacing import GROWTH, HEADROOM, START_WINDOW, Pace
+from autoprompt_assets.resources.endpoints.pacing import (
+    GROWTH,
+    HEADROOM,
+    MARGIN,
+    START_WINDOW,
+    Pace,
+)
+from autoprompt_assets.resources.endpoints.slot import Slot
 
 LONGEST_PAUSE_S = 60.0
 """A server that asks for a longer pause is asked again after this."""
@@ -27,53 +36,10 @@ SLACK_S = 0.003
 more than this they would come in a clump."""
 RAMP_SLACK = 0.25
 """Before the first refusal a clump does no harm: then after this part of a round trip."""
+NUDGE = 1.1
+"""A share that changes by less changes nothing of what was learned."""
 FAILED = 0.9
 """What a failure leaves of the window: it may, but need not, come from too many calls."""
-
-
-class Slot:
-    """One call's turn: `async with` waits for it; say at most once how the call ended.
-
-    The next call may start once that is said. Until the block ends the call counts among the
-    `most` that are not done with: an answer may yet have to be stored.
-    """
-
-    __slots__ = (
-        *("_first", "_in_flight", "_limiter", "_loop", "_within"),
-        *("began", "beside", "pace", "serial"),
-    )
-
-    def __init__(self, limiter: Limiter, first: bool, within: float | None) -> None:
-        self._limiter, self._first, self._within = limiter, first, within
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._in_flight = True
-        self.serial = self.beside = 0
-        self.began = self.pace = 0.0
-
-    async def __aenter__(self) -> Self:
-        if self._within is None:
-            self._loop = await self._limiter._enter(self)
-            return self
-        async with asyncio.timeout(self._within):
-            self._loop = await self._limiter._enter(self)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._limiter._leave(self._loop, self._in_flight)
-
-    def answered(self) -> None:
-        """A usable answer came."""
-        self._limiter._answered(self)
-        self._in_flight = False
-        self._limiter._landed(self._loop)
-
-    def refused(self, retry_after: float | None) -> None:
-        """The server asked for fewer calls, and to wait `retry_after` seconds if not None."""
-        self._limiter._refused(self, retry_after)
-
-    def failed(self) -> None:
-        """The call timed out, was cut off, or the server broke."""
-        self._limiter._failed(self)
 
 
 class Limiter:
@@ -93,6 +59,11 @@ class Limiter:
             self._pace = Pace(learned.rate, learned.limited)
             self._knee = Knee(learned.ceiling)
             self._window = min(self._window, self._knee.ceiling)
+        # The part of the endpoint that what was learned belongs to; what the others found of the
+        # whole; whom to ask for a share.
+        self._part = 1.0
+        self._elsewhere: float | None = None
+        self._ask: Callable[[], None] | None = None
         # What an answer adds to the window, until anything says that there may be too many calls.
         self._growth = GROWTH
         self._in_flight = self._open = self._serial = self._cut = 0
@@ -118,14 +89,53 @@ class Limiter:
         return self._in_flight
 
     @property
+    def wanted(self) -> int:
+        """Calls that have started or wait for their turn."""
+        return self._in_flight + len(self._first) + len(self._waiting)
+
+    @property
+    def whole_rate(self) -> float | None:
+        """What the whole endpoint serves per second, by what this process gets of its part; `None`
+        until refusals have shown it.
+        """
+        return self._pace.base / self._part if self._pace.measured else None
+
+    @property
     def learned(self) -> Learned | None:
-        """What the next run may begin with; `None` where nothing was answered."""
+        """What the next run may begin with, of the whole endpoint; `None` where nothing was
+        answered.
+        """
         if not self._latency:
             return None
-        limited, window = self._pace.measured, self._window
+        limited, window, part = self._pace.measured, self._window / self._part, self._part
         # Without a limit a pace says how few calls there were, or how long they took.
-        rate = self._pace.base if limited else HEADROOM * window / self._latency
-        return Learned.of(window, rate, limited, self._knee.found)
+        rate = self._pace.base / part if limited else HEADROOM * window / self._latency
+        if limited and self._elsewhere is not None:
+            rate = self._pace.base + (1.0 - part) * self._elsewhere
+        return Learned.of(window, rate, limited, self._knee.found / part)
+
+    def lend(self, share: Share, ask: Callable[[], None] | None = None) -> None:
+        """Go by this share of the endpoint from now on, and tell `ask` when a call comes while it
+        has no calls. What was learned is gone on with, for this part; a loop runs.
+        """
+        loop = asyncio.get_running_loop()
+        self.most, self._ask = share.calls, ask
+        if share.calls:
+            self._bound(share, loop.time())
+        if loop is self._loop:
+            self._wake(loop)
+
+    def _bound(self, share: Share, now: float) -> None:
+        self._elsewhere, factor = share.rate, share.part / self._part
+        self._pace.bounded(MARGIN * share.per_second if share.per_second else math.inf)
+        if not 1 / NUDGE < factor < NUDGE:
+            self._part = share.part
+            self._pace.scaled(factor, now, self._serial)
+            self._knee.scaled(factor)
+            self._window = max(1.0, min(factor * self._window, max(self.most, START_WINDOW)))
+            self._cut = self._serial  # a refusal of one of these was of another pace
+        if share.rate is not None:
+            self._pace.adopted(share.part * share.rate)
 
     @property
     def started(self) -> int:
@@ -160,6 +170,8 @@ class Limiter:
     async def _turn(self, loop: asyncio.AbstractEventLoop, first: bool) -> None:
         queue, future = self._first if first else self._waiting, loop.create_future()
         queue.append(future)
+        if not self.most and self._ask is not None:
+            self._ask()
         self._wake(loop)
         try:
             await future

@@ -117,6 +117,8 @@ class Pace:
         self.mode: Literal["ramp", "held", "lifted"] = "held" if limited else "ramp"
         self.rate = START_RATE if rate is None else max(rate, LOWEST_RATE)
         self._recalled = rate is not None
+        self.fastest = math.inf
+        """Starts per second at most, whatever is found out."""
         # What the rate rises from, how sure it is (DOUBT to 1), and the last requested pause.
         self._base, self._trust, self._asked_s = self.rate, DOUBT, 0.0
         # Whether the base comes from a moment, and the calls that show what it must be.
@@ -147,12 +149,36 @@ class Pace:
         """The base says what the server can do; else only that it took nothing for a while."""
         return self.mode == "held" and not self._guessed
 
+    def bounded(self, fastest: float) -> None:
+        """No more than `fastest` starts per second from now on."""
+        self.rate = fastest if self.mode == "lifted" else min(self.rate, fastest)
+        self.fastest = fastest
+
+    def adopted(self, rate: float) -> None:
+        """Go on from a rate that others have found, unless one was found here."""
+        if self.mode == "ramp":
+            self.mode, self._recalled, self._trust = "held", True, DOUBT
+            self._base = max(rate, LOWEST_RATE)
+            self.rate = min(self._base, self.fastest)
+
+    def scaled(self, factor: float, now: float, started: int) -> None:
+        """What it has to itself of the server's rate is another part of it than before, and so many
+        calls had `started` by then.
+        """
+        self._base = max(factor * self._base, LOWEST_RATE)
+        if self.mode != "lifted":
+            self.rate = min(max(factor * self.rate, LOWEST_RATE), self.fastest)
+        # What was served until now says nothing of the rate from now on.
+        self._begin(now, started, started - self._refused)
+        self._trust, self._beside, self._seen = DOUBT, None, max(self._seen, now)
+
     def answered(self, start: Start, latency: float, limit: int, now: float) -> None:
         """Take an answer, the usual seconds to one, and how many calls may be in flight."""
         self._share *= 0.99
         if self.mode == "ramp":
             rate = self.rate + GROWTH * min(self.rate, 1.0 / max(latency, QUICKEST_TRIP_S))
-            self.rate = max(min(max(rate, PROVEN_RATE), HEADROOM * limit / latency), START_RATE)
+            rate = max(min(max(rate, PROVEN_RATE), HEADROOM * limit / latency), START_RATE)
+            self.rate = min(rate, self.fastest)
         elif self.mode == "held" and not self._since:
             self._since = start.began
         elif self.mode == "lifted" and now >= self._until:
@@ -165,7 +191,7 @@ class Pace:
         self._held_s += max(0.0, min(now - self._seen, 1.0))
         self.idle(now)
         rise = RISE * (self._held_s / self._quiet_s()) ** 2
-        self.rate = self._base * (1.0 + rise)
+        self.rate = min(self._base * (1.0 + rise), self.fastest)
         if self.rate > CHANGED * self._base and self._trust > DOUBT:
             held, self._trust = self._held_s / self._quiet_s(), DOUBT
             self._held_s = held * self._quiet_s()
@@ -215,7 +241,7 @@ class Pace:
         self._guessed = self._guessed and not unknown and n < FEW
         self._rough, self._recalled = unknown or (self._rough and n < FEW), False
         if self._strikes >= STRIKES and self._proved >= CUT * start.pace:
-            self.mode, self.rate, self._until = "lifted", math.inf, now + NOISE_S
+            self.mode, self.rate, self._until = "lifted", self.fastest, now + NOISE_S
             self._strikes, self._proved, self._share = 0, math.inf, 0.0
         else:
             self.mode, self.rate = "held", self._base

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.keys import origin
 from autoprompt_assets.engine.llm import EndpointSpec, Role, RoleSpec
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint, named_endpoint
@@ -33,7 +35,14 @@ def resolve(
     if name in named:
         server = named[name]
         own = KINDS.get(server.kind or "")
-        return (own.named if own else named_endpoint)(name, server, model, hosted)
+        found = (own.named if own else named_endpoint)(name, server, model, hosted)
+        if found.base_url is None or origin(found.base_url) != origin(server.base_url):
+            return found
+        return replace(
+            found,
+            concurrency=server.concurrency,
+            requests_per_minute=server.requests_per_minute,
+        )
     if kind is None:
         known = ", ".join(sorted({*KINDS, *named}))
         raise InputError(f"AUTOPROMPT_ENDPOINT = {name!r} is not known; use one of {known}")

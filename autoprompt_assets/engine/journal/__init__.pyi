@@ -6,6 +6,10 @@ from .locks import pruning as pruning
 from .locks import run_present as run_present
 from .locks import search_turn as search_turn
 from .readings import read_wear as read_wear
+from .shares import NOTHING as NOTHING
+from .shares import Claim as Claim
+from .shares import Share as Share
+from .turn import Turn as Turn
 from .usage import Account as Account
 from .usage import Ledger as Ledger
 from .usage import Selection as Selection

@@ -25,6 +25,7 @@ from autoprompt_assets.engine.journal.readings import register
 from autoprompt_assets.engine.journal.rows import Rows, storable
 from autoprompt_assets.engine.journal.schema import failure, open_database
 from autoprompt_assets.engine.journal.spill import Spill, take_in
+from autoprompt_assets.engine.journal.turn import Turn
 from autoprompt_assets.engine.llm import Completion, Request
 from autoprompt_assets.engine.statistics import Reading
 
@@ -58,6 +59,8 @@ class Journal:
         self._replayed: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._closed = False
+        self.turn = Turn()
+        """Of the search that this is the door of, where it has to wait for its turn."""
         self._spill = Spill(self._engine.url, self._owner, spare)
         self._failed: JournalError | None = None
         self._unwritable: JournalError | None = None
@@ -84,6 +87,7 @@ class Journal:
 
     def close(self) -> None:
         """Wait for what was handed over, then let go of the database."""
+        self.limits.close()
         self._reader.shutdown(wait=True)
         self._writer.shutdown(wait=True)
         self._closed = True
@@ -101,8 +105,9 @@ class Journal:
         """Raise where something has failed: what was answered now might not be written.
 
         Raises:
-            JournalError: as it was raised first.
+            JournalError: as it was raised first, or the turn was lost.
         """
+        self.turn.refuse()
         if self._failed is not None:
             raise JournalError(str(self._failed))
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from autoprompt_assets.engine.journal.leases import JournalLeases
 from autoprompt_assets.engine.journal.tables import endpoint_limits
 
 T = TypeVar("T")
@@ -32,6 +33,14 @@ class JournalLimits:
     ) -> None:
         self._engine, self._reader, self._writer = engine, reader, writer
         self._failed = failed
+        server = engine.dialect.name == "postgresql"
+        self.leases = JournalLeases(engine.url) if server else None
+        """Shares of endpoints' limits; `None` where each process has the whole."""
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self.leases is not None:
+            self.leases.close()
 
     async def read(self, endpoint: str) -> tuple[str, float] | None:
         """The record of an endpoint and its age in seconds; `None` where there is none."""

@@ -7,7 +7,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
@@ -29,6 +29,8 @@ class LockFiles:
     A run has a file of its own; what a killed one left goes when the next begins, or somebody
     prunes.
     """
+
+    breakable: ClassVar[bool] = False
 
     def __init__(self, location: sa.URL, file: Path) -> None:
         self._address = shown(location)
@@ -65,6 +67,10 @@ class LockFiles:
                 self._note(stem).unlink(missing_ok=True)
                 self._note(stem).write_text(json.dumps(holder_note()), encoding="utf-8")
         return True
+
+    def holds(self, name: str) -> bool:
+        """See `Locks`."""
+        return self._stem(name) in self._held
 
     def release(self, name: str) -> None:
         """See `Locks`."""

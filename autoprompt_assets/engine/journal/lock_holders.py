@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import sqlalchemy as sa
 
@@ -42,8 +42,14 @@ class Locks(Protocol):
     Several may hold that of a run.
     """
 
+    breakable: ClassVar[bool]
+    """One may end before it is let go of."""
+
     def take(self, name: str) -> bool:
         """Whether it was free, and is this process's now."""
+
+    def holds(self, name: str) -> bool:
+        """Whether it still is, by whoever keeps the locks."""
 
     def release(self, name: str) -> None:
         """Let go of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Self
+from typing import ClassVar, Self
 
 import sqlalchemy as sa
 
@@ -21,10 +21,21 @@ from autoprompt_assets.engine.journal.schema import postgresql_engine
 
 # The upper bits of our advisory locks; a search's id has 48 bits, and so has an experiment's hash.
 _NAMESPACE, _RUNS = 0x4150 << 48, 0x4151 << 48
+# A lock is held idly for hours, and the server, too, must notice that a machine went away without a
+# word: by itself it would wait for hours. An older server does not know all of these.
+_IDLE = {
+    "idle_session_timeout": "0",
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
 
 
 class ServerLocks:
     """Advisory locks that one connection to a PostgreSQL server holds."""
+
+    breakable: ClassVar[bool] = True
 
     def __init__(self, location: sa.URL) -> None:
         self._address = shown(location)
@@ -32,19 +43,20 @@ class ServerLocks:
             self._engine = postgresql_engine(location)
 
     def __enter__(self) -> Self:
+        self._connect()
+        return self
+
+    def _connect(self) -> None:
         me = holder_note()
-        settings = {"application_name": f"autoprompt {me['process']} on {me['host']}"[:63]}
-        # A lock is held idly for hours; servers before version 14 do not know the limit.
-        limited = sa.text("SELECT 1 FROM pg_settings WHERE name = 'idle_session_timeout'")
+        name = f"autoprompt {me['process']} on {me['host']}"[:63]
         with lockable(self._address):
             self._connection = self._engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             )
-            if self._connection.execute(limited).scalar():
-                settings["idle_session_timeout"] = "0"
-            for name, value in settings.items():
-                self._connection.execute(sa.select(sa.func.set_config(name, value, False)))
-        return self
+            settings = {"application_name": name, **_IDLE}
+            for one in self._connection.execute(_KNOWN, {"names": [*settings]}).scalars().all():
+                set_one = sa.func.set_config(one, settings[one], False)
+                self._connection.execute(sa.select(set_one))
 
     def __exit__(self, *_: object) -> None:
         with suppress(sa.exc.SQLAlchemyError):
@@ -58,6 +70,17 @@ class ServerLocks:
         taken = sa.select(take(_number(name)))
         with lockable(self._address):
             return bool(self._connection.execute(taken).scalar())
+
+    def holds(self, name: str) -> bool:
+        """See `Locks`. Where the connection broke there is a new one then, which holds nothing."""
+        try:
+            if not self._connection.invalidated:
+                asked = {"number": _number(name)}
+                return bool(self._connection.execute(_HOLDS, asked).scalar())
+        except sa.exc.SQLAlchemyError:
+            self._connection.invalidate()
+        self._connect()
+        return False
 
     def release(self, name: str) -> None:
         """See `Locks`."""
@@ -74,6 +97,16 @@ class ServerLocks:
         return [AtWork(_name_numbered(row[0]), _server_words(row[1], row[2])) for row in rows]
 
 
+_KNOWN = sa.text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(
+    sa.bindparam("names", expanding=True)
+)
+_HOLDS = sa.text(
+    """
+    SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid()
+        AND (classid::bigint << 32) | objid::bigint = :number
+    """
+)
 _HELD = sa.text(
     """
     SELECT (classid::bigint << 32) | objid::bigint, application_name, backend_start

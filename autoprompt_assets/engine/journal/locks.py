@@ -23,6 +23,7 @@ from autoprompt_assets.engine.journal.lock_holders import (
     run_of,
 )
 from autoprompt_assets.engine.journal.lock_server import ServerLocks
+from autoprompt_assets.engine.journal.turn import Turn, watched
 
 POLL_S = 0.1
 """How often who waits for a search looks whether it is free."""
@@ -31,16 +32,17 @@ PATIENCE_S = 2.0
 
 
 @contextmanager
-def search_turn(url: str, search: str, waiting: Callable[[str], None]) -> Iterator[None]:
+def search_turn(url: str, search: str, waiting: Callable[[str], None]) -> Iterator[Turn]:
     """Held while a process works on a search of the journal at `url`; another waits for its end.
 
-    `waiting` is told who is at work.
+    `waiting` is told who is at work. The turn is to be asked, before anything is done, whether it
+    was lost meanwhile.
 
     Raises:
         JournalError: the journal's locks cannot be had.
     """
-    with _opened(url) as locks, _taken(locks, search, waiting):
-        yield
+    with _opened(url) as locks, _taken(locks, search, waiting) as turn:
+        yield turn
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def run_present(url: str, experiment: str, waiting: Callable[[str], None]) -> It
 
 
 @contextmanager
-def _taken(locks: Locks, name: str, waiting: Callable[[str], None]) -> Iterator[None]:
+def _taken(locks: Locks, name: str, waiting: Callable[[str], None]) -> Iterator[Turn]:
     began, told = time.monotonic(), ""
     while not _begin(locks, name):
         held = {one.name: one.who for one in locks.held()}
@@ -71,7 +73,8 @@ def _taken(locks: Locks, name: str, waiting: Callable[[str], None]) -> Iterator[
             told = line
         time.sleep(POLL_S)
     try:
-        yield
+        with watched(locks, name, lambda: _begin(locks, name)) as turn:
+            yield turn
     finally:
         locks.release(name)
 

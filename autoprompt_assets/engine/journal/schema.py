@@ -214,16 +214,17 @@ def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
             return
 
 
-def postgresql_engine(location: sa.URL) -> sa.Engine:
-    """An engine for a PostgreSQL server; nothing is connected yet.
+def postgresql_engine(location: sa.URL, silent_s: int = 30) -> sa.Engine:
+    """An engine for a PostgreSQL server, which is waited for, silent or busy, no longer than
+    `silent_s`; nothing is connected yet.
 
     Raises:
         ImportError: there is no driver.
     """
     # A server that went away without a word must not be waited for.
     reach = {
-        "connect_timeout": 10,
-        "tcp_user_timeout": 30_000,
+        "connect_timeout": min(10, silent_s),
+        "tcp_user_timeout": 1000 * silent_s,
         "keepalives_idle": 20,
         "keepalives_interval": 5,
         "keepalives_count": 3,
@@ -237,11 +238,13 @@ def postgresql_engine(location: sa.URL) -> sa.Engine:
         paramstyle="format",
         connect_args=reach,
     )
-    sa.event.listen(engine, "connect", _configure_postgresql)
+    sa.event.listen(
+        engine, "connect", lambda connection, _: _configure_postgresql(connection, silent_s)
+    )
     return engine
 
 
-def _configure_postgresql(connection: Any, _: object) -> None:
+def _configure_postgresql(connection: Any, silent_s: float) -> None:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         # One answer that it cannot hold would take those along that are written beside it.
@@ -250,8 +253,9 @@ def _configure_postgresql(connection: Any, _: object) -> None:
             f"the encoding {encoding}, which cannot hold every answer; name one in "
             "AUTOPROMPT_JOURNAL that was made with ENCODING 'UTF8'"
         )
+    patience_ms = round(min(journal_address.BUSY_TIMEOUT_S, silent_s) * 1000)
     for setting in ("lock_timeout", "statement_timeout"):
-        connection.execute(f"SET {setting} = '{round(journal_address.BUSY_TIMEOUT_S * 1000)}ms'")
+        connection.execute(f"SET {setting} = '{patience_ms}ms'")
     connection.commit()
 
 

@@ -60,6 +60,23 @@ endpoint_limits = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Column("written_at", sa.Double, nullable=False),
 )
+# Who asks endpoints now, and with what share of their limits: on a server alone, see `leases`.
+# Nothing of it holds after a crash, so it is not logged.
+endpoint_leases = sa.Table(
+    "endpoint_leases",
+    sa.MetaData(),
+    sa.Column("endpoint", sa.Text, primary_key=True),
+    sa.Column("holder", sa.String(16), primary_key=True),
+    sa.Column("most", sa.Integer, nullable=False),
+    sa.Column("wants", sa.Integer, nullable=False),
+    sa.Column("whole", sa.Integer),
+    sa.Column("per_second", sa.Double),
+    sa.Column("rate", sa.Double),
+    sa.Column("calls", sa.Integer, nullable=False),
+    sa.Column("part", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    prefixes=["UNLOGGED"],
+)
 # What the sealed tests have read; `readings` says what a reading is.
 row_sets = sa.Table(
     "row_sets",

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from autoprompt_assets.engine.errors import shown
-from autoprompt_assets.engine.fields import Frozen, VariableName, WebAddress
+from autoprompt_assets.engine.fields import Frozen, Number, VariableName, WebAddress, Whole
 from autoprompt_assets.engine.keys import EndpointKeys, provider
 from autoprompt_assets.engine.llm.sent_values import Headers, Query, SentValue
 
@@ -53,6 +53,10 @@ class EndpointSpec(Frozen):
     """The same for the address: `base_url` itself holds no query."""
     prices: PriceListSpec | None = None
     """Where a role says no `price` of its own."""
+    concurrency: Whole | None = Field(None, ge=1, le=10_000)
+    """Calls in flight that it may have, of all who ask it. An experiment's own is one's alone."""
+    requests_per_minute: Number | None = Field(None, gt=0)
+    """Calls that may start, of all who ask it."""
 
     @property
     def key_header(self) -> str:

@@ -51,7 +51,9 @@ MENDS = {
 _SECRET_PLACES = re.compile(
     r"^endpoints$|^hosted_model_uri$|key|secret|passw|credential|authoriz|header", re.IGNORECASE
 )
-_PLAIN_PLACES = re.compile(r"^(structured_output|api_version|deployment)$")
+_PLAIN_PLACES = re.compile(
+    r"^(structured_output|api_version|deployment|concurrency|requests_per_minute)$"
+)
 """Places below `endpoints` in which nobody puts a key."""
 
 
