@@ -6,9 +6,10 @@ import json
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import autoprompt_assets.engine
-from tests.support import ROOT
+from tests.support import ROOT, toy_project
 
 IMPORT_ALL = """
 import importlib, sys
@@ -45,6 +46,27 @@ def test_what_is_heavy_loads_only_where_it_is_used() -> None:
         [sys.executable, "-c", HEAVY], capture_output=True, text=True, check=False
     )
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+CHECK = """
+import sys
+from autoprompt_assets.cli import cli
+cli.main(["check", "toy"], standalone_mode=False)
+print([name for name in ("aiohttp", "dagster", "openai", "pandas") if name in sys.modules])
+"""
+
+
+def test_check_loads_no_dagster(tmp_path: Path) -> None:
+    project = toy_project(tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-c", CHECK],
+        cwd=tmp_path,
+        env=project.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.stdout.splitlines()[-1], result.stderr) == ("[]", "")
 
 
 HOST = """
