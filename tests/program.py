@@ -41,7 +41,7 @@ OURS = (
     *(found.name for room in ROOMS for found in walk_packages(room.__path__, f"{room.__name__}.")),
 )
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([*LIBRARIES, *OURS])
+FORKS.set_forkserver_preload([*LIBRARIES, *OURS, "tests.warmed"])
 
 
 class Program:
