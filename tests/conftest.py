@@ -38,5 +38,5 @@ def graph(finished: Project, tmp_path: Path) -> Iterator[Graph]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of few tests have the long ones: they come first, so that no worker ends with one."""
-    tests = Counter(item.path for item in items)
-    items.sort(key=lambda item: (tests[item.path], item.path))
+    tests = Counter(item.location[0] for item in items)
+    items.sort(key=lambda item: (tests[item.location[0]], item.location[0]))

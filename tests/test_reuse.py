@@ -112,6 +112,7 @@ def test_one_call_at_a_time_leaves_the_same_bytes_as_sixteen(
     assert len(project.records(NAME)) > 10
 
 
+@pytest.mark.slow
 def test_a_changed_target_costs_the_new_baseline_one_review_and_no_target_call(
     finished: Finished, tmp_path: Path
 ) -> None:
