@@ -40,8 +40,9 @@ OURS = (
     *("autoprompt_assets.commands.journal", "autoprompt_assets.commands.wear"),
     *(found.name for room in ROOMS for found in walk_packages(room.__path__, f"{room.__name__}.")),
 )
+WARMED = "tests.warmed"
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([*LIBRARIES, *OURS, "tests.warmed"])
+FORKS.set_forkserver_preload([*LIBRARIES, *OURS, WARMED])
 
 
 class Program:

@@ -6,9 +6,11 @@ import json
 import pkgutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import autoprompt_assets.engine
+from tests.program import LIBRARIES, OURS, WARMED
 from tests.support import ROOT, toy_project
 
 IMPORT_ALL = """
@@ -87,3 +89,10 @@ def test_the_image_of_the_host_holds_all_that_its_modules_import() -> None:
         module = ROOT / f"{place}.py"
         path = module if module.exists() else ROOT / place / "__init__.py"
         assert str(path.relative_to(ROOT)) in copied
+
+
+def test_what_programs_of_the_tests_are_forked_with_is_there() -> None:
+    """The fork server passes over what it does not find: programs would only be slower."""
+    wanted = (*LIBRARIES, *OURS, WARMED)
+    assert [name for name in wanted if find_spec(name) is None] == []
+    assert not {name for name in wanted if name.endswith((".grid", ".partitions"))}
