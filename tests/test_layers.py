@@ -9,6 +9,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 import autoprompt_assets.engine
 from tests.program import LIBRARIES, OURS, WARMED
 from tests.support import ROOT, toy_project
@@ -78,6 +80,7 @@ print(sorted(name for name in sys.modules if name.startswith("autoprompt_assets"
 """
 
 
+@pytest.mark.slow
 def test_the_image_of_the_host_holds_all_that_its_modules_import() -> None:
     result = subprocess.run(
         [sys.executable, "-c", HOST], capture_output=True, text=True, check=False

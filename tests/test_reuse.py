@@ -83,6 +83,7 @@ def test_a_finished_experiment_runs_again_without_a_call_to_the_same_result(
     assert project.records(NAME) == finished.project.records(NAME)
 
 
+@pytest.mark.slow
 def test_a_new_home_with_the_old_journal_comes_to_the_same_records_without_a_call(
     finished: Finished, tmp_path: Path
 ) -> None:
