@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import dagster as dg
-
-from autoprompt_assets.partitions import ITERATION_COUNT
+from autoprompt_assets.grid import ITERATION_COUNT
 from autoprompt_assets.progress import LogProgress
 from autoprompt_assets.resources.experiments import ExperimentsResource
 from autoprompt_assets.resources.home import experiments_folder, journal_url, store_url
 from autoprompt_assets.resources.llm import LLMResource
 from autoprompt_assets.resources.storage import StoreResource
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 @dataclass(frozen=True)
@@ -50,5 +52,7 @@ class Bench:
 
 
 def _fixed(part: object) -> dg.ResourceDefinition:
+    import dagster as dg
+
     # An empty schema refuses every field; the schema of a bare object would take any in silence.
     return dg.ResourceDefinition(lambda _: part, config_schema={})

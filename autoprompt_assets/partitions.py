@@ -6,17 +6,14 @@ import warnings
 
 import dagster as dg
 
-from autoprompt_assets.resources.experiments import (
-    experiment_names,
-    longest_iterations,
-)
+from autoprompt_assets.grid import ITERATION_COUNT
+from autoprompt_assets.resources.experiments import experiment_names
 from autoprompt_assets.resources.home import experiments_folder
 
 # Known: single_run backfills are beta, partitioned checks preview; both are pinned and tested here.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-ITERATION_COUNT = longest_iterations(experiments_folder())
 EXPERIMENTS = dg.StaticPartitionsDefinition(experiment_names(experiments_folder()))
 ITERATIONS = dg.StaticPartitionsDefinition([f"{n:03d}" for n in range(1, ITERATION_COUNT + 1)])
 GRID = dg.MultiPartitionsDefinition({"experiment": EXPERIMENTS, "iteration": ITERATIONS})

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-
-import dagster as dg
 
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult
@@ -58,11 +57,11 @@ class LogProgress:
 
     def notice(self, text: str) -> None:
         """See `engine.evaluation.pipeline.Progress`."""
-        dg.get_dagster_logger().warning(for_terminal(text))
+        _logger().warning(for_terminal(text))
 
     def evaluation(self, label: str, rows: int, counts: CallCounts) -> Callable[[RowResult], None]:
         """See `engine.evaluation.pipeline.Progress`."""
-        tally, log = Tally(label, rows, counts), dg.get_dagster_logger()
+        tally, log = Tally(label, rows, counts), _logger()
         last = time.monotonic()
 
         def told(row: RowResult) -> None:
@@ -74,3 +73,10 @@ class LogProgress:
                 log.info(tally.line())
 
         return told
+
+
+def _logger() -> logging.Logger:
+    # Whoever only checks an experiment tells nothing and needs no Dagster.
+    from dagster import get_dagster_logger
+
+    return get_dagster_logger()

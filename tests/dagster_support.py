@@ -28,7 +28,7 @@ from tests.support import OPTIONS, Project, csv_of
 
 SINGLE = ("dataset", "baseline_score", "best_prompt", "test_comparison")
 ALL = ("dataset", "baseline_score", "optimizer_iterations", "best_prompt", "test_comparison")
-READ_ONCE = ("partitions", "sensors", "configuration", "assets", "checks", "definitions")
+READ_ONCE = ("grid", "partitions", "sensors", "configuration", "assets", "checks", "definitions")
 KEPT_OUT = ("AUTOPROMPT_ENDPOINT", "AUTOPROMPT_STORE", "AUTOPROMPT_JOURNAL")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ROWS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(60)}

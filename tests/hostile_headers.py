@@ -39,7 +39,7 @@ def said(length: int, content: bytes = GOOD, then: str = "close") -> Raw:
 
 
 PACKED = gzip.compress(GOOD)
-BOMB = gzip.compress(GOOD + b" " * 50_000_000)
+BOMB = gzip.compress(GOOD + b" " * 50_000_000, 1)
 STATUSES: dict[str, tuple[Raw, str]] = {
     "204": (Raw(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"), "again"),
     "204 with a body": (reply(GOOD, "204 No Content"), "again"),

@@ -1,9 +1,11 @@
 """A program of this project in a process of its own that need not load the libraries first.
 
 Half of a short run goes by while Dagster and its like load. Here a server (`multiprocessing`'s fork
-server, one for each pytest worker) loads them once, and programs are forked from it: each with its
-own arguments, environment, folder, outputs and signals, and each loads the project's own modules
-itself. Starting a fresh interpreter is left to the tests that call `Project.start_afresh`.
+server, one for each pytest worker) loads them once, and with them those modules of the project that
+look at nothing while they load; programs are forked from it, each with its own arguments,
+environment, folder, outputs and signals, and each loads itself what reads the environment or the
+experiments (`grid`, and whatever needs it). Starting a fresh interpreter is left to the tests that
+call `Project.start_afresh`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryFile
+
+import autoprompt_assets.engine
+import autoprompt_assets.resources
 
 # What `autoprompt run` loads that is not ours.
 LIBRARIES = (
@@ -26,8 +32,17 @@ LIBRARIES = (
     *("openai", "pandas", "pyarrow.parquet", "rich.progress", "rich.table", "scipy.special"),
     *("sqlalchemy.dialects.sqlite", "upath.implementations.local", "yaml"),
 )
+ROOMS = (autoprompt_assets.engine, autoprompt_assets.resources)
+OURS = (
+    *("autoprompt_assets.cli", "autoprompt_assets.changes", "autoprompt_assets.frames"),
+    *("autoprompt_assets.report_input", "autoprompt_assets.metadata"),
+    *("autoprompt_assets.commands.init", "autoprompt_assets.commands.instance"),
+    *("autoprompt_assets.commands.journal", "autoprompt_assets.commands.wear"),
+    *(found.name for room in ROOMS for found in walk_packages(room.__path__, f"{room.__name__}.")),
+)
+WARMED = "tests.warmed"
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([*LIBRARIES])
+FORKS.set_forkserver_preload([*LIBRARIES, *OURS, WARMED])
 
 
 class Program:
@@ -84,8 +99,17 @@ def _enter(
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
-    sys.path[:0] = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    added = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:0] = added
+    if added:
+        _forget_ours()
     sys.argv = [module, *arguments]
     # The tests' own environment may forbid what a program may do: keep what it has compiled.
     sys.dont_write_bytecode = False
     importlib.import_module(module).main()
+
+
+def _forget_ours() -> None:
+    """Load all of ours anew: packages that the path adds are looked for only then."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "autoprompt_assets"]:
+        del sys.modules[name]

@@ -8,17 +8,17 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.loopback import Behaviour, LoopbackServer, digest, load_answers
+from tests.program import Program
 from tests.support import KEY, SHIPPED, Project, without_calls
 
 NAME = "geometric-shapes"
 SMALL = ("--set", "dataset.split={train: 4, validation: 20, test: 20}", "--set", "concurrency=4")
 PATIENCE_S = 60.0
-KILLER = Path(__file__).parent / "killer"
 # Slow enough for a kill to find calls in flight, the optimizer's above all.
 SLOW = Behaviour(
     delay=0.01,
@@ -89,9 +89,10 @@ class Scene:
 
     def kill_once_written(self, where: str, pattern: str) -> Stop:
         """Start a run that is killed as soon as it has written a file that matches."""
-        environ = {"PYTHONPATH": str(KILLER), "KILL_AFTER_WRITING": f"*/results/{NAME}/{pattern}"}
-        project = replace(self.project, environ=self.project.environ | environ)
-        process = project.start_afresh("run", NAME, *self.settings)
+        project, arguments = self.project, ("run", NAME, *self.settings)
+        environ = project.variables() | {"KILL_AFTER_WRITING": f"*/results/{NAME}/{pattern}"}
+        project.folder.mkdir(parents=True, exist_ok=True)
+        process = Program("tests.killer", arguments, environ, project.folder)
         try:
             _, said = process.communicate(timeout=PATIENCE_S)
         finally:

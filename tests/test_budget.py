@@ -87,9 +87,8 @@ def test_a_spent_budget_ends_the_search_with_the_best_so_far_and_its_verdict(
     assert measure.outcome["comparison"]["verdict"] in ("better", "worse", "not shown")
 
 
-@pytest.mark.parametrize(
-    "concurrency", [*(pytest.param(one, marks=pytest.mark.slow) for one in (1, 8)), 64]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("concurrency", [1, 8, 64])
 def test_concurrency_does_not_move_the_stop(
     concurrency: int, tmp_path: Path, server: LoopbackServer, measure: Undisturbed
 ) -> None:

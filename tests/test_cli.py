@@ -179,6 +179,7 @@ def test_fewer_iterations_can_be_asked_for_and_the_rest_are_stopped(
     )
 
 
+@pytest.mark.slow
 def test_a_budget_ends_the_search_early_with_a_verdict_and_is_never_exceeded(
     tmp_path: Path, finished: Finished
 ) -> None:
@@ -255,8 +256,8 @@ def iterations(project: Project, outcome: dict[str, Any]) -> list[dict[str, Any]
         ('"$0" list | true; exit ${PIPESTATUS[0]}', ""),
         ('"$0" list >&-', "standard output is closed; for a run without it write > /dev/null"),
         ('"$0" list >&- 2>&-', ""),
-        ('"$0" list 0<&- 2>&- > /dev/full', ""),
-        ('"$0" list > /dev/full 2>&1', ""),
+        pytest.param('"$0" list 0<&- 2>&- > /dev/full', "", marks=pytest.mark.slow),
+        pytest.param('"$0" list > /dev/full 2>&1', "", marks=pytest.mark.slow),
     ],
     ids=["full", "closed pipe", "closed", "all closed", "the others closed", "both full"],
 )
@@ -274,7 +275,10 @@ def test_a_standard_output_that_cannot_be_written_is_no_traceback(
 
 @pytest.mark.parametrize(
     "command",
-    ["list", "journal", "check toy", "--help", pytest.param("run toy", marks=pytest.mark.slow)],
+    [
+        *("check toy", "--help"),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("list", "journal", "run toy")),
+    ],
 )
 def test_a_full_standard_output_is_named_however_little_was_printed(
     command: str, tmp_path: Path

@@ -81,12 +81,15 @@ def test_the_home_that_autoprompt_makes_is_loaded_with_its_queue(graph: Graph) -
 @pytest.mark.parametrize(
     "tags",
     [
-        {"dagster/partition": "{}"},
-        {
-            "dagster/partition": "{}|002",
-            "dagster/partition/experiment": "{}",
-            "dagster/partition/iteration": "002",
-        },
+        pytest.param({"dagster/partition": "{}"}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "dagster/partition": "{}|002",
+                "dagster/partition/experiment": "{}",
+                "dagster/partition/iteration": "002",
+            },
+            marks=pytest.mark.slow,
+        ),
         RANGE,
     ],
     ids=["single", "multi", "range"],

@@ -147,6 +147,7 @@ def test_a_run_against_a_hung_server_fails_with_the_reason_and_the_count(tmp_pat
     assert KEY not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_key_stops_the_run_at_the_first_calls(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS, unauthorized=True, delay=0.05)) as server:
         project = toy_project(tmp_path, server.base_url)

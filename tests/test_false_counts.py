@@ -66,7 +66,7 @@ def test_it_ends_the_search_at_its_first_batch_and_on_every_run(
     assert outcome["calls"]["replayed"] >= calls
 
 
-@pytest.mark.parametrize("role", ["review", "optimizer"])
+@pytest.mark.parametrize("role", ["review", pytest.param("optimizer", marks=pytest.mark.slow)])
 def test_it_may_be_any_role_s(role: str, tmp_path: Path) -> None:
     with LoopbackServer(Behaviour(answers=ANSWERS)) as server:
         server.counts_as = lambda usage: usage

@@ -102,6 +102,7 @@ def test_no_row_is_in_ones_train_and_the_others_test(
         assert {row["input_id"] for row in pq.read_table(rows).to_pylist()} <= remembered
 
 
+@pytest.mark.slow
 def test_two_homes_that_share_a_store_take_turns_at_one_search(tmp_path: Path) -> None:
     """Each sweeps away what a killed run left, and without turns what the other is writing."""
     with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.01)) as server:

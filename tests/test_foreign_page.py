@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.commands.webserver import bound
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import ANSWERS, ROOT, Project, toy_project
 from tests.test_browser import browser_page, materialize_all
@@ -82,6 +81,8 @@ def _elsewhere() -> Iterator[int]:
 @contextmanager
 def unguarded(project: Project) -> Iterator[str]:
     """Dagster's own webserver on the same home, as `dagster dev` starts it."""
+    from autoprompt_assets.commands.webserver import bound
+
     with bound("127.0.0.1", 0) as probe:
         port = probe.getsockname()[1]
     project.run("list")  # makes the home

@@ -312,7 +312,9 @@ def test_a_review_model_that_refuses_its_first_five_ends_the_search(tmp_path: Pa
     "refused",
     [
         {"message": "Your input was flagged by moderation", "status": 403},
-        {"message": "too long", "code": "context_length_exceeded"},
+        pytest.param(
+            {"message": "too long", "code": "context_length_exceeded"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_question_to_the_optimizer_that_is_stopped_ends_no_search(

@@ -140,6 +140,7 @@ def test_an_asset_of_another_variant_is_no_input_and_the_line_names_what_to_mate
     assert len(questions & set(ANSWERS)) == 12
 
 
+@pytest.mark.slow
 def test_an_iteration_whose_predecessor_is_missing_names_the_command_that_makes_it(
     project: Project,
 ) -> None:
@@ -196,6 +197,7 @@ def test_nothing_downstream_of_a_failed_baseline_starts(tmp_path: Path) -> None:
     assert [path.split("/")[1] for path in project.records("alpha")] == ["prices.json", "spec.json"]
 
 
+@pytest.mark.slow
 def test_a_budget_too_small_is_refused_by_the_asset_too_before_a_call(
     project: Project, server: LoopbackServer
 ) -> None:

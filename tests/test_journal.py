@@ -196,6 +196,7 @@ def test_many_processes_write_at_once_and_lose_and_double_nothing(url: str) -> N
     assert made == [(name, 400) for name in names]
 
 
+@pytest.mark.slow
 def test_journal_may_be_made_by_many_processes_at_once(url: str) -> None:
     at_once([start(OPENER, url) for _ in range(8)])
     assert read(url, "SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]

@@ -80,15 +80,17 @@ def test_a_key_that_no_header_can_carry_is_one_line_before_anything_is_asked(
             '"code": "unsupported_country_region_territory"}}',
             "HTTP 403: Country, region, or territory not supported",
         ),
-        (
+        pytest.param(
             403,
             "<html><head><title>Access denied | Firewall</title></head></html>",
             "HTTP 403: a web page, not an API's reply: Access denied | Firewall",
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             403,
             '{"error": {"message": "Key limit exceeded (total limit)", "code": 403}}',
             "HTTP 403: Key limit exceeded (total limit)",
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -101,7 +103,9 @@ def test_a_403_ends_the_run_with_what_the_server_said(
     assert line == f"baseline_score: openai: {said}; what was answered is kept"
 
 
-@pytest.mark.parametrize("line", ["", "OPENAI_API_KEY=${OPENAI_API_KEY}\n"])
+@pytest.mark.parametrize(
+    "line", [pytest.param("", marks=pytest.mark.slow), "OPENAI_API_KEY=${OPENAI_API_KEY}\n"]
+)
 def test_a_folders_env_file_cannot_lead_an_exported_key_to_its_own_server(
     line: str, tmp_path: Path
 ) -> None:

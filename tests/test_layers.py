@@ -6,9 +6,14 @@ import json
 import pkgutil
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 
 import autoprompt_assets.engine
-from tests.support import ROOT
+from tests.program import LIBRARIES, OURS, WARMED
+from tests.support import ROOT, toy_project
 
 IMPORT_ALL = """
 import importlib, sys
@@ -47,6 +52,27 @@ def test_what_is_heavy_loads_only_where_it_is_used() -> None:
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 
+CHECK = """
+import sys
+from autoprompt_assets.cli import cli
+cli.main(["check", "toy"], standalone_mode=False)
+print([name for name in ("aiohttp", "dagster", "openai", "pandas") if name in sys.modules])
+"""
+
+
+def test_check_loads_no_dagster(tmp_path: Path) -> None:
+    project = toy_project(tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-c", CHECK],
+        cwd=tmp_path,
+        env=project.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.stdout.splitlines()[-1], result.stderr) == ("[]", "")
+
+
 HOST = """
 import sys
 import autoprompt_assets.commands.webguard, autoprompt_assets.resources.host_run_coordinator
@@ -54,6 +80,7 @@ print(sorted(name for name in sys.modules if name.startswith("autoprompt_assets"
 """
 
 
+@pytest.mark.slow
 def test_the_image_of_the_host_holds_all_that_its_modules_import() -> None:
     result = subprocess.run(
         [sys.executable, "-c", HOST], capture_output=True, text=True, check=False
@@ -65,3 +92,10 @@ def test_the_image_of_the_host_holds_all_that_its_modules_import() -> None:
         module = ROOT / f"{place}.py"
         path = module if module.exists() else ROOT / place / "__init__.py"
         assert str(path.relative_to(ROOT)) in copied
+
+
+def test_what_programs_of_the_tests_are_forked_with_is_there() -> None:
+    """The fork server passes over what it does not find: programs would only be slower."""
+    wanted = (*LIBRARIES, *OURS, WARMED)
+    assert [name for name in wanted if find_spec(name) is None] == []
+    assert not {name for name in wanted if name.endswith((".grid", ".partitions"))}

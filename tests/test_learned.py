@@ -156,6 +156,7 @@ async def answered(limiter: Limiter, calls: int) -> None:
     await asyncio.gather(*(call() for _ in range(calls)))
 
 
+@pytest.mark.slow
 def test_a_run_takes_a_damaged_record_for_none_and_writes_another(tmp_path: Path) -> None:
     with LoopbackServer(Behaviour()) as server:
         run(server.base_url, tmp_path, 20)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import html
 import random
+import sys
+import unicodedata
 from collections.abc import Callable
 
 import pytest
 
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset
 from autoprompt_assets.engine.example import SPLITS, Row, Split
-from autoprompt_assets.engine.likeness import near
+from autoprompt_assets.engine.likeness import PLANES, near
 
 SPEC = DatasetSpec(path="rows.csv")
 COUNTS = DatasetSpec.model_validate(
@@ -143,3 +145,9 @@ def test_counts_are_of_rows_where_many_are_near_duplicates() -> None:
     assert sum(sizes.values()) <= 60
     for split, wanted in zip(SPLITS, (10, 20, 30), strict=True):
         assert abs(sizes[split] - wanted) <= 2
+
+
+def test_no_punctuation_is_left_out() -> None:
+    """Of the planes that are not looked at: a newer Python may know more characters."""
+    beyond = map(chr, range(PLANES, sys.maxunicode + 1))
+    assert not [char for char in beyond if unicodedata.category(char)[0] == "P"]

@@ -22,7 +22,8 @@ from autoprompt_assets.engine.optimizers import (
     Step,
     Trial,
 )
-from autoprompt_assets.engine.optimizers.mipro import POOL, Mipro
+from autoprompt_assets.engine.optimizers.mipro import Mipro
+from autoprompt_assets.engine.optimizers.parts.observed import POOL
 from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
 from tests.benchmarks.simulated.landscape import landscape
 from tests.benchmarks.simulated.proposer import propose

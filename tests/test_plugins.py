@@ -12,7 +12,7 @@ import pytest
 from autoprompt_assets.engine.grading import GRADERS
 from tests.loopback import Behaviour, LoopbackServer
 from tests.plugin_support import install, release
-from tests.support import ANSWERS, ROOT, Project, csv_of, ended, toy_project
+from tests.support import ANSWERS, ROOT, Project, csv_of, toy_project
 
 GROUP = "autoprompt.graders"
 ENDS = '''
@@ -75,8 +75,7 @@ def project_of(folder: Path, base_url: str = "http://127.0.0.1:9/v1", **graders:
 
 
 def run(project: Project, *arguments: str) -> tuple[int | None, str, str]:
-    """In an interpreter of its own, which finds what is installed."""
-    result = ended(project.start_afresh(*arguments), 240)
+    result = project.run(*arguments)
     return result.returncode, result.stdout, result.stderr
 
 

@@ -83,10 +83,8 @@ def test_the_best_prompt_is_the_one_with_the_highest_score_on_all_rows(raced: Un
     assert counted["dropped"] > 0
 
 
-@pytest.mark.parametrize(
-    "strategy",
-    ["opro", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gepa", "auto"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["opro", "gepa", "auto"])
 def test_concurrency_does_not_move_a_race(
     strategy: str, tmp_path: Path, server: LoopbackServer, raced: Undisturbed
 ) -> None:

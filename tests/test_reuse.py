@@ -83,6 +83,7 @@ def test_a_finished_experiment_runs_again_without_a_call_to_the_same_result(
     assert project.records(NAME) == finished.project.records(NAME)
 
 
+@pytest.mark.slow
 def test_a_new_home_with_the_old_journal_comes_to_the_same_records_without_a_call(
     finished: Finished, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_one_call_at_a_time_leaves_the_same_bytes_as_sixteen(
     assert len(project.records(NAME)) > 10
 
 
+@pytest.mark.slow
 def test_a_changed_target_costs_the_new_baseline_one_review_and_no_target_call(
     finished: Finished, tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ print([name for name in sys.modules if name.split(".")[0] == "resources"])
 """
 
 
+@pytest.mark.slow
 def test_no_top_level_resources_is_loaded() -> None:
     names = [name for name in OURS if not name.endswith("pattern_worker")]
     assert f"{PACKAGE}.resources.home" in names

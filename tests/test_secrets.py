@@ -58,7 +58,10 @@ def test_a_password_that_would_be_shown_is_refused_before_anything_is_done(
     project.assert_key_is_nowhere(line, SECRET)
 
 
-@pytest.mark.parametrize("url", ["me:{}@{}/none", "{1}/none?user=me&password={0}"])
+@pytest.mark.parametrize(
+    "url",
+    ["me:{}@{}/none", pytest.param("{1}/none?user=me&password={0}", marks=pytest.mark.slow)],
+)
 def test_a_journal_that_cannot_be_reached_leaves_its_password_nowhere(
     url: str, tmp_path: Path
 ) -> None:

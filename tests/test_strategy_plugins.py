@@ -150,8 +150,18 @@ def test_a_search_by_a_strategy_of_another_package(site: Path, tmp_path: Path) -
     ("line", "broken", "said"),
     [
         ("self.step += 1", "self.step += [][1]", "IndexError: list index out of range"),
-        ("return Probe(", "return (", "TypeError: asked for tuple: no question, probe, proposals"),
-        ("row.id for", "row.input for", "ValueError: a probe's rows are no train rows"),
+        pytest.param(
+            "return Probe(",
+            "return (",
+            "TypeError: asked for tuple: no question, probe, proposals",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "row.id for",
+            "row.input for",
+            "ValueError: a probe's rows are no train rows",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_fault_of_its_code_is_told_in_a_line(

@@ -98,6 +98,7 @@ def test_a_second_experiment_on_the_same_rows_is_judged_at_half_the_level(story:
     assert (levels, sure) == ([0.05, 0.025], [0.95, 0.975])
 
 
+@pytest.mark.slow
 def test_the_same_search_again_keeps_its_number_everywhere_it_stands(story: Story) -> None:
     before = story.project.records("toy")
     shown = story.said("run", "toy")

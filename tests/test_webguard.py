@@ -16,7 +16,6 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from autoprompt_assets.commands.webguard import Address, Guard, refusal
-from autoprompt_assets.commands.webserver import bound
 from tests.support import toy_project
 
 JSON = {"content-type": "application/json"}
@@ -61,6 +60,9 @@ class Site:
 @pytest.fixture(name="site", scope="module")
 def _site() -> Iterator[Site]:
     site = Site()
+    # Dagster's webserver takes a second to load: not where tests are only collected.
+    from autoprompt_assets.commands.webserver import bound
+
     with bound("127.0.0.1", 0) as listener:
         site.port = listener.getsockname()[1]
         guard = Guard(site, Address("127.0.0.1", site.port))

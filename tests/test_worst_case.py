@@ -100,7 +100,7 @@ def cases(*quick: str) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("strategy", "script", "kind"), cases("filled", "review"))
+@pytest.mark.parametrize(("strategy", "script", "kind"), cases("review"))
 def test_no_search_is_charged_more_than_its_bound(
     strategy: str, script: str, kind: str, tmp_path: Path
 ) -> None:

@@ -8,7 +8,6 @@ duplicates, and are kept in one split: `near`.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from functools import cache
 
@@ -32,6 +31,8 @@ _LAST = "·⋯"
 _FIRST = "¿¡"
 _BLANK = "\u2800"
 """A Braille pattern without a dot: it shows nothing, and is no white space to Unicode."""
+PLANES = 0x20000
+"""Beyond the first two planes are ideographs, tags, private use and nothing, but no punctuation."""
 _MARKS = "\"'`´′″‴‵‶‷⁗‚„〝〞〟「」『』ʹʺʻʼʽˈ׳״"
 
 
@@ -85,7 +86,7 @@ def _ends() -> str:
 def _punctuation() -> dict[str, str]:
     """The characters of each category of punctuation, by its Unicode name."""
     found: dict[str, list[str]] = {}
-    for char in map(chr, range(sys.maxunicode + 1)):
+    for char in map(chr, range(PLANES)):
         category = unicodedata.category(char)
         if category[0] == "P":
             found.setdefault(category, []).append(char)

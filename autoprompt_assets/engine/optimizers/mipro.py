@@ -24,6 +24,7 @@ from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.optimizers.parts.demo_sampling import balanced, demo_sets
+from autoprompt_assets.engine.optimizers.parts.observed import observations, promising, ranked
 from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
 from autoprompt_assets.engine.optimizers.parts.space import Point, Space, with_own
 from autoprompt_assets.engine.optimizers.parts.tpe import suggestions
@@ -53,10 +54,6 @@ from autoprompt_assets.engine.text import size_of
 NAME = "mipro"
 TRIES = 32
 """Draws for one place of a step before any untried point will do."""
-POOL = 12
-"""Instructions that TPE chooses from; with more, what is known of each is too little."""
-PRIOR_ROWS = 16
-"""A dropped trial's difference counts half after so many rows."""
 SHOWN_ROWS = 6
 """Train rows in a question."""
 TIPS = (
@@ -246,7 +243,8 @@ class Mipro:
         if len(tried) == space.size:
             return None
         place = (self.spec.seed, self._step, slot)
-        drawn = suggestions(self._axes(space), self._told(space), _seed("tpe", *place))
+        axes = promising(space, self._trials, self._best().instruction, self._given)
+        drawn = suggestions(axes, observations(space, self._trials), _seed("tpe", *place))
         for _ in range(TRIES):
             point = next(drawn)
             if point not in tried:
@@ -262,11 +260,9 @@ class Mipro:
 
     def _parents(self, candidate: Candidate) -> tuple[str, ...]:
         """The best trials with the same instruction and with the same demos, or the incumbent."""
-        ranked = sorted(self._trials, key=_score, reverse=True)
-        worded = [one for one in ranked if one.candidate.instruction == candidate.instruction]
-        shown = [
-            one for one in ranked if candidate.demos and one.candidate.demos == candidate.demos
-        ]
+        tried = ranked(self._trials)
+        worded = [one for one in tried if one.candidate.instruction == candidate.instruction]
+        shown = [one for one in tried if candidate.demos and one.candidate.demos == candidate.demos]
         found = [one.candidate.id for one in (*worded[:1], *shown[:1])]
         return tuple(dict.fromkeys(found or [self._best().id]))
 
@@ -283,47 +279,6 @@ class Mipro:
         none: tuple[Demo, ...] = ()
         sets = dict.fromkeys((none, *self._drawn, *accepted))
         return Space(tuple(instructions), tuple(sets), self._parameters)
-
-    def _axes(self, space: Space) -> list[Sequence[int]]:
-        """All of the space, or of its instructions the ones that did best."""
-        axes: list[Sequence[int]] = [range(size) for size in space.sizes]
-        if len(space.instructions) > POOL:
-            # The incumbent's first: its score may lie below that of one that was no better by
-            # evidence. What was given and never tried has its chance before what did badly.
-            texts = [self._best().instruction, self.first]
-            ranked = sorted(self._trials, key=_score, reverse=True)
-            seen = {trial.candidate.instruction for trial in ranked}
-            texts += [text for text in self._given if text not in seen]
-            texts += [trial.candidate.instruction for trial in ranked]
-            kept = list(dict.fromkeys(texts))[:POOL]
-            axes[0] = sorted(space.instructions.index(text) for text in kept)
-        return axes
-
-    def _told(self, space: Space) -> list[tuple[Point, float]]:
-        """Every trial in the space with its score.
-
-        A dropped one's is an estimate from the few rows on which it did badly, so its difference
-        from who it was to beat is shrunk as if it had been none on `PRIOR_ROWS` rows before. One
-        that cannot be selected is as bad as the worst, so TPE leaves alone what it was made of.
-        """
-        worst = min((trial.score for trial in self._trials if trial.score is not None), default=0.0)
-        told: list[tuple[Point, float]] = []
-        beaten: float | None = None
-        for trial in self._trials:
-            score = worst if trial.score is None else trial.score
-            if trial.dropped and trial.score is not None and beaten is not None:
-                rows = len(trial.values)
-                score = beaten + (score - beaten) * rows / (rows + PRIOR_ROWS)
-            if trial.accepted:
-                beaten = score
-            point = space.point(trial.candidate)
-            if point:
-                told.append((point, score))
-        return told
-
-
-def _score(trial: Trial) -> float:
-    return float("-inf") if trial.score is None else trial.score
 
 
 def _seed(*parts: object) -> int:

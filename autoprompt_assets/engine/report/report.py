@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from autoprompt_assets.engine.controls import CONTROLS, for_page
@@ -81,31 +82,29 @@ def render(report: Report) -> str:
     """The report as one HTML document."""
     tried = entries(report.baseline, report.iterations, report.best)
     comparison = report.outcome.comparison
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            verdict=phrases.verdict(report.best, comparison),
-            comparison=comparison,
-            wear=phrases.wear(report.outcome.reading),
-            won=phrases.won(comparison),
-            optimism=phrases.optimism(report.best, report.outcome),
-            gate=Gate(),
-            tried=tried,
-            lineage=tree(tried),
-            rejected=_rejected(report.iterations),
-            chart=draw([_mark(one) for one in tried]),
-            ended=_ended(report.iterations),
-            disagreements=_disagreements(report.rows),
-            cost=phrases.cost(report.spend),
-            dearer=AnswerCosts.of(report.baseline, report.best.scored, report.outcome).warning,
-        )
+    page = template().render(
+        report=report,
+        verdict=phrases.verdict(report.best, comparison),
+        comparison=comparison,
+        wear=phrases.wear(report.outcome.reading),
+        won=phrases.won(comparison),
+        optimism=phrases.optimism(report.best, report.outcome),
+        gate=Gate(),
+        tried=tried,
+        lineage=tree(tried),
+        rejected=_rejected(report.iterations),
+        chart=draw([_mark(one) for one in tried]),
+        ended=_ended(report.iterations),
+        disagreements=_disagreements(report.rows),
+        cost=phrases.cost(report.spend),
+        dearer=AnswerCosts.of(report.baseline, report.best.scored, report.outcome).warning,
     )
     return for_page(page)
 
 
-def _environment() -> Environment:
+@cache
+def template() -> Template:
+    """The page's template: it takes longer to compile than to fill."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -126,7 +125,7 @@ def _environment() -> Environment:
         count=phrases.count,
         answer=AnswerCost.of,
     )
-    return environment
+    return environment.get_template("report.html.j2")
 
 
 def _visible(value: Any) -> Any:

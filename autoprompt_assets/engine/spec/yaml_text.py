@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +69,10 @@ def parse_yaml(text: str, source: str) -> Any:
             "into the dataset's file"
         )
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is not None and _expanded(node, {}) > MOST_NODES:
-            raise InputError(
-                f"{source} its aliases stand for more than {MOST_NODES:,} values; write out what "
-                "is meant"
-            )
-        return loader.construct_document(node) if node is not None else None
+        # Whoever asks may change what it is given.
+        return deepcopy(_constructed(text))
+    except _TooManyValues:
+        problem = f"its aliases stand for more than {MOST_NODES:,} values; write out what is meant"
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         problem = f"line {line} holds an unprintable character; delete it"
@@ -85,6 +83,20 @@ def parse_yaml(text: str, source: str) -> Any:
     except RecursionError:
         problem = "is nested too deeply; write it flatter"
     raise InputError(f"{source} {problem}")
+
+
+class _TooManyValues(Exception):
+    """Aliases stand for more than `MOST_NODES` values."""
+
+
+@lru_cache(maxsize=32)
+def _constructed(text: str) -> Any:
+    """What `text` holds: one run reads its experiment's file some twenty times."""
+    loader = _Loader(text)
+    node = loader.get_single_node()
+    if node is not None and _expanded(node, {}) > MOST_NODES:
+        raise _TooManyValues
+    return loader.construct_document(node) if node is not None else None
 
 
 def _expanded(node: yaml.Node, known: dict[int, int]) -> int:

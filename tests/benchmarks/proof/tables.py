@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
 
 from tests.benchmarks.markdown import table
 from tests.benchmarks.proof.curves import (
@@ -167,6 +166,8 @@ def paired(results: Results, title: str, rivals: Sequence[str], subject: str = "
 
 def verdicts(runs: Mapping[tuple[str, Unit], Curve], title: str) -> str:
     """The sealed test's verdicts by method and task; the share of `better` with its interval."""
+    from scipy import stats
+
     rows = []
     for method in dict.fromkeys(method for method, _ in runs):
         found = [(unit[0], curve) for (name, unit), curve in runs.items() if name == method]
