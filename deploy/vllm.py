@@ -29,6 +29,8 @@ GATE = ROOT / "deploy" / "host" / "sleep_gate.py"
 WEIGHTS = ROOT / "deploy" / "weights.py"
 # Both spellings, so that a client may name the model with or without its publisher.
 SERVED_NAMES = ("gpt-oss-20b", MODEL)
+# Linux's limit, less the end of the text.
+LONGEST_SOCKET = 107
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 # Of every profile: weights streamed by Run:ai's reader, and sleep, which the gate asks for.
@@ -117,9 +119,11 @@ def gate_settings(args: argparse.Namespace, socket: Path) -> dict[str, str]:
     }
 
 
-def own_folder(port: int) -> Path:
-    """A folder for the socket, which no other user can enter or has made."""
-    place = Path(tempfile.gettempdir()) / f"autoprompt-vllm-{port}"
+def make_way(socket: Path) -> None:
+    """A folder for the socket that no other user can enter or has made, without an old socket."""
+    place = socket.parent
+    if len(os.fsencode(socket)) > LONGEST_SOCKET:
+        raise HostError(f"{socket}: too long for a socket, set TMPDIR to a folder of a short path")
     try:
         place.mkdir(mode=0o700)
     except FileExistsError:
@@ -127,7 +131,7 @@ def own_folder(port: int) -> Path:
         mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
         if not mine or found.st_mode & 0o077:
             raise HostError(f"{place} is not this user's alone: remove it, or use --port") from None
-    return place
+    socket.unlink(missing_ok=True)
 
 
 def run_step(command: Sequence[str], mend: str) -> None:
@@ -190,8 +194,7 @@ def start(args: argparse.Namespace) -> int:
     run_step([python, str(WEIGHTS)], "the weights are not all there: see the message above")
     if args.host not in LOOPBACK and not os.environ.get("VLLM_API_KEY"):
         print(f"warning: {args.host} is open without VLLM_API_KEY", file=sys.stderr)
-    own_folder(args.port)
-    socket.unlink(missing_ok=True)
+    make_way(socket)
     # vLLM reads VLLM_API_KEY itself, which keeps the key out of argv and process lists.
     # PATH: kernels compiled at startup look for the ninja that is installed in the venv.
     path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])

@@ -49,6 +49,8 @@ class SleepingVllm:
     failing: str = ""
     asleep: bool = False
     port: int = 0
+    path: str = ""
+    """Of a socket, on which it listens instead of a port."""
 
     def __post_init__(self) -> None:
         self.falling = False
@@ -61,8 +63,12 @@ class SleepingVllm:
         whose client went away."""
 
     def __enter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
-        self.port = listener.getsockname()[1]
+        if self.path:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(self.path)
+        else:
+            listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+            self.port = listener.getsockname()[1]
         app = web.Application(client_max_size=2**26)
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(
@@ -222,3 +228,14 @@ def _listens(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def main() -> None:
+    """In the place of `vllm serve`, on its socket, until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with SleepingVllm(path=sys.argv[sys.argv.index("--uds") + 1]):
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
