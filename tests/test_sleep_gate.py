@@ -103,6 +103,7 @@ def test_what_does_not_wake_up_is_503_and_tried_again(
         assert client.ask()[0] == 200
 
 
+@pytest.mark.slow
 def test_waking_that_takes_too_long_is_503(engine: SleepingVllm, tmp_path: Path) -> None:
     engine.wake_s = 60
     with gated(tmp_path, engine.address, idle=0.2, WAKE_SECONDS="0.5") as client:
@@ -230,6 +231,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SleepingV
         yield engine, client
 
 
+@pytest.mark.slow
 def test_a_gate_that_was_killed_asks_first_and_goes_on(
     engine: SleepingVllm, tmp_path: Path
 ) -> None:
@@ -267,6 +269,7 @@ def test_an_answer_that_breaks_off_does_not_look_whole(tmp_path: Path) -> None:
         assert "Traceback" not in client.said()
 
 
+@pytest.mark.slow
 def test_an_engine_that_comes_back_awake_is_put_to_sleep_again(
     engine: SleepingVllm, tmp_path: Path
 ) -> None:
@@ -293,6 +296,7 @@ def test_replicas_sleep_and_wake_together_and_one_may_be_gone(
             assert router.count("/v1/chat/completions") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_no_request_meets_it_asleep_however_they_come(
     engine: SleepingVllm, tmp_path: Path, seed: int

