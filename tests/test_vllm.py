@@ -56,10 +56,9 @@ EXPERIMENT = """\
 description: Asks vLLM.
 dataset: {path: rows.csv, split: {train: 2, validation: 2, test: 2}}
 roles:
-  target: {model: gpt-oss-20b, prompt: Which colour?, max_tokens: 8, choices: [red, blue]}
+  target: {model: gpt-oss-20b, prompt: "Which colour?", max_tokens: 8, choices: [red, blue]}
 grader: {kind: choice}
 optimizer: {strategy: demos, iterations: 1, wordings: [Name the colour.]}
-headroom: 0
 concurrency: 4
 """
 ROWS = {f"Sky {number}": ("red", "blue")[number % 2] for number in range(6)}
@@ -194,7 +193,7 @@ def test_of_all_its_routes_seven_are_passed_on(vllm: Vllm, tmp_path: Path) -> No
         }
     # What is passed on without a body or a key, vLLM refuses by itself.
     asking = {"/v1/chat/completions", "/v1/completions", "/v1/responses"}
-    looking = {"/health", "/version", "/v1/models"}
+    looking = {"/health", "/version", "/metrics", "/v1/models"}
     assert passed == {("POST", path) for path in asking} | {("GET", path) for path in looking}
 
 
