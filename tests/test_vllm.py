@@ -12,11 +12,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,18 @@ class Vllm:
         command += ["--served-model-name", "gpt-oss-20b", MODEL, "--load-format", "runai_streamer"]
         command += ["--max-model-len", "2048", "--max-num-seqs", "16"]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def end(self) -> None:
+        """End it and its workers, also while it loads, when it heeds no SIGTERM."""
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
 
     def ask(self, method: str, path: str, body: object = None, limit_s: float = 120) -> Any:
         """What it answers by itself, not through the gate."""
@@ -126,8 +138,7 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
         wait_for(server.healthy, 600, 1)
         yield server
     finally:
-        server.process.terminate()
-        server.process.wait(60)
+        server.end()
 
 
 def test_the_pinned_version_takes_every_flag() -> None:
