@@ -1,4 +1,8 @@
-"""Serve openai/gpt-oss-20b with vLLM on this host: python3 deploy/vllm.py"""
+"""Serve openai/gpt-oss-20b with vLLM on this host: python3 deploy/vllm.py
+
+vLLM listens on a socket that this user alone reaches, behind the gate (host/sleep_gate.py), which
+lets it sleep when it is idle: its routes for that ask for no key.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,40 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
+import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from weights import MODEL, folder
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv-vllm"
 REQUIREMENTS = ROOT / "deploy" / "requirements-vllm.txt"
 STAMP = VENV / ".requirements-sha256"
-MODEL = "openai/gpt-oss-20b"
+GATE = ROOT / "deploy" / "host" / "sleep_gate.py"
+WEIGHTS = ROOT / "deploy" / "weights.py"
 # Both spellings, so that a client may name the model with or without its publisher.
 SERVED_NAMES = ("gpt-oss-20b", MODEL)
+# Linux's limit, less the end of the text.
+LONGEST_SOCKET = 107
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+# Of every profile: weights streamed by Run:ai's reader, and sleep, which the gate asks for.
+COMMON = ("--load-format", "runai_streamer", "--enable-sleep-mode")
+# What vLLM's process is told besides; compose.yaml says the same.
+ENVIRONMENT = {
+    # The weights are here, and a look for others must not go out.
+    "HF_HUB_OFFLINE": "1",
+    # Not where it stands: a network without a way out has no address that it would find.
+    "VLLM_HOST_IP": "127.0.0.1",
+    "VLLM_NO_USAGE_STATS": "1",
+    # /sleep, /wake_up and /is_sleeping.
+    "VLLM_SERVER_DEV_MODE": "1",
+}
 # Only what departs from vLLM's defaults. Prefix caching, asynchronous scheduling, chunked
 # prefill, the attention backend and gpt-oss's reasoning parser are left to vLLM, which
 # already turns them on or picks them for this model and GPU.
@@ -78,13 +102,36 @@ def pick_profile(memory_mib: int) -> str:
     raise HostError(f"the GPU has {memory_mib} MiB, too little: use one of 24 GB or more")
 
 
-def serve_command(profile: str, host: str, port: int) -> list[str]:
-    command = [str(VENV / "bin" / "vllm"), "serve", MODEL]
-    command += ["--served-model-name", *SERVED_NAMES]
-    command += ["--host", host, "--port", str(port)]
+def serve_command(profile: str, listen: Sequence[str]) -> list[str]:
+    command = [str(VENV / "bin" / "vllm"), "serve", str(folder())]
+    command += ["--served-model-name", *SERVED_NAMES, *listen, *COMMON]
     for flag, value in PROFILES[profile].items():
         command += [flag, value]
     return command
+
+
+def gate_settings(args: argparse.Namespace, socket: Path) -> dict[str, str]:
+    return {
+        "ENGINES": f"unix:{socket}",
+        "IDLE_SECONDS": str(args.idle),
+        "GATE_HOST": args.host,
+        "GATE_PORT": str(args.port),
+    }
+
+
+def make_way(socket: Path) -> None:
+    """A folder for the socket that no other user can enter or has made, without an old socket."""
+    place = socket.parent
+    if len(os.fsencode(socket)) > LONGEST_SOCKET:
+        raise HostError(f"{socket}: too long for a socket, set TMPDIR to a folder of a short path")
+    try:
+        place.mkdir(mode=0o700)
+    except FileExistsError:
+        found = place.lstat()
+        mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if not mine or found.st_mode & 0o077:
+            raise HostError(f"{place} is not this user's alone: remove it, or use --port") from None
+    socket.unlink(missing_ok=True)
 
 
 def run_step(command: Sequence[str], mend: str) -> None:
@@ -121,36 +168,68 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", choices=("auto", *PROFILES), default="auto")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--dry-run", action="store_true", help="print the command, do nothing")
+    parser.add_argument(
+        "--idle", type=int, default=300, help="seconds without a request, after which it sleeps"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the commands, do nothing")
     return parser.parse_args(argv)
 
 
-def start(args: argparse.Namespace) -> None:
+def start(args: argparse.Namespace) -> int:
     profile: str = args.profile
     # A dry run of a named profile asks nothing of the host, so it works on a laptop.
     if profile == "auto" or not args.dry_run:
         memory = gpu_memory_mib()
         profile = pick_profile(memory) if profile == "auto" else profile
-    command = serve_command(profile, args.host, args.port)
+    socket = Path(tempfile.gettempdir()) / f"autoprompt-vllm-{args.port}" / "vllm.sock"
+    command = serve_command(profile, ["--uds", str(socket)])
+    python, settings = str(VENV / "bin" / "python"), gate_settings(args, socket)
+    gate = [python, str(GATE)]
     if args.dry_run:
-        print(shlex.join(command))
-        return
+        for environment, one in ((ENVIRONMENT, command), (settings, gate)):
+            said = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
+            print(*said, shlex.join(one))
+        return 0
     install()
+    run_step([python, str(WEIGHTS)], "the weights are not all there: see the message above")
     if args.host not in LOOPBACK and not os.environ.get("VLLM_API_KEY"):
         print(f"warning: {args.host} is open without VLLM_API_KEY", file=sys.stderr)
+    make_way(socket)
     # vLLM reads VLLM_API_KEY itself, which keeps the key out of argv and process lists.
     # PATH: kernels compiled at startup look for the ninja that is installed in the venv.
     path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
-    os.execve(command[0], command, {**os.environ, "PATH": path})
+    keys = ("HF_TOKEN", "VLLM_API_KEY")
+    bare = {name: value for name, value in os.environ.items() if name not in keys}
+    own = {name: os.environ[name] for name in keys[1:] if name in os.environ}
+    engine = {**bare, **own, **ENVIRONMENT, "PATH": path}
+    return together([(command, engine), (gate, {**bare, **settings})])
+
+
+def together(commands: Sequence[tuple[Sequence[str], Mapping[str, str]]]) -> int:
+    """Run them side by side; with the first that ends, or at a signal, all end."""
+    running = [subprocess.Popen(one, env=own) for one, own in commands]
+
+    def end(*_: object) -> None:
+        for process in running:
+            process.terminate()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    # Until one has ended, and without taking its status from subprocess.
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    ended = next((one for one in running if one.poll() is not None), running[0])
+    end()
+    for process in running:
+        process.wait()
+    return ended.returncode or 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     try:
-        start(parse_args(argv))
+        return start(parse_args(argv))
     except (HostError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

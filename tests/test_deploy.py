@@ -26,10 +26,11 @@ def run(*args: str, path: Path | None = None) -> subprocess.CompletedProcess[str
 
 
 def dry(profile: str, *args: str, path: Path | None = None) -> list[str]:
+    """vLLM's command, as it is printed."""
     done = run("--dry-run", "--profile", profile, *args, path=path)
     assert done.returncode == 0, done.stderr
     assert KEY not in done.stdout + done.stderr
-    return shlex.split(done.stdout)
+    return shlex.split(done.stdout.splitlines()[0])
 
 
 def value(command: list[str], flag: str) -> str:
@@ -51,15 +52,18 @@ def assert_refused(done: subprocess.CompletedProcess[str], says: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ["24gb", "h100"])
-def test_dry_run_serves_the_model_on_loopback(profile: str) -> None:
+def test_dry_run_serves_the_pinned_weights_on_a_socket_behind_the_gate(profile: str) -> None:
     command = dry(profile)
-    assert Path(command[0]).name == "vllm"
-    assert command[1:3] == ["serve", "openai/gpt-oss-20b"]
+    assert "VLLM_SERVER_DEV_MODE=1" in command
+    serve = command.index("serve")
+    assert Path(command[serve - 1]).name == "vllm"
+    assert re.fullmatch("[0-9a-f]{40}", Path(command[serve + 1]).name)
     names = command.index("--served-model-name")
     assert command[names + 1 : names + 3] == ["gpt-oss-20b", "openai/gpt-oss-20b"]
-    assert value(command, "--host") == "127.0.0.1"
-    assert value(command, "--port") == "8000"
-    assert "--api-key" not in command
+    assert not {"--api-key", "--host", "--port"} & {*command}
+    gate = run("--dry-run", "--profile", profile).stdout.splitlines()[1]
+    assert f"ENGINES=unix:{value(command, '--uds')} " in gate
+    assert "GATE_HOST=127.0.0.1 GATE_PORT=8000 " in gate
 
 
 def test_profiles_differ_in_their_settings() -> None:
@@ -71,8 +75,8 @@ def test_profiles_differ_in_their_settings() -> None:
 
 
 def test_host_and_port_are_passed_on() -> None:
-    command = dry("h100", "--host", "10.0.0.5", "--port", "9000")
-    assert (value(command, "--host"), value(command, "--port")) == ("10.0.0.5", "9000")
+    done = run("--dry-run", "--profile", "h100", "--host", "10.0.0.5", "--port", "9000")
+    assert "GATE_HOST=10.0.0.5 GATE_PORT=9000 " in done.stdout.splitlines()[1]
 
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="vLLM serves on Linux only")
