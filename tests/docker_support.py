@@ -110,7 +110,11 @@ class Deployment:
     def up(self) -> None:
         bases = ROOT / "tests" / "docker" / "base_images.sh"
         subprocess.run([str(bases)], check=True, timeout=BUILD_S, stdout=subprocess.DEVNULL)
-        self.compose("up", "--build", "--detach", "--wait", "--quiet-pull", timeout=BUILD_S)
+        try:
+            self.compose("up", "--build", "--detach", "--wait", "--quiet-pull", timeout=BUILD_S)
+        except AssertionError as error:
+            error.add_note(self.compose("logs", "--no-color", "--tail", "40"))
+            raise
 
     def back_up(self, folder: Path) -> None:
         """As OPERATIONS.md says."""
