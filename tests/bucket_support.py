@@ -98,7 +98,7 @@ class S3Bucket:
             yield
         finally:
             host, port = self._place
-            self._server: Any = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
+            self._server = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
             self._server.start()
 
     @contextmanager
