@@ -98,7 +98,7 @@ class Deployment:
         self.experiments = folder / "experiments"
         self.experiments.mkdir(parents=True)
         self._env = folder / "env"
-        own = {
+        own: dict[str, str] = {
             "PROJECT": self.project,
             "VERSION": "test",
             "POSTGRES_PASSWORD": PASSWORD,
@@ -112,7 +112,13 @@ class Deployment:
             "ENV_FILE": str(self._env),
             "CA_FILE": next((os.environ[n] for n in CERTIFICATES if n in os.environ), "/dev/null"),
         }
-        lines = [f"{name}={value}\n" for name, value in {**own, **settings}.items()]
+        self._settings: dict[str, str] = {}
+        self.set(**own, **settings)
+
+    def set(self, **settings: str) -> None:
+        """Lines of the file of settings; what is up goes on as it was until the next `up`."""
+        self._settings |= settings
+        lines = [f"{name}={value}\n" for name, value in self._settings.items()]
         self._env.write_text("".join(lines))
 
     def compose(self, *arguments: str, timeout: float = 300) -> str:

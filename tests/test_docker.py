@@ -41,6 +41,7 @@ from tests.webserver import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
+NEW_KEY = f"{KEY}-changed"
 ESCAPES = """
 import docker, sys
 client, (image, other, network) = docker.from_env(), sys.argv[1:]
@@ -246,9 +247,22 @@ def test_what_was_backed_up_is_there_again_and_nothing_is_paid_again(
     assert {name for name in results if before[name] != after[name]} == set()
 
 
+def test_a_changed_key_is_the_daemons_after_it_alone_was_started_anew(
+    deployment: Deployment, searched: Search
+) -> None:
+    """As OPERATIONS.md says; the run below has it."""
+    services = ("webserver", "code", "docker-gate", "postgres", "daemon")
+    before = [deployment.container(one)["Id"] for one in services]
+    deployment.set(OPENAI_API_KEY=NEW_KEY)
+    deployment.compose("up", "--detach", "--wait", "daemon")
+    after = [deployment.container(one)["Id"] for one in services]
+    assert before[:-1] == after[:-1]
+    assert before[-1] != after[-1]
+
+
 def test_a_changed_dataset_is_run_again_once(deployment: Deployment, searched: Search) -> None:
     """By the sensor, which is on from the start; what it starts is at work when all is ended."""
-    server = searched.server
+    server, earlier = searched.server, len(searched.server.ledger)
     server.slow = lambda body: True
     rows = deployment.experiments / "shapes" / "rows.csv"
     rows.write_text(csv_of({f"Another question, number {i}?": "(A)" for i in range(60)}))
@@ -258,6 +272,7 @@ def test_a_changed_dataset_is_run_again_once(deployment: Deployment, searched: S
     causes = [tags for tags in deployment.backfill_tags() if "autoprompt/cause" in tags]
     assert [tags["autoprompt/cause"] for tags in causes] == ["dataset_changed"]
     assert len(deployment.run_containers()) == 1
+    assert {one["authorization"] for one in server.ledger[earlier:]} == {f"Bearer {NEW_KEY}"}
 
 
 def test_a_run_that_is_terminated_ends_with_its_container(
