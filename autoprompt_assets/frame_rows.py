@@ -29,7 +29,6 @@ from autoprompt_assets.resources.storage import (
     EvaluationFiles,
     SearchStore,
     compare_rows,
-    failures,
     graded_answers,
     merge_rows,
     winners,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXT, WHOLE, NUMBER, FLAG, TIME = "string", "int64", "double", "bool", "time"
+TEXTS = "list of string"
 SEARCHES = {
     **{"search": TEXT, "started": TIME, "strategy": TEXT, "iterations": WHOLE},
     **{"calls": WHOLE, "prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
@@ -58,7 +58,8 @@ ITERATIONS = {
 EVALUATIONS = {
     **{"iteration": WHOLE, "candidate": TEXT, "split": TEXT, "id": TEXT, "input": TEXT},
     **{"target": TEXT, "answer": TEXT, "outcome": TEXT, "value": NUMBER, "failed": FLAG},
-    **{"reason": TEXT, "reply": TEXT, "review": TEXT, "reasoning": TEXT, "finish_reason": TEXT},
+    **{"reason": TEXT, "feedback": TEXT, "metrics": TEXT, "reply": TEXT, "reviews": TEXTS},
+    **{"reasoning": TEXT, "finish_reason": TEXT},
     **{"prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
     **{"latency_s": NUMBER, "attempts": WHOLE},
 }
@@ -72,7 +73,7 @@ _COUNTS = (
     *("review_prompt_tokens", "review_completion_tokens"),
 )
 _MADE_FROM = {
-    **{"reply": ("answer",), "failed": ("outcome", "review"), "usd": _COUNTS},
+    **{"reply": ("answer",), "usd": _COUNTS},
     **dict.fromkeys(("iteration", "candidate", "split", "latency_s", "attempts"), ()),
 }
 """The stored columns that a column is made from, where that is not itself."""
@@ -225,8 +226,6 @@ class EvaluationRows:
         name = field.name
         if name in ("iteration", "candidate", "split"):
             return pa.repeat(pa.scalar(getattr(self, name), field.type), batch.num_rows)
-        if name == "failed":
-            return failures(batch)
         if name == "usd":
             return pa.array(self._usd(batch), field.type)
         if name == "answer":
@@ -284,7 +283,7 @@ def _types() -> dict[str, Any]:
     import pyarrow as pa
 
     types = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
-    return {**types, TIME: pa.timestamp("us", tz="UTC")}
+    return {**types, TIME: pa.timestamp("us", tz="UTC"), TEXTS: pa.list_(pa.string())}
 
 
 def _fields(columns: Mapping[str, str]) -> Iterator[pa.Field]:

@@ -172,11 +172,13 @@ class Results:
         iteration (int64): where the candidate was scored, 0 for the baseline, `<NA>` while it is
         under way. candidate, split, id (string). input, target (string). answer (string): as it is
         graded, the choice where the experiment has choices. outcome (string). value (double): 0 to
-        1, `<NA>` where it is unmeasured. failed (bool): the call, or the review's, gave nothing.
-        reason (string): the grader's, or the error. reply (string): what the model wrote. review,
-        reasoning, finish_reason (string). prompt_tokens, completion_tokens (int64), usd (double):
-        answer and review together, at list price. latency_s (double): seconds that the answer took
-        when it was paid for. attempts (int64): how many it took.
+        1, `<NA>` where it is unmeasured. failed (bool): the call, or a review's, gave nothing.
+        reason (string): the grader's, or the error. feedback (string): the grader's, for who writes
+        prompts. metrics (string): the grader's, a JSON object, or empty. reply (string): what the
+        model wrote. reviews (list of string). reasoning, finish_reason (string). prompt_tokens,
+        completion_tokens (int64), usd (double): answer and reviews together, at list price.
+        latency_s (double): seconds that the answer took when it was paid for. attempts (int64):
+        how many it took.
 
         Raises:
             InputError: there is no such candidate or column, or a file is damaged.

@@ -9,13 +9,14 @@ from pydantic import TypeAdapter
 
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import GraderSpec
+from tests.grading_support import grade_of
 
 GRADER: TypeAdapter[GraderSpec] = TypeAdapter(GraderSpec)
 
 
 def outcome(grader: dict[str, Any], target: str, answer: str, question: str = "q") -> str:
     example = Example("id", "input", question, target, "test")
-    return GRADER.validate_python(grader).make().grade(example, answer, None).outcome
+    return grade_of(GRADER.validate_python(grader).make(), example, answer).outcome
 
 
 LISTED = [

@@ -74,7 +74,7 @@ def test_every_review_fits_the_evaluation_s_bound() -> None:
     extent, candidate = Extent.of(ROWS), Candidate("Solve.")
     bound = evaluation_bound(both, candidate, extent)
     alone = evaluation_bound(target, candidate, extent)
-    held = sum(size(Judge(REVIEW, COLUMNS).review(row, "x" * 100)) for row in ROWS)
+    held = sum(size(Judge(REVIEW, COLUMNS).messages(row, "x" * 100)) for row in ROWS)
     assert held <= bound.prompt_tokens - alone.prompt_tokens
     assert bound.completion_tokens - alone.completion_tokens == len(ROWS) * 7
 
@@ -85,7 +85,7 @@ def test_a_candidate_s_own_max_tokens_counts_for_its_answers_and_their_reviews()
     bound = evaluation_bound(both, candidate, extent)
     assert bound.completion_tokens == len(ROWS) * (500 + 7)
     held = sum(size(candidate.messages(row.input, as_choice=True)) for row in ROWS)
-    held += sum(size(Judge(REVIEW).review(row, "x" * 1000)) for row in ROWS)
+    held += sum(size(Judge(REVIEW).messages(row, "x" * 1000)) for row in ROWS)
     assert held <= bound.prompt_tokens
     unsaid = evaluation_bound(both, Candidate("Solve.", (), {"max_tokens": None}), extent)
     assert unsaid.completion_tokens == len(ROWS) * (UNSAID_MAX_TOKENS + 7)

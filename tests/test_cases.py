@@ -30,6 +30,7 @@ from autoprompt_assets.engine.llm import failures
 from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.engine_support import make_completion
+from tests.grading_support import grade_of
 from tests.test_replies import QUESTION, READER, TARGET
 
 Case = dict[str, Any]
@@ -53,7 +54,7 @@ def grade(case: Case, folder: Path) -> object:
         return lacking.outcome
     example = Example("id", "input", case.get("input", OPTIONS), case["target"], "test")
     rule = GRADERS.validate_python(case["grader"]).make()
-    return rule.grade(example, answer, None).outcome
+    return grade_of(rule, example, answer).outcome
 
 
 def choice(case: Case, folder: Path) -> object:

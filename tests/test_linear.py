@@ -22,6 +22,7 @@ from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
 from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.engine.template import fields, foreign, stray
+from tests.grading_support import grade_of
 
 LENGTH = 16_000
 SECONDS = 4.0
@@ -40,7 +41,7 @@ OPTIONS = "Which?\nA. dog\nB. red\nC. seven"
 
 def grades(rule: GraderSpec, target: str, question: str = "q") -> Callable[[str], object]:
     example = Example("id", "input", question, target, "test")
-    return lambda text: rule.make().grade(example, text, None)
+    return lambda text: grade_of(rule.make(), example, text)
 
 
 READERS: dict[str, Callable[[str], object]] = {

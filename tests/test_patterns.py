@@ -30,7 +30,7 @@ PIECES = ["a", "b", "A", "B", "1", " ", "_", ".", "\n", "\t", "Ã©", "\u0130", "Ù
 
 def grade(pattern: str, answer: str, target: str = "a") -> Grade:
     example = Example("id", "input", "q", target, "test")
-    return RegexGrader(kind="regex", pattern=pattern).grade(example, answer, None)
+    return RegexGrader(kind="regex", pattern=pattern).grade(example, answer)
 
 
 def as_python_reads_it(pattern: str, ignore_case: bool, text: str) -> str | None:

@@ -27,7 +27,7 @@ class EndsGrader(Rule):
     kind: Literal["ends"]
     stop: str = "."
 
-    def grade(self, example, answer, verdict=None):
+    def grade(self, example, answer):
         return right_or_wrong(answer.rstrip(self.stop).endswith(example.target))
 '''
 FAILS = '''
@@ -41,7 +41,7 @@ class FailsGrader(Rule):
 
     kind: Literal["fails", "beyond"]
 
-    def grade(self, example, answer, verdict=None):
+    def grade(self, example, answer):
         if answer == example.target:
             return right_or_wrong(True)
         return Grade(2.0, "partial") if self.kind == "beyond" else right_or_wrong([][1])

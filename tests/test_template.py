@@ -14,6 +14,7 @@ from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, fill, foreign, literal, stray
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import Scripted, evaluator, examples
+from tests.grading_support import Told, grade_of
 
 COLUMNS = frozenset(["input", "question", "Ticket text"])
 
@@ -179,9 +180,9 @@ def test_the_file_s_column_is_a_name_in_every_request(tmp_path: Path) -> None:
             return request.messages[-1]["content"]
 
     assert asyncio.run(turn()) == "Q: 0"
-    review = spec.make_grader().review(example, "{question}")
-    assert review is not None
-    assert review[0]["content"] == "0|{question}|{ answer }"
+    ask = Told("True")
+    grade_of(spec.make_grader(), example, "{question}", ask)
+    assert ask.questions[0][0]["content"] == "0|{question}|{ answer }"
 
 
 UNITS = [

@@ -93,7 +93,7 @@ def completion_bound(role: Asked, candidate: Candidate) -> int:
 
 
 def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Spend:
-    """One candidate over a split: each row asked once and, with a review model, judged once."""
+    """One candidate over a split: each row asked once and, with a review model, judged at most."""
     per_row = sum(
         size_of(message["content"]) + TOKENS_PER_MESSAGE
         for message in candidate.messages("", as_choice=True, columns=models.columns)
@@ -106,19 +106,22 @@ def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Sp
     bound = calls_bound(models.target, rows, asked, answer)
     if models.review is None:
         return bound
-    return bound.plus(calls_bound(models.review, rows, _reviews(models, answer, extent)))
+    return bound.plus(
+        calls_bound(models.review, rows * models.most_reviews, _reviews(models, answer, extent))
+    )
 
 
 def _reviews(models: Models, answer: int, extent: Extent) -> Prompts:
     """The prompts of the reviews of answers that have `answer` tokens."""
     assert models.review is not None
     template = models.review.spec.prompt
-    each = size_of(template) + room_for_numbers(template)
+    each = size_of(template) + room_for_numbers(template) + models.review_bytes
     each += BYTES_PER_TOKEN * answer * count_fields(template, ["response"])
     inputs = count_fields(template, models.columns - {"response", "answer"})
     targets = count_fields(template, ["answer"])
+    once = each * extent.rows + inputs * extent.input_bytes + targets * extent.target_bytes
     return Prompts(
-        each * extent.rows + inputs * extent.input_bytes + targets * extent.target_bytes,
+        models.most_reviews * once,
         each + inputs * extent.longest_input + targets * extent.longest_target,
     )
 

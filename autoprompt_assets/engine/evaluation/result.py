@@ -24,7 +24,10 @@ class RowResult:
     example: Example
     completion: Completion | None
     grade: Grade
-    review: Completion | None = None
+    reviews: tuple[Completion, ...] = ()
+    """What the review model answered, in the order in which it was asked."""
+    failed: bool = False
+    """A call, to the target or the review model, gave no answer."""
     transient: bool = False
     """True where the row failed in a way that may pass when asked again."""
     refused: RequestRefused | None = None
@@ -92,7 +95,8 @@ class Totals:
             else:
                 self.total += row.grade.value
         review = self.models.review.price if self.models.review else None
-        answers, reviews = (row.completion for row in rows), (row.review for row in rows)
+        answers = (row.completion for row in rows)
+        reviews = (review for row in rows for review in row.reviews)
         self.answers = self.answers.plus(charged(answers, self.models.target.price))
         self.reviews = self.reviews.plus(charged(reviews, review))
 

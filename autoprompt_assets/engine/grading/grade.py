@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 Outcome = Literal[
@@ -22,6 +24,9 @@ the target cannot be compared with) and `error` (the call failed) are unmeasured
 """
 
 
+NO_METRICS: Mapping[str, float] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Grade:
     """A verdict on one completion: `value` is from 0 to 1, or `None` where it is unmeasured.
@@ -33,9 +38,30 @@ class Grade:
     value: float | None
     outcome: Outcome
     reason: str = ""
+    """Why it is that outcome, in a few words; empty where the outcome says it."""
+    feedback: str = ""
+    """What was good or bad of the answer, for who writes the next prompt."""
+    metrics: Mapping[str, float] = field(default_factory=lambda: NO_METRICS, hash=False)
+    """Finite numbers by name, shown beside the value; they decide nothing."""
 
 
 CORRECT, WRONG = Grade(1.0, "correct"), Grade(0.0, "wrong")
+
+
+def graded(
+    value: float,
+    reason: str = "",
+    feedback: str = "",
+    metrics: Mapping[str, float] = NO_METRICS,
+) -> Grade:
+    """The grade of an answer that is worth `value`, from 0 to 1: all, nothing, or `partial`."""
+    outcome: Outcome = "correct" if value >= 1 else "partial" if value > 0 else "wrong"
+    return Grade(float(value), outcome, reason, feedback, metrics)
+
+
+def unreviewed(reason: str) -> Grade:
+    """No verdict was to be had: the row is unmeasured."""
+    return Grade(None, "unreviewed", reason)
 
 
 def unparsable(reason: str) -> Grade:

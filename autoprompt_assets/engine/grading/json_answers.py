@@ -30,7 +30,7 @@ class JsonGrader(Rule):
     reads_input: ClassVar[bool] = False
     compares_whole: ClassVar[bool] = True
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Compare the JSON of `answer`, or its field, with the target."""
         return grade_json(self.field, example.target, answer)
 

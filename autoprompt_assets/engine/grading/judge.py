@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong
-from autoprompt_assets.engine.grading.protocol import GraderSettings
+from autoprompt_assets.engine.grading.grade import Grade, graded, unreviewed
+from autoprompt_assets.engine.grading.protocol import Ask, GraderSettings
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN, read_verdict
+from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import fill_apart
 from autoprompt_assets.engine.template import INPUT
+from autoprompt_assets.engine.text import size_of
+
+VERDICT_FORMAT: dict[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "verdict",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            # In this order: a judge that must decide before it says why judges worse.
+            "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
+            "required": ["reason", "correct"],
+            "additionalProperties": False,
+        },
+    },
+}
+"""The response format of a review, where the endpoint heeds JSON schemas."""
 
 
 class ModelGrader(GraderSettings):
     """The review model judges. Its prompt may hold {input}, {response} and {answer}."""
 
     kind: Literal["model"]
-    asks_review: ClassVar[bool] = True
+
+    @property
+    def most_reviews(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def review_bytes(self) -> int:
+        """The form that the verdict is asked in."""
+        return size_of(canonical_json(VERDICT_FORMAT))
 
     def make(self, review_prompt: str = "", columns: Collection[str] = INPUT) -> Judge:
         """The judge that asks `review_prompt`."""
@@ -31,7 +58,7 @@ class Judge:
     def __init__(self, prompt: str, columns: Collection[str] = INPUT) -> None:
         self._prompt, self._columns = prompt, columns
 
-    def review(self, example: Example, answer: str) -> tuple[Message, ...]:
+    def messages(self, example: Example, answer: str) -> tuple[Message, ...]:
         """The review prompt, filled: {response}, {answer} (the target) and the input's names.
 
         None of them closes a tag that the prompt puts around it.
@@ -42,14 +69,13 @@ class Judge:
         # Several servers refuse a system turn that stands alone.
         return ({"role": "user", "content": content},)
 
-    def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
+    async def grade(self, example: Example, answer: str, ask: Ask) -> Grade:
         """`unreviewed`, so unmeasured, unless the verdict is one of the words that are read."""
-        right = read_verdict(verdict or "")
+        text = await ask(*self.messages(example, answer), form=VERDICT_FORMAT)
+        right = read_verdict(text)
         if right is None:
-            return Grade(
-                None,
-                "unreviewed",
-                f"the review model said {(verdict or '')[:200]!r}; a verdict is one of "
-                f"{VERDICT_WORDS_SHOWN} alone on the first or last line",
+            return unreviewed(
+                f"the review model said {text[:200]!r}; a verdict is one of "
+                f"{VERDICT_WORDS_SHOWN} alone on the first or last line"
             )
-        return right_or_wrong(right)
+        return graded(right, feedback=text)

@@ -94,7 +94,7 @@ class ChoiceGrader(Rule):
 
     kind: Literal["choice"]
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Compare the option that `answer` settles on with the target's."""
         return grade_choice(example.input, example.target, answer)
 

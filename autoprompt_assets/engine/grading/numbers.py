@@ -52,7 +52,7 @@ class NumberGrader(Rule):
     tolerance: Number = Field(0.0, ge=0)
     reads_input: ClassVar[bool] = False
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Compare the figure of `answer` with the target's."""
         return grade_number(example.target, answer, self.tolerance)
 

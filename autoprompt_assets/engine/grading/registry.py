@@ -8,7 +8,7 @@ from typing import Annotated
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.exact import ExactGrader
-from autoprompt_assets.engine.grading.foreign import ForeignGrader, failure
+from autoprompt_assets.engine.grading.foreign import failure, guarded
 from autoprompt_assets.engine.grading.json_answers import JsonGrader
 from autoprompt_assets.engine.grading.judge import ModelGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
@@ -38,7 +38,7 @@ def make_grader(
 ) -> Grader:
     """The grader that an experiment asks for; `columns` are the names of its rows' input."""
     made = grader.make(review_prompt, columns)
-    return ForeignGrader(made, grader.kind) if _is_foreign(grader) else made
+    return guarded(made, grader.kind) if _is_foreign(grader) else made
 
 
 def target_problem(grader: GraderSettings, example: Example, prompt: str) -> str:

@@ -8,6 +8,7 @@ Each target is graded as if it were the answer, in the form that its grader want
 | json | the target, which must be JSON; with `field`, an object that holds it there |
 | regex | a text that the pattern's first group (without one, the pattern) matches as a whole |
 | any, with `choices` | each choice |
+| one that has to be waited for | none |
 
 A target that is right in this way may still be a mistake: a list of alternatives, a value as Python
 writes it, a whole object where one field is compared. These are named too, unless the first prompt
@@ -22,7 +23,7 @@ from functools import lru_cache
 
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.protocol import GraderSettings
+from autoprompt_assets.engine.grading.protocol import GraderSettings, plain
 from autoprompt_assets.engine.grading.registry import make_grader, target_problem
 
 MOST_LINES = 10
@@ -47,8 +48,6 @@ def check_targets(
         InputError: more than SHARE of the rows have such a target; its lines are these. Or no
             answer could be graded in more of a scored split's rows than `unmeasured` allows.
     """
-    if grader.asks_review:
-        return ()
     problem_of = _problem_finder(grader, prompt, choices)
     rows: dict[tuple[str, str], list[Example]] = {}
     for example in examples:
@@ -78,12 +77,14 @@ def _ungradable(
     """One line per scored split that could only end a run, for too many of its rows get no grade
     whatever is answered.
     """
-    judge, rows, without = make_grader(grader), Counter[str](), Counter[str]()
+    judge, rows, without = plain(make_grader(grader)), Counter[str](), Counter[str]()
+    if judge is None:
+        return []
     for example in examples:
         rows[example.split] += 1
     for example in bad:
         answers = choices or (example.target,)
-        if all(judge.grade(example, one, None).value is None for one in answers):
+        if all(judge.grade(example, one).value is None for one in answers):
             without[example.split] += 1
     return [
         f"{without[split]} of {rows[split]} {split} rows can get no grade, more than the "
@@ -103,12 +104,12 @@ def _problem_finder(
     grader: GraderSettings, prompt: str, choices: Sequence[str]
 ) -> Callable[[Example], str]:
     """What is wrong with an example's target, or nothing; found once for equal targets."""
-    judge = make_grader(grader)
+    judge = plain(make_grader(grader))
 
     def problem(example: Example) -> str:
-        if not choices:
+        if not choices or judge is None:
             return target_problem(grader, example, prompt)
-        if any(judge.grade(example, one, None).outcome == "correct" for one in choices):
+        if any(judge.grade(example, one).outcome == "correct" for one in choices):
             return ""
         return "is none of roles.target.choices; mend the rows or add it"
 

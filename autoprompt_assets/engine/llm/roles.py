@@ -46,14 +46,12 @@ class Asked:
 
     @lazy
     def response_format(self) -> SharedFields | None:
-        """The response format that holds the model to the role's choices, or to a verdict.
+        """The response format that holds the model to the role's choices.
 
         `None` where the role answers freely, or its endpoint does not heed one.
         """
         if not self.structured:
             return None
-        if self.role == "review":
-            return VERDICT_FORMAT
         return SharedFields(choice_schema(self.spec.choices)) if self.spec.choices else None
 
     def _settings_with(self, parameters: Mapping[str, Any]) -> SharedFields:
@@ -90,6 +88,10 @@ class Models:
     optimizer: Asked | None
     columns: frozenset[str] = INPUT
     """The names that a prompt may have for the row's input."""
+    most_reviews: int = 1
+    """How often the review role is asked about one answer at most, if there is one."""
+    review_bytes: int = 0
+    """UTF-8 bytes that a review may have beside the role's filled prompt."""
 
     @property
     def roles(self) -> tuple[Asked, ...]:
@@ -103,23 +105,4 @@ class Models:
             return replace(role, price=prices.get(role.role))
 
         review, optimizer = self.review and at(self.review), self.optimizer and at(self.optimizer)
-        return Models(at(self.target), review, optimizer, self.columns)
-
-
-VERDICT_FORMAT = SharedFields(
-    {
-        "type": "json_schema",
-        "json_schema": {
-            "name": "verdict",
-            "strict": True,
-            "schema": {
-                "type": "object",
-                # In this order: a judge that must decide before it says why judges worse.
-                "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
-                "required": ["reason", "correct"],
-                "additionalProperties": False,
-            },
-        },
-    }
-)
-"""The response format of a review, where the endpoint heeds JSON schemas."""
+        return replace(self, target=at(self.target), review=review, optimizer=optimizer)

@@ -121,7 +121,8 @@ def _sizes(spec: ExperimentSpec, models: Models) -> Sizes:
     answer = BYTES_PER_TOKEN * completion_bound(models.target, target)
     reason = REASON_BYTES
     if models.review is not None:
-        reason = max(reason, BYTES_PER_TOKEN * tokens_said(models.review.spec.completion_limit))
+        judged = BYTES_PER_TOKEN * tokens_said(models.review.spec.completion_limit)
+        reason = max(reason, models.most_reviews * judged)
     return Sizes(_instruction_bytes(spec), answer, reason, spec.optimizer.total)
 
 

@@ -171,7 +171,6 @@ class OpenIteration:
 
 
 def _feedback(row: RowResult) -> Feedback:
-    review = (row.review.text or "") if row.review else ""
     answer = (row.completion.text or "") if row.completion else ""
-    reason = review or row.grade.reason
+    reason = row.grade.feedback or row.grade.reason
     return Feedback(row.example, answer, row.grade.outcome, row.grade.value, reason)

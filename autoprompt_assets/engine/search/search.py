@@ -90,7 +90,8 @@ class Search:
             UnmeasuredRows: too many rows have no grade.
         """
         proposal = Proposal(self.first, (), "the first prompt")
-        per_row = 1 if self.evaluator.models.review is None else 2
+        models = self.evaluator.models
+        per_row = 1 + (models.most_reviews if models.review else 0)
         refuse_too_small(self.spec.budget, per_row * validation.count, self.reserve)
         try:
             budget = self.budget(Spend())

@@ -83,10 +83,10 @@ class ExperimentSpec(Frozen):
             for what, sign in _UNSUPPORTED_PROMPTS.items():
                 if role is not None and re.search(sign, role.prompt):
                     yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
-        if self.grader.asks_review:
+        if self.grader.most_reviews:
             if roles.review is None:
                 yield f"grader.kind is {self.grader.kind!r} and roles.review is missing; add it"
-            elif not fields(roles.review.prompt, ["response"]):
+            elif self.grader.fills_review_prompt and not fields(roles.review.prompt, ["response"]):
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
         yield from self._lacking_in_first_prompt()
         writer = None if roles.optimizer is None else roles.optimizer.prompt

@@ -107,7 +107,7 @@ def pair_key(target: Asked, first: Candidate, second: Candidate) -> str:
 
 def grader_key(grader: GraderSettings, models: Models) -> str:
     """Of the settings that decide which answer is right; where a model judges, of how it does."""
-    review = models.review if grader.asks_review else None
+    review = models.review if grader.most_reviews else None
     judge = [_role(review), review.spec.prompt] if review else None
     return content_hash([grader.identity(), judge])
 
@@ -123,7 +123,7 @@ def _role(role: Asked) -> dict[str, Any]:
     settings = role.spec.model_dump(
         mode="json", include={"temperature", "max_tokens", "extra", "choices"}
     )
-    structured = role.response_format is not None
+    structured = role.structured if role.role == "review" else role.response_format is not None
     return {
         "endpoint": role.endpoint,
         "model": role.model,
