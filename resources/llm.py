@@ -45,7 +45,7 @@ class LLMResource:
             target,
             asked(spec, endpoints, "review"),
             asked(spec, endpoints, "optimizer"),
-            spec.dataset.columns,
+            spec.dataset.layout,
         )
 
     def connect(

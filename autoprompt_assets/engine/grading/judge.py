@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import ClassVar, Literal
 
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.grade import Grade, right_or_wrong
 from autoprompt_assets.engine.grading.protocol import GraderSettings
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN, read_verdict
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import fill_apart
-from autoprompt_assets.engine.template import INPUT
 
 
 class ModelGrader(GraderSettings):
-    """The review model judges. Its prompt may hold {input}, {response} and {answer}."""
+    """The review model judges. Its prompt may hold the columns, {response} and {answer}."""
 
     kind: Literal["model"]
     asks_review: ClassVar[bool] = True
 
-    def make(self, review_prompt: str = "", columns: Collection[str] = INPUT) -> Judge:
+    def make(self, review_prompt: str = "", layout: Layout = SINGLE) -> Judge:
         """The judge that asks `review_prompt`."""
-        return Judge(review_prompt, columns)
+        return Judge(review_prompt, layout)
 
 
 class Judge:
     """The review model says whether an answer is right; `read_verdict` reads it."""
 
-    def __init__(self, prompt: str, columns: Collection[str] = INPUT) -> None:
-        self._prompt, self._columns = prompt, columns
+    def __init__(self, prompt: str, layout: Layout = SINGLE) -> None:
+        self._prompt, self._layout = prompt, layout
 
     def review(self, example: Example, answer: str) -> tuple[Message, ...]:
-        """The review prompt, filled: {response}, {answer} (the target) and the input's names.
+        """The review prompt, filled: {response}, {answer} (the target) and the columns.
 
         None of them closes a tag that the prompt puts around it.
         """
-        values = dict.fromkeys(self._columns, example.input)
+        values = self._layout.values(example.inputs)
         values |= {"response": answer, "answer": example.target}
         content = fill_apart(self._prompt, **values)
         # Several servers refuse a system turn that stands alone.
