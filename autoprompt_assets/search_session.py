@@ -109,7 +109,7 @@ class Session:
             target.choices,
             optimizer.longest,
             optimizer.keep,
-            self.spec.dataset.columns,
+            self.spec.dataset.layout,
         )
 
     @cached_property

@@ -15,7 +15,7 @@ import pytest
 
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, read_table
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.example import Row
+from tests.row_support import text_row
 
 
 def parquet(**columns: list[Any]) -> bytes:
@@ -197,7 +197,7 @@ def test_many_bad_lines_are_summed_up(tmp_path: Path) -> None:
 
 
 def test_nothing_left_after_conflicts_says_so() -> None:
-    rows = [Row("same", "a"), Row("same", "b")]
+    rows = [text_row("same", "a"), text_row("same", "b")]
     with pytest.raises(InputError) as caught:
         build_dataset(rows, DatasetSpec(path="a.csv"))
     check(
@@ -213,7 +213,12 @@ def test_nothing_left_after_conflicts_says_so() -> None:
 
 
 def test_an_empty_split_counts_what_is_left_of_the_rows() -> None:
-    rows = [Row("same", "a"), Row("same", "b"), Row("other", "a"), Row("other", "a")]
+    rows = [
+        text_row("same", "a"),
+        text_row("same", "b"),
+        text_row("other", "a"),
+        text_row("other", "a"),
+    ]
     with pytest.raises(InputError) as caught:
         build_dataset(rows, DatasetSpec(path="a.csv"))
     left = "split is empty (1 usable row; dropped: 1 duplicate, 2 conflicting); add rows, or raise"
@@ -222,7 +227,7 @@ def test_an_empty_split_counts_what_is_left_of_the_rows() -> None:
 
 
 def test_empty_split_names_its_field() -> None:
-    rows = [Row(f"question {number}", "a") for number in range(12)]
+    rows = [text_row(f"question {number}", "a") for number in range(12)]
     spec = DatasetSpec.model_validate(
         {"path": "a.csv", "split": {"train": 4, "validation": 8, "test": 50}}
     )

@@ -106,7 +106,7 @@ def test_it_is_said_and_not_that_the_budget_is_spent(tmp_path: Path) -> None:
     """A search whose budget is spent ends well, with its test; one without a budget does not."""
     answer: dict[str, Any] = {"prompt_tokens": 3, "completion_tokens": 10**6}
     rows = examples(200)
-    llm = Scripted({row.input: make_completion("yes", **answer) for row in rows})
+    llm = Scripted({row.inputs.text: make_completion("yes", **answer) for row in rows})
 
     async def work() -> None:
         async with evaluator(tmp_path, llm, concurrency=1) as subject:

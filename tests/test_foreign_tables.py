@@ -243,4 +243,4 @@ def test_input_that_is_more_than_text_is_named(case: str, tmp_path: Path) -> Non
 )
 def test_input_that_only_looks_like_more_than_text_is_read(cell: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines({"input": cell, "target": PNG}))
-    assert read_table(DatasetSpec(path="a.jsonl"), tmp_path)[0].input == cell
+    assert read_table(DatasetSpec(path="a.jsonl"), tmp_path)[0].inputs.text == cell

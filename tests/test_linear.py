@@ -9,7 +9,6 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.json_answers import JsonGrader
@@ -23,6 +22,7 @@ from autoprompt_assets.engine.llm.reasoning import split_reasoning
 from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.engine.template import fields, foreign, stray
 from tests.grading_support import grade_of
+from tests.row_support import text_example
 
 LENGTH = 16_000
 SECONDS = 4.0
@@ -34,13 +34,13 @@ PIECES = [
     *(" ", "[", "{", "}", "(", "a", "A, ", "A or ", "`", "```[", '"', '\\"', '{"a":', "[1,", "*"),
     *("1", "1,", "1,111,", "1/", "answer ", "correct: ", "no. ", "C ", "\\boxed{", "<", "\n", "東"),
 ]
-ROW = Example("1", "1", "Where is the oldest bridge of this town?", "place", "train")
+ROW = text_example("1", "1", "Where is the oldest bridge of this town?", "place", "train")
 LINT = Lint("Put {input} in <answer></answer>.", (ROW,), ExactGrader(kind="exact"), longest=10**6)
 OPTIONS = "Which?\nA. dog\nB. red\nC. seven"
 
 
 def grades(rule: GraderSpec, target: str, question: str = "q") -> Callable[[str], object]:
-    example = Example("id", "input", question, target, "test")
+    example = text_example("id", "input", question, target, "test")
     return lambda text: grade_of(rule.make(), example, text)
 
 

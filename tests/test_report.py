@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.optimizers import Proposal, Rejected
 from autoprompt_assets.engine.report import ComparedRow, Report, render, wear
 from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, ScorePoint, draw
@@ -30,6 +30,7 @@ from tests.report_support import (
     story,
     summary,
 )
+from tests.row_support import text_demo
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -46,7 +47,7 @@ HOSTILE = [
 
 @pytest.fixture
 def report() -> Report:
-    best = scored(Candidate("Count the vertices.", (Demo("M 0,0", "(A)"),)), 96, "accepted")
+    best = scored(Candidate("Count the vertices.", (text_demo("M 0,0", "(A)"),)), 96, "accepted")
     iterations = [
         step(1, scored("Think.", 70), scored("Think twice.", 66), answers=["I say [[Think.]]"]),
         Iteration(2, "unusable", "no usable answer: it is empty", (), ("",), SPEND),
@@ -57,7 +58,7 @@ def report() -> Report:
 
 def with_text(report: Report, text: str) -> Report:
     """`report` with `text` in every place that holds someone's text."""
-    candidate = Candidate(text, (Demo(text, text),), {"stop": text})
+    candidate = Candidate(text, (text_demo(text, text),), {"stop": text})
     proposal = Proposal(candidate, (text,), text)
     best = Scored(proposal, summary(140), True, "accepted", text, 0.9)
     early = Scored(replace(proposal, parents=()), summary(1, 8), True, "dropped", text, 0.3)

@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import near_id
-from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.optimizers import Apart
 from tests.loopback import Behaviour, LoopbackServer
+from tests.row_support import text_demo, text_example
 from tests.support import KEY, OPTIONS, Project, csv_of
 
 ROWS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(40)}
@@ -108,7 +109,7 @@ PLACES: list[tuple[str, Split]] = [
     ("Why?", "validation"),
 ]
 PLACED = [
-    Example(str(number), near_id(text), text, "x", split)
+    text_example(str(number), near_id(text), text, "x", split)
     for number, (text, split) in enumerate(PLACES)
 ]
 
@@ -116,10 +117,12 @@ PLACED = [
 @pytest.mark.parametrize(
     ("candidate", "said"),
     [
-        (Candidate("Say it.", (Demo("Where is it?", "x"),)), ""),
-        (Candidate("Say it.", (Demo(" who was IT ?!", "x"),)), "it shows 1 test row"),
+        (Candidate("Say it.", (text_demo("Where is it?", "x"),)), ""),
+        (Candidate("Say it.", (text_demo(" who was IT ?!", "x"),)), "it shows 1 test row"),
         (
-            Candidate("A", (Demo("Why?", "x"), Demo(STORY, "x"), Demo("Who was it?", "y"))),
+            Candidate(
+                "A", (text_demo("Why?", "x"), text_demo(STORY, "x"), text_demo("Who was it?", "y"))
+            ),
             "it shows 2 test rows and 1 validation row",
         ),
         (Candidate(f"Solve it. Example: {STORY} x"), "a test row"),

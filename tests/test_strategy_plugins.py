@@ -158,7 +158,7 @@ def test_a_search_by_a_strategy_of_another_package(site: Path, tmp_path: Path) -
         ),
         pytest.param(
             "row.id for",
-            "row.input for",
+            "row.inputs.text for",
             "ValueError: a probe's rows are no train rows",
             marks=pytest.mark.slow,
         ),

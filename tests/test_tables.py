@@ -18,7 +18,7 @@ from autoprompt_assets.commands import write_experiment
 from autoprompt_assets.engine.dataset import DatasetSpec, open_table, read_table
 from autoprompt_assets.engine.dataset.table import content as packed
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.example import Row
+from tests.row_support import text_row
 from tests.support import csv_of, toy_project
 
 HI = [("hi", "x")]
@@ -36,7 +36,7 @@ def parquet(target: pa.Array) -> bytes:
 def read(folder: Path, name: str, content: str | bytes, **fields: Any) -> list[tuple[str, str]]:
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     rows = read_table(DatasetSpec(path=name, **fields), folder)
-    return [(row.input, row.target) for row in rows]
+    return [(row.inputs.text, row.target) for row in rows]
 
 
 def refusal(folder: Path, name: str, content: str | bytes, **fields: Any) -> str:
@@ -203,7 +203,7 @@ def test_declared_encoding_yields_to_the_mark_in_the_file(tmp_path: Path) -> Non
 def test_blank_rows_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("input,target\nhi,x\n,\n\n, \n")
     table = open_table(DatasetSpec(path="a.csv"), tmp_path)
-    assert table.rows == [Row("hi", "x")]
+    assert table.rows == [text_row("hi", "x")]
     assert table.notes == ("2 blank rows were skipped",)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.inputs import Inputs, Layout
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, fill, foreign, literal, stray
 from autoprompt_assets.resources.llm import LLMResource
@@ -20,7 +21,9 @@ COLUMNS = frozenset(["input", "question", "Ticket text"])
 
 
 def turns(prompt: str, *demos: Demo) -> list[tuple[str, str]]:
-    messages = Candidate(prompt, demos).messages("TEXT", as_choice=False, columns=COLUMNS)
+    layout = Layout(("Ticket text" if "Ticket text" in prompt else "question",))
+    inputs = Inputs(layout.columns, ["TEXT"])
+    messages = Candidate(prompt, demos).messages(inputs, as_choice=False, layout=layout)
     return [(message["role"], message["content"]) for message in messages]
 
 
@@ -67,7 +70,7 @@ def test_a_prompt_without_a_column_s_placeholder_is_the_system_s_turn(prompt: st
 
 
 def test_demos_fill_the_same_template_and_no_value_is_filled_again() -> None:
-    demo = Demo("{input} {{question}}", "{input}")
+    demo = Demo(Inputs.single("{input} {{question}}", "question"), "{input}")
     expected = [("user", "T: {input} {{question}}"), ("assistant", "{input}"), ("user", "T: TEXT")]
     assert turns("T: {{question}}", demo) == expected
 
@@ -171,7 +174,8 @@ def test_the_file_s_column_is_a_name_in_every_request(tmp_path: Path) -> None:
             "grader": {"kind": "model"},
         }
     )
-    models, example = LLMResource().models(spec), examples(1)[0]
+    models, inputs = LLMResource().models(spec), Inputs.single("0", "question")
+    example = replace(examples(1)[0], inputs=inputs)
 
     async def turn() -> str:
         async with evaluator(tmp_path, Scripted()) as subject:

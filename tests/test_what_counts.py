@@ -28,18 +28,19 @@ from autoprompt_assets.engine.llm.failures import RateLimited, ServerFailed
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples, make_completion
 from tests.grading_support import Told, grade_of
+from tests.row_support import text_example
 
 
 @pytest.mark.parametrize("verdict", ["", "Perhaps", "True or False"])
 def test_unusable_review_is_unmeasured(verdict: str) -> None:
-    example = Example("id", "input", "q", "a", "validation")
+    example = text_example("id", "input", "q", "a", "validation")
     grade = grade_of(Judge("{response}?"), example, "a", Told(verdict))
     assert (grade.value, grade.outcome) == (None, "unreviewed")
     assert VERDICT_WORDS_SHOWN in grade.reason
 
 
 def test_review_prompt_is_filled_once_and_keeps_braces() -> None:
-    example = Example("id", "input", "q {answer}", "a {response}", "validation")
+    example = text_example("id", "input", "q {answer}", "a {response}", "validation")
     messages = Judge("{input}|{response}|{answer}|{other}|{").messages(example, "r {input}")
     assert messages[0]["content"] == "q {answer}|r {input}|a {response}|{other}|{"
 

@@ -17,7 +17,7 @@ from autoprompt_assets.engine.llm import Models, Role
 from autoprompt_assets.engine.optimizers import Apart, unscored
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.template import fields, foreign
+from autoprompt_assets.engine.template import foreign
 from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.resources.endpoints import KINDS, Endpoint, key_problems, place_of
@@ -100,10 +100,11 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
     yield from _unused_wordings(spec, data)
     prompt = spec.roles.target.prompt
-    found = () if fields(prompt, spec.dataset.columns) else foreign(prompt)
+    found = () if spec.dataset.layout.fields(prompt) else foreign(prompt)
     if found:
         listed = ", ".join(map(shown, found))
-        yield f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled"
+        filled = " or ".join(spec.dataset.layout.placeholders().values())
+        yield f"roles.target.prompt holds {listed}, sent as it stands: only {filled} is filled"
 
 
 def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
@@ -112,7 +113,7 @@ def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     if not optimizer.given:
         return
     train = [example for example in data.examples if example.split == "train"]
-    own = (optimizer.longest, optimizer.keep, spec.dataset.columns)
+    own = (optimizer.longest, optimizer.keep, spec.dataset.layout)
     lint = Lint(target.prompt, train, spec.grader, target.choices, *own)
     for place, wording in optimizer.given.items():
         problem = lint.problem(Candidate(wording), ())

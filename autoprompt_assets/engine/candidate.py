@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.controls import json_text
 from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.inputs import SINGLE, Inputs, Layout
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.message import Message
-from autoprompt_assets.engine.template import INPUT, fields, fill
 
 
 @dataclass(frozen=True)
 class Demo:
     """One worked example shown to the model."""
 
-    input: str
+    inputs: Inputs
     answer: str
 
 
@@ -46,43 +46,42 @@ class Candidate:
         """Plain JSON that `from_json` reads back."""
         return {
             "instruction": self.instruction,
-            "demos": [{"input": demo.input, "answer": demo.answer} for demo in self.demos],
+            "demos": [{"inputs": dict(demo.inputs), "answer": demo.answer} for demo in self.demos],
             "parameters": dict(self.parameters),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Candidate:
         """The candidate that `as_json` gave."""
-        demos = tuple(Demo(demo["input"], demo["answer"]) for demo in data["demos"])
+        demos = tuple(Demo(Inputs.of(demo["inputs"]), demo["answer"]) for demo in data["demos"])
         return cls(data["instruction"], demos, dict(data["parameters"]))
 
     def messages(
-        self, text: str, *, as_choice: bool, columns: Collection[str] = INPUT
+        self, inputs: Inputs, *, as_choice: bool, layout: Layout = SINGLE
     ) -> tuple[Message, ...]:
-        """The chat that asks about `text`.
+        """The chat that asks about a row.
 
-        An instruction with a placeholder of `columns` (names for the row's input) is a template
-        for the user's turn; any other is the system's turn. `as_choice` shows the demos' answers
+        An instruction with a placeholder of `layout` is a template for the user's turn; any other
+        is the system's turn, and the inputs' text follows it. `as_choice` shows the demos' answers
         in the JSON form that a constrained model answers in.
         """
-        place = (as_choice, frozenset(columns))
+        place = (as_choice, layout)
         if place not in self._chats:
             self._chats[place] = self._chat(*place)
         template, opening = self._chats[place]
-        turn = text if template is None else _filled(template, columns, text)
-        return (*opening, {"role": "user", "content": turn})
+        return (*opening, {"role": "user", "content": _turn(template, layout, inputs)})
 
     @lazy
-    def _chats(self) -> dict[tuple[bool, frozenset[str]], Chat]:
+    def _chats(self) -> dict[tuple[bool, Layout], Chat]:
         return {}
 
-    def _chat(self, as_choice: bool, columns: frozenset[str]) -> Chat:
-        template = self.instruction if fields(self.instruction, columns) else None
+    def _chat(self, as_choice: bool, layout: Layout) -> Chat:
+        template = self.instruction if layout.fields(self.instruction) else None
         opening: list[Message] = []
         if template is None:
             opening.append({"role": "system", "content": self.instruction})
         for demo in self.demos:
-            turn = demo.input if template is None else _filled(template, columns, demo.input)
+            turn = _turn(template, layout, demo.inputs)
             answer = choice_json(demo.answer) if as_choice else demo.answer
             opening.append({"role": "user", "content": turn})
             opening.append({"role": "assistant", "content": answer})
@@ -91,12 +90,12 @@ class Candidate:
     def text(self) -> str:
         """The prompt as a person reads it: the instruction, the demos, the request fields."""
         parts = [self.instruction]
-        parts += [f"Input: {demo.input}\nAnswer: {demo.answer}" for demo in self.demos]
+        parts += [f"Input: {demo.inputs.text}\nAnswer: {demo.answer}" for demo in self.demos]
         if self.parameters:
             fields = json_text(dict(self.parameters), sort_keys=True)
             parts.append(f"(Request parameters: {fields})")
         return "\n\n".join(parts)
 
 
-def _filled(template: str, columns: Collection[str], text: str) -> str:
-    return fill(template, **dict.fromkeys(columns, text))
+def _turn(template: str | None, layout: Layout, inputs: Inputs) -> str:
+    return inputs.text if template is None else layout.fill(template, inputs)

@@ -6,29 +6,45 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from autoprompt_assets.engine.inputs import Inputs
+
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row as it stood in the file, both cells as text."""
+    """One row as it stood in the file, its cells as text.
 
-    input: str
-    target: str
+    `others` are further targets that are accepted beside `target`.
+    """
+
+    inputs: Inputs
+    target: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Example:
-    """One usable row; `id` is a hash of its content, `input_id` of its input as `likeness.near` has
-    it, which near duplicates share.
+    """One usable row; `id` is a hash of its content, `input_id` of the inputs that decide its split
+    as `likeness.near` has them, which near duplicates share.
+
+    `target` is empty where the table has none. `others` are further targets that are accepted,
+    `name` is what the user calls the row.
     """
 
     id: str
     input_id: str
-    input: str
+    inputs: Inputs
     target: str
     split: Split
+    others: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All that are accepted; none where the table has no target."""
+        return (self.target, *self.others) if self.target else ()
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-INPUT = frozenset(["input"])
-"""The column that every table has, whatever its own name for it."""
 NO_NAMES: frozenset[str] = frozenset()
 
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]{}\n]*\])*|[{}]|[\"'”’]\s*:")
@@ -65,6 +63,11 @@ def fields(template: str, names: Collection[str]) -> list[str]:
     return [match[0] for match in _fields(frozenset(names)).finditer(template)]
 
 
+def field_names(template: str, names: Collection[str]) -> list[str]:
+    """The names that stand in the placeholders that `fields` gives."""
+    return [match[1] or match[2] for match in _fields(frozenset(names)).finditer(template)]
+
+
 def stray(template: str, names: Collection[str]) -> list[str]:
     """The placeholders of `template` that none of `names` fills, as they stand, each once."""
     maths = _maths(template)
@@ -90,19 +93,19 @@ def foreign(template: str) -> list[str]:
     return list(dict.fromkeys(match[0] for match in _FOREIGN.finditer(template)))
 
 
-def stray_problem(template: str, columns: frozenset[str], others: frozenset[str] = NO_NAMES) -> str:
+def stray_problem(template: str, names: frozenset[str], others: frozenset[str] = NO_NAMES) -> str:
     """What is wrong with a user's `template`, to follow its name; empty where nothing is.
 
-    `columns` are the names of the input, `others` those of what else is filled in.
+    `names` are those of the input, `others` those of what else is filled in.
     """
-    found = stray(template, columns | others)
+    found = stray(template, names | others)
     if not found:
         return ""
     meant = ""
-    if not others and not fields(template, columns):
-        meant = f"where the input is meant write {_braced(columns, ' or ')}; "
+    if not others and not fields(template, names):
+        meant = f"where the input is meant write {_braced(names, ' or ')}; "
     return (
-        f"holds {', '.join(found)}, which nothing fills: there is {_braced(columns | others)}; "
+        f"holds {', '.join(found)}, which nothing fills: there is {_braced(names | others)}; "
         f"{meant}to send the braces put spaces inside them: {literal(found[0])}"
     )
 
@@ -118,6 +121,8 @@ def _braced(names: Collection[str], apart: str = ", ") -> str:
 
 @lru_cache(maxsize=64)
 def _fields(names: frozenset[str]) -> re.Pattern[str]:
+    if not names:
+        return re.compile(r"(?!)(?:()())")
     either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(rf"\{{(?:\{{\s*({either})\s*\}}\}}|({either})\}})")
 

@@ -116,7 +116,7 @@ def _row_columns(rows: Sequence[RowResult]) -> dict[str, list[Any]]:
     both = [[one for one in (row.completion, *row.reviews) if one] for row in rows]
     return {
         "id": [row.example.id for row in rows],
-        "input": [row.example.input for row in rows],
+        "input": [row.example.inputs.text for row in rows],
         "target": [row.example.target for row in rows],
         "answer": [one and one.text for one in completions],
         "reasoning": [one and one.reasoning for one in completions],

@@ -13,7 +13,7 @@ from autoprompt_assets.engine.fields import (
     Number,
     Whole,
 )
-from autoprompt_assets.engine.template import INPUT
+from autoprompt_assets.engine.inputs import Layout
 
 _VALUES = re.compile(r"([?&;])([^=&;#\s'\"?]+=|)[^=&;#\s'\"][^&;#\s'\"]*")
 
@@ -92,9 +92,9 @@ class DatasetSpec(Frozen):
         return {**self.model_dump(mode="json"), "path": self.file}
 
     @property
-    def columns(self) -> frozenset[str]:
-        """The names that a prompt may have for the row's input."""
-        return INPUT | {self.input}
+    def layout(self) -> Layout:
+        """The columns that a prompt may name."""
+        return Layout((self.input,))
 
     @model_validator(mode="after")
     def _two_columns(self) -> Self:

@@ -66,26 +66,27 @@ def build_dataset(
     usable, dropped, notes = _usable(rows)
     if rows and not usable:
         raise InputError(f"{spec.file}: {_all_conflict(rows)}")
-    hashes = {row.input: near_id(row.input) for row in usable}
-    places = {hashes[row.input]: uniform(spec.seed, hashes[row.input]) for row in usable}
-    each = sorted(places[hashes[row.input]] for row in usable)
+    hashes = [near_id(*row.inputs.values()) for row in usable]
+    places = {one: uniform(spec.seed, one) for one in hashes}
+    each = sorted(places[one] for one in hashes)
     thresholds = known.thresholds if known else _thresholds(spec.split, each)
     splits = dict(known.splits) if known else {}
     for input_id, place in places.items():
         splits.setdefault(input_id, _split_at(place, thresholds))
     examples, spare = [], []
-    for row in usable:
-        split = splits[hashes[row.input]]
+    for row, input_id in zip(usable, hashes, strict=True):
+        split = splits[input_id]
         if split is None:
-            spare.append(hashes[row.input])
+            spare.append(input_id)
         else:
-            identity = content_hash([row.input, row.target], 16)
-            examples.append(Example(identity, hashes[row.input], row.input, row.target, split))
+            examples.append(
+                Example(_identity(row), input_id, row.inputs, row.target, split, row.others)
+            )
     examples.sort(key=lambda example: (places[example.input_id], example.id))
     dataset = Dataset(
         examples=tuple(examples),
         membership=Membership(thresholds, splits),
-        version=content_hash([[e.id, e.split] for e in sorted(examples, key=lambda e: e.id)], 16),
+        version=_version(spec, examples),
         notes=(*noticed, *notes, *_near_notes(examples), *_split_notes(examples, spec)),
         dropped={**dropped, "left out by the split": len(spare)},
         spare=tuple(spare),
@@ -94,24 +95,25 @@ def build_dataset(
     return dataset
 
 
-def near_id(text: str) -> str:
-    """Sixteen hexadecimal digits that near duplicates of an input share."""
-    return content_hash(near(text), 16)
+def near_id(*texts: str) -> str:
+    """Sixteen hexadecimal digits that near duplicates of an input share, or of several."""
+    found = [near(text) for text in texts]
+    return content_hash(found[0] if len(found) == 1 else found, 16)
 
 
 def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
-    same: dict[str, list[Row]] = {}
+    same: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        same.setdefault(appearance(row.input), []).append(row)
+        same.setdefault(_appearance(row), []).append(row)
     usable, duplicates, conflicting, example = [], 0, 0, ""
-    for identity, group in same.items():
+    for group in same.values():
         if len({appearance(row.target) for row in group}) > 1:
             conflicting += len(group)
-            example = example or identity
+            example = example or group[0].inputs.text.strip()
         else:
             # Not the first: which row is kept must not depend on the file's order. The shortest has
             # the fewest characters that no one sees.
-            usable.append(min(group, key=lambda row: (len(row.input), row.input, row.target)))
+            usable.append(min(group, key=_order))
             duplicates += len(group) - 1
     notes = []
     if duplicates:
@@ -124,15 +126,35 @@ def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
     return usable, {"duplicate": duplicates, "conflicting": conflicting}, notes
 
 
+def _identity(row: Row) -> str:
+    held = [list(row.inputs.values()), row.inputs.kinds, row.target, *row.others]
+    return content_hash(held, 16)
+
+
+def _version(spec: DatasetSpec, examples: Sequence[Example]) -> str:
+    """A hash of the inputs' names, the rows and their splits."""
+    rows = sorted((one.id, one.split) for one in examples)
+    return content_hash([spec.layout.columns, rows], 16)
+
+
+def _appearance(row: Row) -> tuple[str, ...]:
+    return tuple(map(appearance, row.inputs.values()))
+
+
+def _order(row: Row) -> tuple[int, str, str]:
+    text = row.inputs.text
+    return len(text), text, row.target
+
+
 def _all_conflict(rows: Sequence[Row]) -> str:
-    first = min(rows, key=lambda row: (len(row.input), row.input))
-    same = appearance(first.input)
-    targets = {appearance(row.target): row.target for row in rows if appearance(row.input) == same}
+    first = min(rows, key=_order)
+    same = [row for row in rows if _appearance(row) == _appearance(first)]
+    targets = {appearance(row.target): row.target for row in same}
     one, other = (repr(target[:60]) for target in sorted(targets.values())[:2])
     return (
         "no row can be used: the input of each stands there with another target, too, such as "
-        f"{first.input[:60]!r} with {one} and {other}; keep one target for each input, or name "
-        "other columns (dataset.input, dataset.target)"
+        f"{first.inputs.text[:60]!r} with {one} and {other}; keep one target for each input, or "
+        "name other columns (dataset.input, dataset.target)"
     )
 
 
@@ -160,7 +182,7 @@ def _split_at(place: float, thresholds: Sequence[float]) -> Split | None:
 def _near_notes(examples: Sequence[Example]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for example in examples:
-        alike.setdefault(example.input_id, []).append(example.input)
+        alike.setdefault(example.input_id, []).append(example.inputs.text)
     groups = [group for group in alike.values() if len(group) > 1]
     if not groups:
         return []

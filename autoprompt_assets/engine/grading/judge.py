@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, Literal
 
 from autoprompt_assets.engine.example import Example
@@ -10,9 +9,9 @@ from autoprompt_assets.engine.grading.grade import Grade, graded, unreviewed
 from autoprompt_assets.engine.grading.protocol import Ask, GraderSettings
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN, read_verdict
 from autoprompt_assets.engine.identity import canonical_json
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import fill_apart
-from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
 
 VERDICT_FORMAT: dict[str, Any] = {
@@ -33,7 +32,7 @@ VERDICT_FORMAT: dict[str, Any] = {
 
 
 class ModelGrader(GraderSettings):
-    """The review model judges. Its prompt may hold {input}, {response} and {answer}."""
+    """The review model judges. Its prompt may hold the columns, {response} and {answer}."""
 
     kind: Literal["model"]
 
@@ -47,23 +46,23 @@ class ModelGrader(GraderSettings):
         """The form that the verdict is asked in."""
         return size_of(canonical_json(VERDICT_FORMAT))
 
-    def make(self, review_prompt: str = "", columns: Collection[str] = INPUT) -> Judge:
+    def make(self, review_prompt: str = "", layout: Layout = SINGLE) -> Judge:
         """The judge that asks `review_prompt`."""
-        return Judge(review_prompt, columns)
+        return Judge(review_prompt, layout)
 
 
 class Judge:
     """The review model says whether an answer is right; `read_verdict` reads it."""
 
-    def __init__(self, prompt: str, columns: Collection[str] = INPUT) -> None:
-        self._prompt, self._columns = prompt, columns
+    def __init__(self, prompt: str, layout: Layout = SINGLE) -> None:
+        self._prompt, self._layout = prompt, layout
 
     def messages(self, example: Example, answer: str) -> tuple[Message, ...]:
-        """The review prompt, filled: {response}, {answer} (the target) and the input's names.
+        """The review prompt, filled: {response}, {answer} (the target) and the columns.
 
         None of them closes a tag that the prompt puts around it.
         """
-        values = dict.fromkeys(self._columns, example.input)
+        values = self._layout.values(example.inputs)
         values |= {"response": answer, "answer": example.target}
         content = fill_apart(self._prompt, **values)
         # Several servers refuse a system turn that stands alone.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from autoprompt_assets.engine.example import Example
@@ -17,9 +17,9 @@ from autoprompt_assets.engine.fields import Frozen
 from autoprompt_assets.engine.grading.answer_form import AnswerMark, common_marks
 from autoprompt_assets.engine.grading.grade import Grade
 from autoprompt_assets.engine.grading.target_form import unmeant_form
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.plugins import package_of, plugins
-from autoprompt_assets.engine.template import INPUT
 
 GROUP = "autoprompt.graders"
 """The entry points by which packages add graders."""
@@ -111,8 +111,8 @@ class GraderSettings(Frozen):
         return self.most_reviews > 0
 
     @abstractmethod
-    def make(self, review_prompt: str = "", columns: Collection[str] = INPUT) -> Grader:
-        """The grader. `columns` are the names of the input in `review_prompt`."""
+    def make(self, review_prompt: str = "", layout: Layout = SINGLE) -> Grader:
+        """The grader. `layout` says which columns `review_prompt` may name."""
 
     def target_problem(self, example: Example, prompt: str) -> str:
         """Why hardly any answer can meet the row's target, "trouble; mend", or an empty text.
@@ -140,7 +140,7 @@ class GraderSettings(Frozen):
 class Rule(GraderSettings):
     """A grader that asks no model: its settings and its grade in one."""
 
-    def make(self, review_prompt: str = "", columns: Collection[str] = INPUT) -> Grader:
+    def make(self, review_prompt: str = "", layout: Layout = SINGLE) -> Grader:
         """Itself."""
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated
 
 from autoprompt_assets.engine.example import Example
@@ -15,9 +14,9 @@ from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSettings
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.plugins import plugins
-from autoprompt_assets.engine.template import INPUT
 
 OWN: tuple[type[GraderSettings], ...] = (
     ExactGrader,
@@ -33,11 +32,9 @@ GraderSpec = Annotated[GraderSettings, GRADERS]
 """The settings of one grader, as an experiment file gives them."""
 
 
-def make_grader(
-    grader: GraderSettings, review_prompt: str = "", columns: Collection[str] = INPUT
-) -> Grader:
-    """The grader that an experiment asks for; `columns` are the names of its rows' input."""
-    made = grader.make(review_prompt, columns)
+def make_grader(grader: GraderSettings, review_prompt: str = "", layout: Layout = SINGLE) -> Grader:
+    """The grader that an experiment asks for; `layout` its rows' columns."""
+    made = grader.make(review_prompt, layout)
     return guarded(made, grader.kind) if _is_foreign(grader) else made
 
 

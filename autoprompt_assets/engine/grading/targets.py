@@ -25,6 +25,7 @@ from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.protocol import GraderSettings, plain
 from autoprompt_assets.engine.grading.registry import make_grader, target_problem
+from autoprompt_assets.engine.inputs import Inputs
 
 MOST_LINES = 10
 SHARE = 0.05
@@ -97,7 +98,8 @@ def _ungradable(
 def _line(target: str, problem: str, rows: Sequence[Example]) -> str:
     trouble, _, mend = problem.partition("; ")
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-    return f"the target {shown(target)} {trouble} (input {shown(rows[0].input, 50)}{more}); {mend}"
+    given = shown(rows[0].inputs.text, 50)
+    return f"the target {shown(target)} {trouble} (input {given}{more}); {mend}"
 
 
 def _problem_finder(
@@ -116,6 +118,6 @@ def _problem_finder(
     if grader.reads_input:
         return problem
     by_target = lru_cache(maxsize=10_000)(
-        lambda target: problem(Example("", "", "", target, "train"))
+        lambda target: problem(Example("", "", Inputs.single(""), target, "train"))
     )
     return lambda example: by_target(example.target)

@@ -6,9 +6,9 @@
 | control | it holds a control character or its like: `controls.obeyed` | tabs; line ends; demos |
 | length | the instruction is longer than `longest` | demos; the first prompt's own length |
 | duplicate | it is a known one in all that is said (`alike`) | other case within: `Yes`, `yes` |
-| placeholder lost | the first prompt holds the input's and it does not | its other form, or name |
-| placeholder new | it holds the input's and the first prompt does not | |
-| placeholder often | it holds the input's more than twice as often as the first | |
+| placeholder lost | the first prompt holds a column's and it does not | its other form, or name |
+| placeholder new | it holds a column's and the first prompt holds none | one more of several |
+| placeholder often | it holds a column's more than twice as often as the first | |
 | placeholder stray | a name stands in braces and nothing fills it: `template` | `{ name }`, JSON |
 | keep | a text of `keep` does not stand in it, letter by letter | |
 | form | what the answer is read by is gone: `answer_form` | a form that was never asked for |
@@ -19,12 +19,14 @@ none but `duplicate`. Where a rule may be wrong it lets pass: a poor candidate c
 a good one that is refused may cost the search. What is told is a pure function of what is given,
 rows in their order, so that a search that is resumed asks its optimizer model the same again.
 
-The input's placeholder may not be added although it would work: it turns the system's turn into a
-template of the user's, and the winner must fit where the first prompt stands.
+A placeholder may not be added to a prompt without any, although it would work: it turns the
+system's turn into a template of the user's, and the winner must fit where the first prompt stands.
+Where the first names some of several columns, the others may be named, too: the rows have them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,8 +37,9 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import AnswerMark, GraderSettings
 from autoprompt_assets.engine.identity import content_hash
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.lint.copies import Leaks
-from autoprompt_assets.engine.template import INPUT, fields, literal, stray
+from autoprompt_assets.engine.template import literal, stray
 from autoprompt_assets.engine.text import visible
 
 SHORTEST_LIMIT = 4000
@@ -57,8 +60,7 @@ class Lint:
     `rows` are the train rows, and validation's where copies of those shall be found, too; never
     the test's. `choices` are the target role's. `longest` is in characters of the instruction,
     `None` stands for 4,000 or four times the first prompt, whichever is more. `keep` are literal
-    texts that every instruction must hold. `columns` are the names that a prompt may have for the
-    input.
+    texts that every instruction must hold. `layout` says which columns a prompt may name.
     """
 
     first: str
@@ -67,7 +69,7 @@ class Lint:
     choices: tuple[str, ...] = ()
     longest: int | None = None
     keep: tuple[str, ...] = ()
-    columns: frozenset[str] = INPUT
+    layout: Layout = SINGLE
 
     def problem(self, candidate: Candidate, known: Collection[str]) -> str:
         """Why `candidate` cannot be used, in words for a model and a person, or an empty text.
@@ -98,21 +100,25 @@ class Lint:
         )
 
     def _placeholder(self, instruction: str) -> str:
-        was, now = self._fields, fields(instruction, self.columns)
-        if was and not now:
-            return f"it lacks the placeholder {was[0]} of the first prompt; keep it as it is"
+        was, now = self._fields, self.layout.fields(instruction)
+        count = Counter(self.layout.named(instruction))
+        lost = next((name for name in self._columns if name not in count), None)
+        if lost is not None:
+            held = was[self._columns.index(lost)]
+            return f"it lacks the placeholder {held} of the first prompt; keep it as it is"
         if now and not was:
             return (
                 f"it holds {now[0]}, and the first prompt is used as it stands, without "
                 "placeholders; take it out, the input follows by itself"
             )
-        most = TIMES_FIELDS * len(was)
-        if len(now) > most:
-            return (
-                f"it holds the placeholder of the input {len(now)} times and may hold it {most} "
-                "times; take some out"
-            )
-        found = next((name[:50] for name in stray(instruction, self.columns)), "")
+        for name, most in most_fields(self.first, self.layout).items():
+            if count[name] > most:
+                one = len(self.layout.columns) == 1
+                return (
+                    f"it holds the placeholder of {'the input' if one else name} {count[name]} "
+                    f"times and may hold it {most} times; take some out"
+                )
+        found = next((name[:50] for name in stray(instruction, self.layout.names)), "")
         if not found:
             return ""
         return (
@@ -145,7 +151,12 @@ class Lint:
 
     @cached_property
     def _fields(self) -> list[str]:
-        return fields(self.first, self.columns)
+        return self.layout.fields(self.first)
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        """The columns of `_fields`."""
+        return self.layout.named(self.first)
 
     @cached_property
     def _marks(self) -> tuple[AnswerMark, ...]:
@@ -157,6 +168,14 @@ class Lint:
     @cached_property
     def _leaks(self) -> Leaks:
         return Leaks(self.first, self.rows)
+
+
+def most_fields(first: str, layout: Layout) -> dict[str, int]:
+    """How often an instruction may name each column, after the first prompt; none where that names
+    none.
+    """
+    count = Counter(layout.named(first))
+    return {name: TIMES_FIELDS * max(1, count[name]) for name in layout.columns} if count else {}
 
 
 def longest_instruction(first: str, longest: int | None) -> int:

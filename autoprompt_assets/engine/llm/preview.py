@@ -9,16 +9,24 @@ from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.controls import for_terminal, json_text
+from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.llm.request import Request
 from autoprompt_assets.engine.llm.roles import Models
 
 Fit = Callable[[Request], Request]
 """Puts a request into the form in which its endpoint takes it."""
-PLACEHOLDER = "{input}"
-HOW = (
-    f"`request` is the body of the chat completion as it was sent. Put a row's input for every "
-    f"{PLACEHOLDER} in the last message, and in no other."
-)
+
+
+def _how(layout: Layout) -> str:
+    names = layout.placeholders().values()
+    if len(names) == 1:
+        what = f"input for every {next(iter(names))}"
+    else:
+        what = f"values for every {', '.join(names)}"
+    return (
+        f"`request` is the body of the chat completion as it was sent. Put a row's {what} in the "
+        "last message, and in no other."
+    )
 
 
 def request_template(models: Models, candidate: Candidate, fit: Fit) -> dict[str, Any]:
@@ -27,11 +35,16 @@ def request_template(models: Models, candidate: Candidate, fit: Fit) -> dict[str
     Written as compact ASCII JSON with the last message filled, `request` has the bytes that the
     endpoint was sent about that row.
     """
-    target, columns = models.target, models.columns
+    target, layout = models.target, models.layout
     is_choice = target.response_format is not None
-    messages = candidate.messages(PLACEHOLDER, as_choice=is_choice, columns=columns)
+    inputs = layout.placeholders()
+    messages = candidate.messages(inputs, as_choice=is_choice, layout=layout)
     request = fit(target.request(messages, **candidate.parameters))
-    return {"how": HOW, "endpoint": target.endpoint, "request": json.loads(request.payload)}
+    return {
+        "how": _how(layout),
+        "endpoint": target.endpoint,
+        "request": json.loads(request.payload),
+    }
 
 
 def prompt_text(models: Models, candidate: Candidate, fit: Fit) -> str:
@@ -53,7 +66,10 @@ def prompt_text(models: Models, candidate: Candidate, fit: Fit) -> str:
 
 
 def _pictured(demo: Demo) -> Demo:
-    return Demo(for_terminal(demo.input), for_terminal(demo.answer))
+    return Demo(
+        demo.inputs.mapped({name: for_terminal(one) for name, one in demo.inputs.items()}),
+        for_terminal(demo.answer),
+    )
 
 
 def _plain(request: dict[str, Any]) -> list[tuple[str, Any]]:

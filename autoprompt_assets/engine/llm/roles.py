@@ -8,12 +8,12 @@ from typing import Any
 
 from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.fields import LIMITS, NEWER_LIMIT
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.request import Request, Role, SharedFields
 from autoprompt_assets.engine.llm.settings import RoleSpec
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.engine.template import INPUT
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Models:
     target: Asked
     review: Asked | None
     optimizer: Asked | None
-    columns: frozenset[str] = INPUT
-    """The names that a prompt may have for the row's input."""
+    layout: Layout = SINGLE
+    """The columns that a prompt may name."""
     most_reviews: int = 1
     """How often the review role is asked about one answer at most, if there is one."""
     review_bytes: int = 0

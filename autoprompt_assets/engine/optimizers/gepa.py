@@ -10,7 +10,7 @@ simulated landscapes had 73 repetitions refused; with it, 20.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Literal
@@ -21,6 +21,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.optimizers.parts.merge_pairs import Pair, best_pair, joined
 from autoprompt_assets.engine.optimizers.parts.pareto import drawn, front
@@ -47,7 +48,6 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Work,
 )
 from autoprompt_assets.engine.optimizers.settings import Writes
-from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
 
 ROUNDS = 3
@@ -102,7 +102,7 @@ class GepaSpec(GepaFields):
 
     def make(self, context: Context) -> Gepa:
         """See `StrategySettings`."""
-        return Gepa(self, context.first, context.train, context.check, context.columns)
+        return Gepa(self, context.first, context.train, context.check, context.layout)
 
 
 class Gepa:
@@ -110,7 +110,7 @@ class Gepa:
 
     What it decides follows from the steps told alone, so `tell` works out again what the step
     before it had set out to do: how often a parent was reflected on, and which pairs were merged.
-    `columns` are the names of a row's input.
+    `layout` says which columns a prompt may name.
     """
 
     def __init__(
@@ -119,10 +119,10 @@ class Gepa:
         first: str,
         train: Sequence[Example],
         check: CandidateCheck,
-        columns: Collection[str] = INPUT,
+        layout: Layout = SINGLE,
     ) -> None:
         self.spec, self._check = spec, check
-        self._first, self._columns = Candidate(first), columns
+        self._first, self._layout = Candidate(first), layout
         self.train = train
         self._trials: list[Trial] = []
         self._steps = 0
@@ -248,7 +248,7 @@ class Gepa:
     def rules(self) -> str:
         """What every new prompt must respect."""
         first = self._first.instruction
-        return rules(first, self.spec.keep, self.spec.longest, self._columns)
+        return rules(first, self.spec.keep, self.spec.longest, self._layout)
 
 
 def _rewritten(parent: Candidate, instruction: str) -> Proposal:

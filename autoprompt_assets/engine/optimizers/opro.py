@@ -7,7 +7,7 @@ proposals a step.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -17,6 +17,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
@@ -37,7 +38,7 @@ from autoprompt_assets.engine.optimizers.protocol import (
 )
 from autoprompt_assets.engine.optimizers.settings import Writes
 from autoprompt_assets.engine.tags import fill_apart, tagged
-from autoprompt_assets.engine.template import INPUT, fields
+from autoprompt_assets.engine.template import fields
 from autoprompt_assets.engine.text import size_of
 
 _HISTORY = """\
@@ -102,7 +103,7 @@ class OproSpec(OproFields):
 
     def make(self, context: Context) -> Opro:
         """See `StrategySettings`."""
-        return Opro(self, context.writer or "", context.train, context.check, context.columns)
+        return Opro(self, context.writer or "", context.train, context.check, context.layout)
 
 
 class Opro:
@@ -110,7 +111,7 @@ class Opro:
 
     `prompt` is the user's meta-prompt, with `{prompt_scores_str}` and, if exemplars are wanted,
     `{examples}`; the built-in one is used where it is empty. A new instruction keeps the demos and
-    the parameters of the candidate to be beaten. `columns` are the names of a row's input.
+    the parameters of the candidate to be beaten. `layout` says which columns a prompt may name.
     """
 
     def __init__(
@@ -119,9 +120,9 @@ class Opro:
         prompt: str,
         train: Sequence[Example],
         check: CandidateCheck,
-        columns: Collection[str] = INPUT,
+        layout: Layout = SINGLE,
     ) -> None:
-        self.spec, self.prompt, self._check, self.columns = spec, prompt, check, columns
+        self.spec, self.prompt, self._check, self.layout = spec, prompt, check, layout
         self.train = sorted(train, key=_id)
         self._trials: list[Trial] = []
         self._step = 0
@@ -183,7 +184,7 @@ class Opro:
 
     def _rules(self) -> str:
         first = self._trials[0].candidate.instruction if self._trials else ""
-        return rules(first, self.spec.keep, self.spec.longest, self.columns)
+        return rules(first, self.spec.keep, self.spec.longest, self.layout)
 
     def _exemplars(self) -> list[str]:
         """Train rows drawn for this step."""

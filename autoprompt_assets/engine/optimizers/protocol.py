@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import Outcome
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import room_for_numbers
-from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
 
 
@@ -184,7 +184,7 @@ class Work:
 class Context:
     """What a strategy is made from, beside its settings.
 
-    `columns` are the names that a prompt may have for the row's input. `writer` is the prompt of
+    `layout` says which columns a prompt may name. `writer` is the prompt of
     the role `optimizer`, `None` without an optimizer model. `own` are the request fields of the
     role `target`. `earlier` are the proposals, step by step, of the search that it repeats.
     """
@@ -192,7 +192,7 @@ class Context:
     first: str
     train: Sequence[Example]
     check: CandidateCheck = field(default_factory=AcceptAll)
-    columns: Collection[str] = INPUT
+    layout: Layout = SINGLE
     writer: str | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
     earlier: Sequence[Sequence[Proposal]] = ()

@@ -68,7 +68,7 @@ class Apart:
     """The judge of an earlier search's candidates: none may hold a row that it is scored on here.
 
     Under another split, rows that were train's then are validation's or test's now. `rows` are all
-    of this search, in any order; a demo is known by its input, near duplicates included, and an
+    of this search, in any order; a demo is known by its inputs, near duplicates included, and an
     instruction holds a row as `lint.copies` says. What `first`, the first prompt, holds itself is
     no row.
     """
@@ -79,7 +79,7 @@ class Apart:
 
     def problem(self, candidate: Candidate, known: Collection[str]) -> str:
         """Which rows it holds, in words; empty where there is none. All are unknown to it."""
-        held = Counter(self._splits.get(near_id(demo.input)) for demo in candidate.demos)
+        held = Counter(self._splits.get(near_id(*demo.inputs.values())) for demo in candidate.demos)
         shown_rows = [_count(held[split], split) for split in _SCORED_ON if held[split]]
         if shown_rows:
             return f"it shows {' and '.join(shown_rows)} of this search as demos"
@@ -93,7 +93,7 @@ class Apart:
 
     @cached_property
     def _splits(self) -> dict[str, Split]:
-        return {row.input_id: row.split for row in self._rows}
+        return {near_id(*row.inputs.values()): row.split for row in self._rows}
 
     @cached_property
     def _leaks(self) -> dict[Split, Leaks]:

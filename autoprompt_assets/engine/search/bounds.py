@@ -16,7 +16,6 @@ from autoprompt_assets.engine.budget import (
     Prompts,
     calls_bound,
     completion_bound,
-    count_fields,
     evaluation_bound,
     tokens_said,
 )
@@ -24,7 +23,7 @@ from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import LIMITS
-from autoprompt_assets.engine.lint import TIMES_FIELDS
+from autoprompt_assets.engine.lint import most_fields
 from autoprompt_assets.engine.llm import Models
 from autoprompt_assets.engine.optimizers import (
     AGAIN_BYTES,
@@ -84,12 +83,18 @@ def run_bound(
 
 def largest_candidate(spec: ExperimentSpec, train: Sequence[Example]) -> Candidate:
     """One that is no smaller than any that the search can propose, in any part."""
-    fills = TIMES_FIELDS * count_fields(spec.roles.target.prompt, spec.dataset.columns)
-    instruction = "{input}" * fills + "x" * _instruction_bytes(spec)
-    demos = [Demo(example.input, example.target) for example in train]
-    demos.sort(
-        key=lambda one: max(1, fills) * size_of(one.input) + size_of(choice_json(one.answer))
-    )
+    layout = spec.dataset.layout
+    fills = most_fields(spec.roles.target.prompt, layout)
+    held = "".join(f"{{{name}}}" * times for name, times in fills.items())
+    instruction = held + "x" * _instruction_bytes(spec)
+    demos = [Demo(example.inputs, example.target) for example in train]
+
+    def size(demo: Demo) -> int:
+        given = sum(times * size_of(demo.inputs[name]) for name, times in fills.items())
+        shown = given if fills else size_of(demo.inputs.text)
+        return shown + size_of(choice_json(demo.answer))
+
+    demos.sort(key=size)
     shown = spec.optimizer.most(spec.roles.optimizer is not None).demos
     largest = demos[len(demos) - min(shown, len(demos)) :]
     return Candidate(instruction, tuple(largest), _largest_parameters(spec))

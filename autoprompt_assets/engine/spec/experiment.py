@@ -15,21 +15,13 @@ from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, mod
 from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.dataset import DatasetSpec
-from autoprompt_assets.engine.fields import (
-    Frozen,
-    Number,
-    Whole,
-)
+from autoprompt_assets.engine.fields import REVIEW_NAMES, Frozen, Number, Whole
 from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords, RolesSpec
 from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
 from autoprompt_assets.engine.statistics import HeadroomSpec
 from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
-
-REVIEW_NAMES = frozenset(["response", "answer"])
-"""What the review prompt holds beside the input: the model's answer, and the target."""
-
 
 _UNSUPPORTED_PROMPTS = {
     "an image as a data URL": r"data:image/[\w.+-]+;base64,",
@@ -58,7 +50,7 @@ class ExperimentSpec(Frozen):
     def make_grader(self) -> Grader:
         """What grades the answers to its rows."""
         review = self.roles.review
-        return make_grader(self.grader, review.prompt if review else "", self.dataset.columns)
+        return make_grader(self.grader, review.prompt if review else "", self.dataset.layout)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Self:
@@ -111,7 +103,7 @@ class ExperimentSpec(Frozen):
         """Placeholders that nothing fills, and characters that no reader sees: both would be sent
         without a word.
         """
-        columns, roles = self.dataset.columns, self.roles
+        names, roles = self.dataset.layout.names, self.roles
         prompts = [("roles.target.prompt", roles.target.prompt, NO_NAMES)]
         for place, text in self.optimizer.given.items():
             prompts.append((f"optimizer.{place}", text, NO_NAMES))
@@ -119,13 +111,13 @@ class ExperimentSpec(Frozen):
             prompts.append(("roles.review.prompt", roles.review.prompt, REVIEW_NAMES))
         if roles.optimizer is not None:
             # It may speak of the input's placeholder, which stands in the prompts it asks for.
-            names = self.optimizer.prompt_names
-            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, names))
+            own = self.optimizer.prompt_names
+            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, own))
         for field, prompt, others in prompts:
             found = obeyed(prompt)
             if found:
                 yield f"{field} holds {found}; take it out"
-            problem = stray_problem(prompt, columns, others)
+            problem = stray_problem(prompt, names, others)
             if problem:
                 yield f"{field} {problem}"
 

@@ -22,6 +22,7 @@ from autoprompt_assets.engine.dataset.table.workbook import read_workbook
 from autoprompt_assets.engine.dataset.table.workbook_files import is_workbook
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Row
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.text import were
 
 ENDINGS = {
@@ -60,7 +61,8 @@ def open_table(spec: DatasetSpec, folder: Path) -> Table:
         raise InputError(f"{spec.file}: the file has no rows; give it some")
     refuse_unusable(spec, records.rows)
     blank = (f"{were(records.blank, 'blank row')} skipped",) if records.blank else ()
-    rows = [Row(record.input, record.target) for record in records.rows]
+    names = (spec.input,)
+    rows = [Row(Inputs(names, (record.input,)), record.target) for record in records.rows]
     return Table(rows, (*blank, *records.notes))
 
 

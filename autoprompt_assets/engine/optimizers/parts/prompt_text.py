@@ -6,12 +6,12 @@ fills no value again, and what is shown stands between tags that it cannot close
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.lint import TIMES_FIELDS, longest_instruction
 from autoprompt_assets.engine.tags import tagged
-from autoprompt_assets.engine.template import INPUT, fields
 
 INPUT_LIMIT = 1500
 """Characters of a row's input that a request shows."""
@@ -38,23 +38,21 @@ def cut(text: str, limit: int) -> str:
 
 def row_text(example: Example) -> str:
     """A train row and the answer that is wanted."""
-    shown = tagged("input", cut(example.input, INPUT_LIMIT))
+    shown = tagged("input", cut(example.inputs.text, INPUT_LIMIT))
     return f"{shown}\n{tagged('target', cut(example.target, ANSWER_LIMIT))}"
 
 
-def rules(
-    first: str, keep: Sequence[str], longest: int | None, columns: Collection[str] = INPUT
-) -> str:
+def rules(first: str, keep: Sequence[str], longest: int | None, layout: Layout = SINGLE) -> str:
     """What every new prompt must respect, as lines of a list; the judge holds it to the same.
 
-    `first` is the first prompt; `keep`, `longest` and the input's names are the spec's.
+    `first` is the first prompt; `keep`, `longest` and `layout` are the spec's.
     """
     lines = [
         "It is used as it stands, for inputs of the same kind that are not shown here. Say what "
         "holds in general, and copy none of the inputs shown, nor their answers.",
         "Keep what the present prompts say of the form of the answer: answers are read by it.",
     ]
-    found = fields(first, columns)
+    found = layout.fields(first)
     if found:
         names, most = ", ".join(dict.fromkeys(found)), TIMES_FIELDS * len(found)
         lines.append(f"Keep {names} as it stands: the input is put there. {most} times at most.")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.optimizers.parts.prompt_text import (
     ANSWER_LIMIT,
@@ -140,7 +141,7 @@ def _cases(wrong: Sequence[Feedback], right: Sequence[Feedback]) -> str:
 def _case(one: Feedback) -> str:
     partly = f", score {one.value:.2f}" if one.value else ""
     parts = [
-        tagged("input", cut(one.example.input, INPUT_LIMIT)),
+        tagged("input", cut(one.example.inputs.text, INPUT_LIMIT)),
         tagged("answer", cut(one.answer, ANSWER_LIMIT)),
         tagged("target", cut(one.example.target, ANSWER_LIMIT)),
         f"Outcome: {one.outcome}{partly}.",
@@ -159,7 +160,7 @@ def longest_request(rows: Sequence[Example], rules: str, sizes: Sizes) -> int:
 
     All rows went wrong, and every rewrite of the prompt that can be shown is there.
     """
-    prompt = Candidate(sizes.prompt(), (Demo("", ""),))
+    prompt = Candidate(sizes.prompt(), (Demo(Inputs.single(""), ""),))
     answer, reason = sizes.text(sizes.answer), sizes.text(sizes.reason)
     feedback = [Feedback(row, answer, "unparsable", 0.5, reason) for row in rows]
     children = [(prompt.instruction, 0.0)] * min(MOST_CHILDREN, max(0, sizes.candidates - 1))
