@@ -18,6 +18,7 @@ class ModelGrader(GraderSettings):
 
     kind: Literal["model"]
     asks_review: ClassVar[bool] = True
+    needs_target: ClassVar[bool] = False
 
     def make(self, review_prompt: str = "", layout: Layout = SINGLE) -> Judge:
         """The judge that asks `review_prompt`."""
@@ -36,7 +37,7 @@ class Judge:
         None of them closes a tag that the prompt puts around it.
         """
         values = self._layout.values(example.inputs)
-        values |= {"response": answer, "answer": example.target}
+        values |= {"response": answer, "answer": example.target_text}
         content = fill_apart(self._prompt, **values)
         # Several servers refuse a system turn that stands alone.
         return ({"role": "user", "content": content},)
