@@ -164,16 +164,20 @@ def optimizer_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     return f"{thoughts}\n\n[[{prompt} Variant {digest([seed, key])[:8]}.]]"
 
 
-def completion(behaviour: Behaviour, body: Json, key: str) -> Json:
-    """The whole reply: a pure function of the behaviour and the request body."""
+def content_of(behaviour: Behaviour, body: Json, key: str) -> str | None:
     replies = {"target": target_reply, "review": review_reply, "optimizer": optimizer_reply}
     empty = uniform(behaviour.seed, "null", key) < behaviour.null_content
     reply_to = replies[role_of(body, behaviour.answers)]
-    content = None if empty else behaviour.altered.get(key) or reply_to(behaviour, body, key)
+    return None if empty else behaviour.altered.get(key) or reply_to(behaviour, body, key)
+
+
+def completion(behaviour: Behaviour, body: Json, key: str, message: Json | None = None) -> Json:
+    """The whole reply: a pure function of the behaviour and the request body, or of `message`."""
+    content = message.get("content") if message else content_of(behaviour, body, key)
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or sys.maxsize
     finish = "length" if math.ceil(len(content or "") / 4) > limit else "stop"
     content = content and content[: limit * 4]
-    reply = {"role": "assistant", "content": content}
+    reply = {**(message or {"role": "assistant"}), "content": content}
     asked, said = (math.ceil(len(text) / 4) for text in ("".join(texts(body)), content or ""))
     return {
         "id": f"chatcmpl-{digest([behaviour.seed, key])[:24]}",
@@ -214,6 +218,8 @@ class LoopbackServer:
         """What each reply says of its usage, where not what it was."""
         self.cached = 0
         """Prompt tokens that each reply says came from a cache."""
+        self.says: Callable[[Json], tuple[str, Json] | None] = lambda body: None
+        """The role that is asked and the message it gives, where `behaviour` does not decide."""
         self._seen: Counter[str] = Counter()
         self.peak_in_flight = self.in_flight = self.answered = 0
 
@@ -262,7 +268,8 @@ class LoopbackServer:
         body: Json = await request.json()
         behaviour, key = self.behaviour, digest(body)
         fault = self._fault(key)
-        role = role_of(body, behaviour.answers)
+        told = self.says(body)
+        role = told[0] if told else role_of(body, behaviour.answers)
         delay = behaviour.delay + (behaviour.optimizer_delay if role == "optimizer" else 0.0)
         refusal = self.refuses(body)
         entry = {"path": request.path, "model": body["model"], "key": key, "fault": fault}
@@ -284,7 +291,7 @@ class LoopbackServer:
             if refusal is not None:
                 return web.json_response({"error": refusal}, status=refusal.get("status", 400))
             self.answered += 1
-            reply = completion(behaviour, body, key)
+            reply = completion(behaviour, body, key, told and told[1])
             if self.cached:
                 reply["usage"]["prompt_tokens_details"] = {"cached_tokens": self.cached}
             reply["usage"] = self.counts_as(reply["usage"])
