@@ -47,8 +47,9 @@ def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[ComparedRo
         session.records.evaluation("test", scored.candidate.id)
         for scored in (baseline, best.scored)
     )
-    sides = [f"{side}_{name}" for name in ("answer", "outcome", "value") for side in SIDES]
-    for batch in compare_rows(before, after, ("input", "target"), ("answer", "outcome", "value")):
+    own = ("answer", "outcome", "value", "feedback")
+    sides = [f"{side}_{name}" for name in own for side in SIDES]
+    for batch in compare_rows(before, after, ("input", "target"), own):
         unequal = disagreements(batch)
         columns = {name: unequal.column(name) for name in ("id", "input", "target", *sides)}
         columns |= {name: graded_answers(columns[name], choices) for name in sides[:2]}

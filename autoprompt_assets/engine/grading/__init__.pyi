@@ -1,5 +1,6 @@
 from .answer_form import AnswerMark as AnswerMark
 from .exact import ExactGrader as ExactGrader
+from .grade import NO_METRICS as NO_METRICS
 from .grade import Grade as Grade
 from .grade import Outcome as Outcome
 from .grade import graded as graded

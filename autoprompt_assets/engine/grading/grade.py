@@ -24,6 +24,7 @@ the target cannot be compared with) and `error` (the call failed) are unmeasured
 """
 
 
+DECIMALS = 12
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
 
 
@@ -54,9 +55,13 @@ def graded(
     feedback: str = "",
     metrics: Mapping[str, float] = NO_METRICS,
 ) -> Grade:
-    """The grade of an answer that is worth `value`, from 0 to 1: all, nothing, or `partial`."""
+    """The grade of an answer that is worth `value`, from 0 to 1: all, nothing, or `partial`.
+
+    Twelve decimals are kept, so that equal sums in another order are equal values.
+    """
+    value = round(float(value), DECIMALS)
     outcome: Outcome = "correct" if value >= 1 else "partial" if value > 0 else "wrong"
-    return Grade(float(value), outcome, reason, feedback, metrics)
+    return Grade(value, outcome, reason, feedback, metrics)
 
 
 def unreviewed(reason: str) -> Grade:
