@@ -89,6 +89,8 @@ class Totals:
     """Why rows have no grade."""
     total: float = 0.0
     """The measured rows' values, added up."""
+    faults: int = 0
+    """Rows whose grader failed by a fault of its own."""
     transient: bool = False
     """True where a row without a grade may have one when it is asked again."""
     answers: Spend = field(default_factory=Spend)
@@ -120,6 +122,7 @@ class Totals:
 
     def _unmeasured(self, row: RowResult) -> None:
         self.transient = self.transient or row.transient
+        self.faults += row.grade.fault
         reason = unmeasured_reason(row)
         known = reason in self.reasons or len(self.reasons) < MOST_REASONS
         self.reasons[reason if known else "other reasons"] += 1

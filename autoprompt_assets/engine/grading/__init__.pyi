@@ -16,6 +16,7 @@ from .protocol import PlainGrader as PlainGrader
 from .protocol import Rule as Rule
 from .protocol import asking as asking
 from .protocol import plain as plain
+from .python_function import PythonGrader as PythonGrader
 from .registry import GRADERS as GRADERS
 from .registry import GraderSpec as GraderSpec
 from .registry import make_grader as make_grader

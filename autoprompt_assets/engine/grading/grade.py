@@ -44,6 +44,8 @@ class Grade:
     """What was good or bad of the answer, for who writes the next prompt."""
     metrics: Mapping[str, float] = field(default_factory=lambda: NO_METRICS, hash=False)
     """Finite numbers by name, shown beside the value; they decide nothing."""
+    fault: bool = False
+    """The grader itself failed: more of these than may be unmeasured end the run."""
 
 
 CORRECT, WRONG = Grade(1.0, "correct"), Grade(0.0, "wrong")
@@ -64,9 +66,9 @@ def graded(
     return Grade(value, outcome, reason, feedback, metrics)
 
 
-def unreviewed(reason: str) -> Grade:
-    """No verdict was to be had: the row is unmeasured."""
-    return Grade(None, "unreviewed", reason)
+def unreviewed(reason: str, *, fault: bool = False) -> Grade:
+    """No verdict was to be had: the row is unmeasured. `fault` is the grader's own."""
+    return Grade(None, "unreviewed", reason, fault=fault)
 
 
 def unparsable(reason: str) -> Grade:
