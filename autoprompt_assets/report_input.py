@@ -47,8 +47,9 @@ def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[ComparedRo
         session.records.evaluation("test", scored.candidate.id)
         for scored in (baseline, best.scored)
     )
-    sides = [f"{side}_{name}" for name in ("answer", "outcome", "value") for side in SIDES]
-    shown, own = ("id", "input", "target", *sides, "name"), ("answer", "outcome", "value")
+    own = ("answer", "outcome", "value", "feedback")
+    sides = [f"{side}_{name}" for name in own for side in SIDES]
+    shown = ("id", "input", "target", *sides, "name")
     for batch in compare_rows(before, after, ("input", "target", "name"), own):
         unequal = disagreements(batch)
         columns = {name: unequal.column(name) for name in shown}

@@ -273,6 +273,36 @@ def test_both_intervals_of_the_test_are_shown_and_explained(report: Report) -> N
     assert "Clopper" not in render(replace(report, outcome=graded))
 
 
+def test_rows_that_are_right_in_part_show_their_value_and_feedback_the_greatest_change_first(
+    report: Report,
+) -> None:
+    def row(name: str, before: float, after: float, said: str) -> ComparedRow:
+        was, is_now = ("partial" if value < 1 else "correct" for value in (before, after))
+        return ComparedRow(name, name, "A", "x", "y", was, is_now, before, after, "", said)
+
+    rows = [
+        row("small", 0.5, 0.625, "two of <b>four</b> fields are missing"),
+        row("great", 0.25, 1.0, ""),
+        row("fallen", 1.0, 0.75, "one field is missing"),
+    ]
+    page = render(replace(report, rows=rows))
+    said = parse(page).said
+    places = [said.index(name) for name in ("great", "small", "fallen")]
+    assert places == sorted(places)
+    assert "partial 0.625" in said
+    assert "two of <b>four</b> fields are missing" in said
+    assert "<b>four</b>" not in page
+
+
+def test_metrics_stand_beside_the_scores(report: Report) -> None:
+    outcome = replace(report.outcome, best=replace(report.outcome.best, metrics={"f1 <b>": 0.8125}))
+    page = render(replace(report, outcome=outcome))
+    assert "Metrics on the test rows" in page
+    assert "f1 <b> 0.812" in parse(page).said
+    assert "f1 <b>" not in page
+    assert "Metrics on the test rows" not in render(report)
+
+
 def test_a_later_verdict_has_its_own_level_and_intervals(report: Report) -> None:
     said = parse(render(replace(report, outcome=outcome_of(32, 4, reading=4)))).said
     assert "(98.75% interval" in said

@@ -92,11 +92,13 @@ class Outcome:
                 "validation": self.baseline.summary.score,
                 "test": self.test.baseline.score,
                 "answer": _answer(answers.baseline),
+                "metrics": dict(self.test.baseline.metrics),
             },
             "best": {
                 "validation": self.best.scored.summary.score,
                 "test": self.test.best.score,
                 "answer": _answer(answers.best),
+                "metrics": dict(self.test.best.metrics),
                 "iteration": self.best.iteration,
             },
             "comparison": {

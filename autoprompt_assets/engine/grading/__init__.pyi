@@ -1,6 +1,7 @@
 from .answer_form import AnswerMark as AnswerMark
 from .best_target import over_targets as over_targets
 from .exact import ExactGrader as ExactGrader
+from .grade import NO_METRICS as NO_METRICS
 from .grade import Grade as Grade
 from .grade import Outcome as Outcome
 from .grade import graded as graded
@@ -16,6 +17,7 @@ from .protocol import PlainGrader as PlainGrader
 from .protocol import Rule as Rule
 from .protocol import asking as asking
 from .protocol import plain as plain
+from .python_function import PythonGrader as PythonGrader
 from .registry import GRADERS as GRADERS
 from .registry import GraderSpec as GraderSpec
 from .registry import make_grader as make_grader

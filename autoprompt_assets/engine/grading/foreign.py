@@ -34,7 +34,7 @@ class _Plain:
         try:
             grade = self._grader.grade(example, answer)
         except Exception as error:  # whatever somebody else's module does
-            return unreviewed(f"the grader {failure(self._kind, error)}")
+            return unreviewed(f"the grader {failure(self._kind, error)}", fault=True)
         return checked(grade, self._kind)
 
 
@@ -48,19 +48,23 @@ class _Asking:
         except NoReview:
             raise
         except Exception as error:  # of `ask`, too: who asks knows that it failed
-            return unreviewed(f"the grader {failure(self._kind, error)}")
+            return unreviewed(f"the grader {failure(self._kind, error)}", fault=True)
         return checked(grade, self._kind)
 
 
 def checked(grade: object, kind: str) -> Grade:
     """`grade`, where it is one: a value from 0 to 1 or none, and metrics that are numbers."""
     if not isinstance(grade, Grade):
-        return unreviewed(f"the grader {kind!r} gave {str(grade)[:100]!r}, which is no Grade")
+        return unreviewed(
+            f"the grader {kind!r} gave {str(grade)[:100]!r}, which is no Grade", fault=True
+        )
     if grade.value is not None and not 0 <= grade.value <= 1:
-        return unreviewed(f"the grader {kind!r} gave {grade.value!r}, which is not from 0 to 1")
+        return unreviewed(
+            f"the grader {kind!r} gave {grade.value!r}, which is not from 0 to 1", fault=True
+        )
     for name, value in grade.metrics.items():
         if not math.isfinite(value):
-            return unreviewed(f"the grader {kind!r} gave the metric {name} = {value!r}")
+            return unreviewed(f"the grader {kind!r} gave the metric {name} = {value!r}", fault=True)
     return grade
 
 

@@ -24,6 +24,7 @@ the target cannot be compared with) and `error` (the call failed) are unmeasured
 """
 
 
+DECIMALS = 12
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
 
 
@@ -43,6 +44,8 @@ class Grade:
     """What was good or bad of the answer, for who writes the next prompt."""
     metrics: Mapping[str, float] = field(default_factory=lambda: NO_METRICS, hash=False)
     """Finite numbers by name, shown beside the value; they decide nothing."""
+    fault: bool = False
+    """The grader itself failed: more of these than may be unmeasured end the run."""
 
 
 CORRECT, WRONG = Grade(1.0, "correct"), Grade(0.0, "wrong")
@@ -54,14 +57,18 @@ def graded(
     feedback: str = "",
     metrics: Mapping[str, float] = NO_METRICS,
 ) -> Grade:
-    """The grade of an answer that is worth `value`, from 0 to 1: all, nothing, or `partial`."""
+    """The grade of an answer that is worth `value`, from 0 to 1: all, nothing, or `partial`.
+
+    Twelve decimals are kept, so that equal sums in another order are equal values.
+    """
+    value = round(float(value), DECIMALS)
     outcome: Outcome = "correct" if value >= 1 else "partial" if value > 0 else "wrong"
-    return Grade(float(value), outcome, reason, feedback, metrics)
+    return Grade(value, outcome, reason, feedback, metrics)
 
 
-def unreviewed(reason: str) -> Grade:
-    """No verdict was to be had: the row is unmeasured."""
-    return Grade(None, "unreviewed", reason)
+def unreviewed(reason: str, *, fault: bool = False) -> Grade:
+    """No verdict was to be had: the row is unmeasured. `fault` is the grader's own."""
+    return Grade(None, "unreviewed", reason, fault=fault)
 
 
 def unparsable(reason: str) -> Grade:

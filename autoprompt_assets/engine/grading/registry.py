@@ -13,6 +13,7 @@ from autoprompt_assets.engine.grading.judge import ModelGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSettings
+from autoprompt_assets.engine.grading.python_function import PythonGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
@@ -26,6 +27,7 @@ OWN: tuple[type[GraderSettings], ...] = (
     RegexGrader,
     JsonGrader,
     ModelGrader,
+    PythonGrader,
 )
 GRADERS = Kinds(GROUP, "kind", GraderSettings, OWN)  # type: ignore[type-abstract]
 GraderSpec = Annotated[GraderSettings, GRADERS]

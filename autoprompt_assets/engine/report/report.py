@@ -47,8 +47,17 @@ class ComparedRow:
     best_outcome: str
     baseline_value: float | None
     best_value: float | None
+    baseline_feedback: str = ""
+    best_feedback: str = ""
     name: str = ""
     """What the user calls the row."""
+
+    @property
+    def difference(self) -> float:
+        """The best's value minus the baseline's; 0 where either is unmeasured."""
+        if self.baseline_value is None or self.best_value is None:
+            return 0.0
+        return self.best_value - self.baseline_value
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """The sealed rows that one of the two prompts had more right than the other."""
+    """The sealed rows that one of the two prompts had more right than the other, the greatest
+    difference first.
+    """
 
     wins: Sequence[ComparedRow]
     losses: Sequence[ComparedRow]
@@ -125,6 +136,7 @@ def template() -> Template:
         parameters=phrases.parameters,
         gained=phrases.gained,
         count=phrases.count,
+        value=phrases.value,
         answer=AnswerCost.of,
     )
     return environment.get_template("report.html.j2")
@@ -176,11 +188,7 @@ def _ended(iterations: Sequence[Iteration]) -> list[tuple[str, str, str, int]]:
 
 def _disagreements(rows: Iterable[ComparedRow]) -> Disagreements:
     """As the scores count them: a row that either prompt left unmeasured is none."""
-    wins, losses = [], []
-    for row in rows:
-        if row.baseline_value is not None and row.best_value is not None:
-            if row.best_value > row.baseline_value:
-                wins.append(row)
-            elif row.best_value < row.baseline_value:
-                losses.append(row)
+    unequal = [row for row in rows if row.difference]
+    wins = sorted((row for row in unequal if row.difference > 0), key=lambda row: -row.difference)
+    losses = sorted((row for row in unequal if row.difference < 0), key=lambda row: row.difference)
     return Disagreements(wins, losses)

@@ -9,16 +9,22 @@ still be shown to be better in fewer than one case of twenty. How many rows of t
 not known, for test is sealed: their number has the beta-binomial distribution that validation
 leaves to expect (Jeffreys' prior; doi:10.1098/rspa.1946.0056). Noise makes a search hopeless only
 at the lower end of its exact interval (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404).
+
+Where values lie between 0 and 1, every row that is not worth 1 can be won in part, and the
+sign-flip test shows wins without a loss as the exact one does, however small each is. Noise then
+does not make losses of whole rows: it makes the mean difference of two equal prompts vary, by the
+root of the mean squared change over the test rows, and what is less cannot be shown.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from autoprompt_assets.engine.statistics.paired import LEVEL, at_least, exact_interval
+from autoprompt_assets.engine.statistics.paired import LEVEL, QUANTILE, at_least, exact_interval
 from autoprompt_assets.engine.text import quantity
 
 LEAST_WINS = 6
@@ -26,6 +32,8 @@ LEAST_WINS = 6
 verdict on the same rows needs more."""
 SLIGHT = 0.05
 """A chance below which a search is hopeless."""
+SLIGHTLY_SHOWN = 1 - 1.6448536269514722 / QUANTILE
+"""A gain of this share of the smallest that can be shown is shown with the chance SLIGHT."""
 
 Values = Iterable[float | None]
 Pairs = Iterable[tuple[float | None, float | None]]
@@ -102,7 +110,8 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
     size of the sealed split. Values are 0 to 1, or `None` without a grade.
     """
     graded = [value for value in values if value is not None]
-    changes = [b - a for a, b in repeats if a is not None and b is not None]
+    pairs = [(a, b) for a, b in repeats if a is not None and b is not None]
+    changes = [b - a for a, b in pairs]
     rows, repeated = len(graded), len(changes)
     winnable = sum(1 - value for value in graded)
     flipped = sum(change != 0 for change in changes)
@@ -110,13 +119,22 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
     noise_ci95 = _exact(flipped, repeated)
     squares = sum(change * change for change in changes)
     floor = 100 * math.sqrt(squares / repeated / 2 / rows) if rows and repeated else None
-    losses = math.floor(noise_ci95[0] / 2 * test_rows)
-    chance = _chance(winnable, rows, test_rows, least_wins(losses))
-    reason = _hopeless((winnable, rows), test_rows, losses, chance)
+    share = winnable / rows if rows else 0.0
+    if any(0 < value < 1 for value in (*graded, *itertools.chain.from_iterable(pairs))):
+        losses, open_rows = 0, float(sum(value < 1 for value in graded))
+        square = squares / repeated if repeated else 0.0
+        smallest = _smallest_of_values(test_rows, square)
+        drowned = smallest is not None and share < SLIGHTLY_SHOWN * smallest
+    else:
+        losses, open_rows = math.floor(noise_ci95[0] / 2 * test_rows), winnable
+        smallest = smallest_gain(test_rows, noise or 0.0)
+        drowned = losses + least_wins(losses) > test_rows
+    chance = _chance(open_rows, rows, test_rows, least_wins(losses))
+    reason = _hopeless((winnable, rows), test_rows, chance, drowned=drowned)
     return Headroom(
         rows=rows,
         winnable=winnable,
-        winnable_share=winnable / rows if rows else 0.0,
+        winnable_share=share,
         chance=chance,
         repeated=repeated,
         flipped=flipped,
@@ -124,7 +142,7 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
         noise_ci95=noise_ci95,
         noise_floor=floor,
         test_rows=test_rows,
-        smallest=smallest_gain(test_rows, noise or 0.0),
+        smallest=smallest,
         hopeless=bool(reason),
         reason=reason,
     )
@@ -155,7 +173,16 @@ def least_wins(losses: int, level: float = LEVEL) -> int:
     return low
 
 
-def _hopeless(validation: tuple[float, int], test_rows: int, losses: int, chance: float) -> str:
+def _smallest_of_values(test_rows: int, square: float) -> float | None:
+    """The gain at which a normal test of the mean difference has p = .05; `square` is the mean
+    squared change of a row from noise.
+    """
+    return QUANTILE * math.sqrt(square / test_rows) if test_rows >= LEAST_WINS else None
+
+
+def _hopeless(
+    validation: tuple[float, int], test_rows: int, chance: float, *, drowned: bool
+) -> str:
     winnable, rows = validation
     if not rows:
         return "no validation row has a grade: mend what kept them from one"
@@ -165,7 +192,7 @@ def _hopeless(validation: tuple[float, int], test_rows: int, losses: int, chance
             f"than {LEAST_WINS}: "
             "raise dataset.split.test"
         )
-    if losses + least_wins(losses) > test_rows:
+    if drowned:
         return (
             f"the same prompt asked twice changes so many grades that {test_rows} test rows can "
             "show no gain: lower roles.target.temperature, or raise dataset.split.test"
