@@ -197,8 +197,17 @@ def test_lines_for_a_person() -> None:
         "hopeless: test has 5 rows and no gain can be shown with fewer than 6: raise "
         "dataset.split.test",
     ]
-    graded = measure_headroom([0.5] * 3, [], 50).lines()[0]
-    assert graded == "baseline: right on 1.5 of 3 validation rows; 50.0 points are left to win"
+
+
+def test_lines_on_values_between_right_and_wrong() -> None:
+    still = measure_headroom([0.5] * 30, [(0.5, 0.5)] * 20, 50).lines()
+    assert still[0] == "baseline: worth 15 of 30 validation rows; 50.0 points are left to win"
+    assert still[2] == (
+        "test: 50 rows; how small a gain it can show depends on how even it is; "
+        "a prompt that is right on every row is shown with a chance of 100%"
+    )
+    moving = measure_headroom([0.5] * 30, [(0.5, 0.6)] * 20, 50).lines()
+    assert moving[2].startswith("test: 50 rows; the noise hides gains below 2.8 points, and a ")
 
 
 @pytest.mark.parametrize("found", [room(60, 20, 80, 3, 30), room(1, 1, 5), room(0, 0, 0)])

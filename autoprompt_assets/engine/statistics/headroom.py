@@ -66,6 +66,8 @@ class Headroom:
     """The smallest gain that the test split shows where flips cause as many losses as they do on
     average, as a share of its rows; `None` where not even winning all others would do. A true gain
     of that size is shown about every second time, one and a half of it mostly."""
+    partial: bool
+    """Some values lie between 0 and 1; `smallest` then is what noise alone hides."""
     hopeless: bool
     reason: str
     """Why it is, and the mend, in one line; empty otherwise."""
@@ -82,7 +84,8 @@ class Headroom:
 
     def lines(self) -> list[str]:
         """Three lines for a person, and a fourth where it is hopeless."""
-        right = f"right on {_count(self.rows - self.winnable)} of {self.rows} validation rows"
+        worth = "worth" if self.partial else "right on"
+        right = f"{worth} {_count(self.rows - self.winnable)} of {self.rows} validation rows"
         found = [f"baseline: {right}; {_points(self.winnable_share)} are left to win"]
         if self.noise is None or self.noise_floor is None:
             found.append("noise: not measured, no row was asked twice")
@@ -93,14 +96,22 @@ class Headroom:
                 f"({self.noise:.1%}, 95% interval {low:.1%} to {high:.1%}); from that alone the "
                 f"validation score varies by {self.noise_floor:.1f} points (standard deviation)"
             )
-        shows = (
-            "no gain can be shown"
-            if self.smallest is None
-            else f"the smallest gain that can be shown at .05 is {_points(self.smallest)}, and a "
-            f"prompt that is right on every row is shown with a chance of {self.chance:.0%}"
-        )
-        found.append(f"test: {quantity(self.test_rows, 'row')}; {shows}")
+        found.append(f"test: {quantity(self.test_rows, 'row')}; {self._shows()}")
         return [*found, f"hopeless: {self.reason}"] if self.hopeless else found
+
+    def _shows(self) -> str:
+        if self.smallest is None:
+            return "no gain can be shown"
+        all_right = (
+            f"a prompt that is right on every row is shown with a chance of {self.chance:.0%}"
+        )
+        if not self.partial:
+            least = f"the smallest gain that can be shown at .05 is {_points(self.smallest)}"
+        elif self.smallest:
+            least = f"the noise hides gains below {_points(self.smallest)}"
+        else:
+            return f"how small a gain it can show depends on how even it is; {all_right}"
+        return f"{least}, and {all_right}"
 
 
 def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom:
@@ -120,7 +131,8 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
     squares = sum(change * change for change in changes)
     floor = 100 * math.sqrt(squares / repeated / 2 / rows) if rows and repeated else None
     share = winnable / rows if rows else 0.0
-    if any(0 < value < 1 for value in (*graded, *itertools.chain.from_iterable(pairs))):
+    partial = any(0 < value < 1 for value in (*graded, *itertools.chain.from_iterable(pairs)))
+    if partial:
         losses, open_rows = 0, float(sum(value < 1 for value in graded))
         square = squares / repeated if repeated else 0.0
         smallest = _smallest_of_values(test_rows, square)
@@ -143,6 +155,7 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
         noise_floor=floor,
         test_rows=test_rows,
         smallest=smallest,
+        partial=partial,
         hopeless=bool(reason),
         reason=reason,
     )
