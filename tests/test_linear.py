@@ -52,6 +52,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "numbered choice": grades(ChoiceGrader(kind="choice"), "2", "1. dog\n2. red"),
     "json": grades(JsonGrader(kind="json"), "[1]"),
     "json field": grades(JsonGrader(kind="json", field="x"), "7"),
+    "json credit": grades(JsonGrader(kind="json", credit="fields", order="any"), '[[1], {"a": 1}]'),
     "contains": grades(ContainsGrader(kind="contains"), "111"),
     "regex": grades(RegexGrader(kind="regex", pattern=r"(?:\w+\W*)*answer: (\w+)"), "a"),
     "instruction": read_instruction,

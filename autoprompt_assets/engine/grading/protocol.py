@@ -94,6 +94,11 @@ class GraderSettings(Frozen):
     """A right answer is about as long as its target: estimates rest on it."""
 
     @property
+    def needs_target(self) -> bool:
+        """False where rows may be graded without a target: `dataset.target: null`."""
+        return True
+
+    @property
     def most_reviews(self) -> int:
         """How often the review model is asked about one answer at most.
 

@@ -181,9 +181,10 @@ def _fields_at(model: object, places: list[str], tag: str) -> set[str]:
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         inner = places[1:] if get_origin(model) is dict else places
         return _fields_of(get_args(model), inner, tag)
+    named = {info.alias or name: info for name, info in model.model_fields.items()}
     if not places:
-        return set(model.model_fields)
-    info = model.model_fields.get(places[0])
+        return set(named)
+    info = named.get(places[0])
     if info is None:
         return set()
     kinds = next((one for one in info.metadata if isinstance(one, Kinds)), None)
