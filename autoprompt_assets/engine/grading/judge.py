@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.grade import Grade, graded, unreviewed
@@ -35,7 +35,11 @@ class ModelGrader(GraderSettings):
     """The review model judges. Its prompt may hold the columns, {response} and {answer}."""
 
     kind: Literal["model"]
-    needs_target: ClassVar[bool] = False
+
+    @property
+    def needs_target(self) -> bool:
+        """False."""
+        return False
 
     @property
     def most_reviews(self) -> int:

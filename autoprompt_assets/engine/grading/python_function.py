@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator
 
@@ -33,7 +33,6 @@ class PythonGrader(GraderSettings):
     """
 
     kind: Literal["python"]
-    needs_target: ClassVar[bool] = False
     function: str
     """`grade.py:grade`: the file in the experiment's folder, and the function in it."""
     files: tuple[str, ...] = ()
@@ -53,6 +52,11 @@ class PythonGrader(GraderSettings):
         if not _FUNCTION.fullmatch(function):
             raise ValueError("is no function of a Python file; write e.g. grade.py:grade")
         return function
+
+    @property
+    def needs_target(self) -> bool:
+        """False."""
+        return False
 
     @property
     def most_reviews(self) -> int:
