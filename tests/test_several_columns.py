@@ -73,7 +73,8 @@ def test_a_search_asks_reports_and_replays_rows_of_several_columns(
     found = results("toy", home=project.home)
     compared = found.comparison
     names = {str(row["ticket"]): shown(row) for row in ROWS}
-    assert all(names[row.name] == row.input for row in compared.itertuples(index=False))
+    held = zip(compared["name"], compared["input"], strict=True)
+    assert all(names[str(name)] == text for name, text in held)
     request = json.loads((Path(outcome["report"]).parent / "best_request.json").read_text())
     assert request["request"]["messages"][-1]["content"] == (
         "subject: {subject}\nbody: {body}\nmeta.tier: {meta.tier}"
