@@ -29,6 +29,6 @@ def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> 
     target = spec.roles.target
     prompt, choices, file = target.prompt, target.choices, spec.dataset.file
     found = check_targets(
-        spec.grader, built.examples, prompt, choices, file, unmeasured=spec.unmeasured
+        spec.grading, built.examples, prompt, choices, file, unmeasured=spec.unmeasured
     )
     return replace(built, notes=(*built.notes, *found))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from autoprompt_assets.engine.report import ComparedRow, Report, render
 from autoprompt_assets.engine.search import Best, History, Scored, TestOutcome
+from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.storage import SIDES, compare_rows, disagreements, graded_answers
 from autoprompt_assets.search_session import Session
 
@@ -21,7 +22,7 @@ def render_report(session: Session, history: History, best: Best, outcome: TestO
             dataset_version=session.dataset.version,
             sizes={split: extent.rows for split, extent in session.dataset.extents.items()},
             roles=role_names(session),
-            grader=session.spec.grader.kind,
+            grader=_grader(session.spec),
             strategy=session.spec.optimizer.strategy,
             baseline=baseline,
             iterations=history.iterations,
@@ -32,6 +33,12 @@ def render_report(session: Session, history: History, best: Best, outcome: TestO
             spend=history.total(outcome),
         )
     )
+
+
+def _grader(spec: ExperimentSpec) -> str:
+    """The grader's kind; of several, each with its weight."""
+    parts = (spec.graders or {}).items()
+    return ", ".join(f"{n}: {one.kind} x {one.weight:g}" for n, one in parts) or spec.grading.kind
 
 
 def role_names(session: Session) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -62,10 +62,9 @@ class PythonGrader(GraderSettings):
         """As the file says."""
         return self.longest_review
 
-    @property
-    def fills_review_prompt(self) -> bool:
-        """It says itself what is asked."""
-        return False
+    def review_problems(self, prompt: str) -> Iterator[str]:
+        """None: the function says what is asked."""
+        yield from ()
 
     @property
     def file(self) -> str:

@@ -132,7 +132,9 @@ class _Likely:
         template = review.spec.prompt
         prompt = calls * (tokens_of(template) + answer + fmean(self._targets or [0.0]))
         prompt += held * count_fields(template, self._models.columns - {"response", "answer"})
-        return spend.plus(_spend(review, calls, prompt, self._tokens("review", REVIEW)))
+        times = self._models.most_reviews
+        said = self._tokens("review", REVIEW)
+        return spend.plus(_spend(review, times * calls, times * prompt, said))
 
     def _candidate(self) -> float:
         """Tokens of a candidate: its instruction, and demos where the strategy shows some."""
@@ -169,7 +171,7 @@ class _Likely:
         choices = self._spec.roles.target.choices
         if choices:
             taken = max(tokens_of(choice_json(choice)) for choice in choices)
-        elif self._spec.grader.compares_whole:
+        elif self._spec.grading.compares_whole:
             taken = max(LEAST, 1.5 * fmean(self._targets or [0.0]))
         else:
             taken = FREE

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.controls import obeyed
@@ -21,12 +22,18 @@ from autoprompt_assets.engine.fields import (
     Number,
     Whole,
 )
-from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
+from autoprompt_assets.engine.grading import (
+    Grader,
+    GraderSettings,
+    GraderSpec,
+    WeightedGraders,
+    make_grader,
+)
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords, RolesSpec
 from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
 from autoprompt_assets.engine.statistics import HeadroomSpec
-from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
+from autoprompt_assets.engine.template import NO_NAMES, stray_problem
 
 REVIEW_NAMES = frozenset(["response", "answer"])
 """What the review prompt holds beside the input: the model's answer, and the target."""
@@ -45,7 +52,9 @@ class ExperimentSpec(Frozen):
     description: str = ""
     dataset: DatasetSpec
     roles: RolesSpec
-    grader: GraderSpec
+    graders: dict[str, GraderSpec] | None = None
+    """Several in place of one, by name, each with its `weight`."""
+    grader: GraderSpec | None = Field(None, validate_default=True)
     optimizer: OptimizerSpec = AutoSpec()
     headroom: HeadroomSpec = HeadroomSpec()
     endpoints: dict[str, SerializeAsAny[EndpointSpec]] = Field(default_factory=dict)
@@ -59,7 +68,7 @@ class ExperimentSpec(Frozen):
     def make_grader(self) -> Grader:
         """What grades the answers to its rows."""
         review = self.roles.review
-        return make_grader(self.grader, review.prompt if review else "", self.dataset.columns)
+        return make_grader(self.grading, review.prompt if review else "", self.dataset.columns)
 
     def located(self, folder: Path) -> Self:
         """The same with the grader's own files looked up in `folder`, the experiment's.
@@ -67,7 +76,18 @@ class ExperimentSpec(Frozen):
         Raises:
             InputError: one of them cannot be had.
         """
-        return self.model_copy(update={"grader": self.grader.located(folder, "grader")})
+        found = self.grading.located(folder, "grader")
+        if isinstance(found, WeightedGraders):
+            return self.model_copy(update={"graders": found.parts})
+        return self.model_copy(update={"grader": found})
+
+    @property
+    def grading(self) -> GraderSettings:
+        """The one grader, or the several as one."""
+        if self.grader is not None:
+            return self.grader
+        assert self.graders
+        return WeightedGraders(parts=self.graders)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Self:
@@ -92,11 +112,17 @@ class ExperimentSpec(Frozen):
             for what, sign in _UNSUPPORTED_PROMPTS.items():
                 if role is not None and re.search(sign, role.prompt):
                     yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
-        if self.grader.most_reviews:
+        if self.grader is not None and self.graders:
+            yield "grader and graders stand both; keep one"
+            return
+        if self.grader is not None and "weight" in self.grader.model_fields_set:
+            yield "grader.weight counts among several graders alone; take it out"
+        if self.grading.most_reviews:
             if roles.review is None:
-                yield f"grader.kind is {self.grader.kind!r} and roles.review is missing; add it"
-            elif self.grader.fills_review_prompt and not fields(roles.review.prompt, ["response"]):
-                yield "roles.review.prompt lacks {response}; say where the answer goes"
+                yield f"{self._asking} and roles.review is missing; add it"
+            else:
+                problems = self.grading.review_problems(roles.review.prompt)
+                yield from (f"roles.review.prompt {problem}" for problem in problems)
         yield from self._lacking_in_first_prompt()
         writer = None if roles.optimizer is None else roles.optimizer.prompt
         yield from self.optimizer.problems(writer, self.dataset.split.train)
@@ -137,6 +163,21 @@ class ExperimentSpec(Frozen):
             problem = stray_problem(prompt, columns, others)
             if problem:
                 yield f"{field} {problem}"
+
+    @property
+    def _asking(self) -> str:
+        """The grader that asks the review model, as a line names it."""
+        if self.grader is not None:
+            return f"grader.kind is {self.grader.kind!r}"
+        named = (self.graders or {}).items()
+        return next(f"graders.{n}.kind is {one.kind!r}" for n, one in named if one.most_reviews)
+
+    @field_validator("grader", mode="before")
+    @classmethod
+    def _one_or_several(cls, grader: object, info: ValidationInfo) -> object:
+        if grader is None and "graders" in info.data and not info.data["graders"]:
+            raise PydanticKnownError("missing")
+        return grader
 
     @field_validator("optimizer", mode="before")
     @classmethod
