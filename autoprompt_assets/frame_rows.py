@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -51,6 +51,7 @@ ITERATIONS = {
     **dict.fromkeys(get_args(Outcome), WHOLE),
     **{"calls": WHOLE, "prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
     **{"answer_prompt_tokens": NUMBER, "answer_completion_tokens": NUMBER, "answer_usd": NUMBER},
+    **{"answer_seconds": NUMBER, "metrics": TEXT},
     **{"iteration_calls": WHOLE, "iteration_tokens": WHOLE, "iteration_usd": NUMBER},
     **{"parents": TEXT, "note": TEXT, "instruction": TEXT, "demos": WHOLE, "parameters": TEXT},
     **{"prompt": TEXT},
@@ -123,13 +124,17 @@ def _charged(spend: Spend) -> dict[str, Any]:
 
 
 def iteration_rows(
-    baseline: Scored | None, steps: Sequence[Iteration], best: Best | None
+    baseline: Scored | None,
+    steps: Sequence[Iteration],
+    best: Best | None,
+    seconds: Callable[[str], float | None],
 ) -> Iterator[dict[str, Any]]:
     """A row per candidate: the baseline as iteration 0, then each iteration's in the order in which
-    they were tried, and those that were refused; one row of an iteration that gave none.
+    they were tried, and those that were refused; one row of an iteration that gave none. `seconds`
+    tells what an answer of a candidate took.
     """
     if baseline is not None:
-        yield {"iteration": 0, "status": "scored", **_scored(baseline, 0, best)}
+        yield {"iteration": 0, "status": "scored", **_scored(baseline, 0, best, seconds)}
     for step in steps:
         spend = step.spend
         shared = {
@@ -141,7 +146,7 @@ def iteration_rows(
             "iteration_usd": None if spend.unpriced else spend.usd,
         }
         for scored in step.scored:
-            yield {**shared, **_scored(scored, step.iteration, best)}
+            yield {**shared, **_scored(scored, step.iteration, best, seconds)}
         for one in step.rejected:
             proposal = _candidate(one.proposal.candidate, one.proposal.parents, one.proposal.note)
             yield {**shared, "decision": "rejected", "reason": one.reason, **proposal}
@@ -149,7 +154,9 @@ def iteration_rows(
             yield {**shared, "reason": step.reason}
 
 
-def _scored(scored: Scored, iteration: int, best: Best | None) -> dict[str, Any]:
+def _scored(
+    scored: Scored, iteration: int, best: Best | None, seconds: Callable[[str], float | None]
+) -> dict[str, Any]:
     summary, answer = scored.summary, AnswerCost.of(scored.summary)
     chosen = best and (best.iteration, best.scored.candidate.id) == (iteration, scored.candidate.id)
     low, high = summary.ci95
@@ -167,6 +174,8 @@ def _scored(scored: Scored, iteration: int, best: Best | None) -> dict[str, Any]
         "answer_prompt_tokens": answer and answer.prompt_tokens,
         "answer_completion_tokens": answer and answer.completion_tokens,
         "answer_usd": answer and answer.usd,
+        "answer_seconds": seconds(scored.candidate.id),
+        "metrics": json_text(dict(summary.metrics)) if summary.metrics else "",
         **_candidate(scored.candidate, scored.proposal.parents, scored.proposal.note),
     }
 

@@ -140,14 +140,16 @@ class Results:
         calls, prompt_tokens, completion_tokens (int64), usd (double): what its evaluation is
         charged at list price, reviews included; `<NA>` where a price is not known.
         answer_prompt_tokens, answer_completion_tokens, answer_usd (double): means of one answer,
-        without its review. iteration_calls, iteration_tokens (int64), iteration_usd (double): all
-        of its iteration, questions to the optimizer model included, the same in each of its rows.
+        without its review; answer_seconds (double): the median of what one took when it was paid
+        for. metrics (string): means of what the grader names, as JSON, or empty. iteration_calls,
+        iteration_tokens (int64), iteration_usd (double): all of its iteration, questions to the
+        optimizer model included, the same in each of its rows.
 
         parents (string): candidate ids, a space between them. note (string): how it was made.
         instruction (string). demos (int64): how many. parameters (string): request fields as JSON.
         prompt (string): all of it, as a person reads it.
         """
-        rows = iteration_rows(self._baseline, self._steps, self._best)
+        rows = iteration_rows(self._baseline, self._steps, self._best, self._seconds)
         return _frame(table_of(rows, ITERATIONS))
 
     @cached_property
@@ -246,6 +248,9 @@ class Results:
             if (split is None or part == split) and (wanted is None or one == wanted):
                 files = self._records.evaluation(part, one)
                 yield EvaluationRows(files, tried.get(one), one, part, self._choices, prices)
+
+    def _seconds(self, candidate: str) -> float | None:
+        return self._records.read_seconds("validation", candidate)
 
     def _named(self, candidate: str | None) -> str | None:
         if candidate == "baseline":

@@ -31,7 +31,7 @@ def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> 
     target = spec.roles.target
     prompt, choices, file = target.prompt, target.choices, spec.dataset.file
     found = check_targets(
-        spec.grader,
+        spec.grading,
         _with_targets(built.examples),
         prompt,
         choices,

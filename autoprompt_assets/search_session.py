@@ -105,7 +105,7 @@ class Session:
         return Lint(
             target.prompt,
             self.train,
-            self.spec.grader,
+            self.spec.grading,
             target.choices,
             optimizer.longest,
             optimizer.keep,
@@ -153,7 +153,7 @@ class Session:
     @contextmanager
     def opened(self, progress: LogProgress) -> Iterator[Desk]:
         """The search, open for work: models connected, every call through the journal."""
-        problems = self.spec.grader.problems("grader")
+        problems = self.spec.grading.problems("grader")
         if problems:
             raise InputError(list(problems))
         turn = search_turn(self.journal, self.search_id, progress.notice)

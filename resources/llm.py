@@ -46,8 +46,8 @@ class LLMResource:
             asked(spec, endpoints, "review"),
             asked(spec, endpoints, "optimizer"),
             spec.dataset.layout,
-            spec.grader.most_reviews,
-            spec.grader.review_bytes,
+            spec.grading.most_reviews,
+            spec.grading.review_bytes,
         )
 
     def connect(

@@ -85,6 +85,7 @@ def test_an_answer_s_cost_is_said_in_dollars_where_they_are_known() -> None:
         "usd": 3.33333e-07,
         "prompt_tokens": 0.3,
         "completion_tokens": 0.7,
+        "seconds": None,
     }
 
 

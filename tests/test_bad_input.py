@@ -71,7 +71,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a text for a section": (spec_text(dataset="rows.csv"), ['dataset = "rows.csv": is not a map']),
     "a text for the grader": (spec_text(grader="choice"), ['grader = "choice": is not a mapping']),
-    "nothing in a section": (spec_text(grader=""), ["grader = null: is not a mapping; write"]),
+    "nothing in a section": (spec_text(grader=""), ["grader: is missing; add it"]),
     "no kind of grader": (spec_text(grader="{}"), ["grader.kind: is missing; add it"]),
     "an unknown grader": (spec_text(grader="{kind: chioce}"), ['grader.kind = "chioce"', "use on"]),
     "a list for the grader's kind": (spec_text(grader="{kind: [exact]}"), ['grader.kind = ["exac']),

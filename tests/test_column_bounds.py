@@ -64,7 +64,7 @@ def test_prompts_and_reviews_of_several_columns_fit_the_bound(candidate: Candida
     asked = sum(map(size, chats))
     assert asked <= alone.prompt_tokens < 3 * asked
     both = evaluation_bound(Models(role(), role(REVIEW), None, LAYOUT), candidate, extent)
-    reviews = sum(size(Judge(REVIEW, LAYOUT).review(row, "x" * 100)) for row in ROWS)
+    reviews = sum(size(Judge(REVIEW, LAYOUT).messages(row, "x" * 100)) for row in ROWS)
     assert reviews <= both.prompt_tokens - alone.prompt_tokens
 
 

@@ -82,7 +82,7 @@ def test_each_grader_s_file_passes(
 ) -> None:
     table = NewTable(str(tmp_path / written(tmp_path, rows)), target=target)
     spec = begun(tmp_path, table, grader)
-    assert spec.grader.kind == grader
+    assert spec.grading.kind == grader
     assert (spec.dataset.target is None) == (target is None)
 
 

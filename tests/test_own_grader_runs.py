@@ -58,6 +58,12 @@ def test_a_search_is_graded_in_part_and_an_edit_grades_anew_and_asks_nothing(
     assert len(server.ledger) - asked <= 14  # where another candidate is the best
     page = Path(second["report"]).read_text(encoding="utf-8")
     assert "Metrics on the test rows" in page
+    assert '<span class="took">, ' in page
+    for one in (second["baseline"], second["best"], *second["tried"]):
+        assert one["answer"]["seconds"] > 0
+        assert one["answer"]["usd"] > 0
+        assert one["metrics"]["length"] > 0
+    assert set(second["baseline"]["confusion"]["f1"]) == set("(A) (B) (C) (D)".split())
     searches = project.home / "results" / "own" / "searches"
     assert len([folder for folder in searches.iterdir() if folder.is_dir()]) == 2
     project.assert_key_is_nowhere(json.dumps(second), KEY)

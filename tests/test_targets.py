@@ -40,7 +40,7 @@ def spec_of(grader: dict[str, Any], *choices: str, prompt: str = "Answer.") -> E
 def check(spec: ExperimentSpec, rows: Sequence[Example]) -> tuple[str, ...]:
     target = spec.roles.target
     prompt, choices, path = target.prompt, target.choices, spec.dataset.path
-    return check_targets(spec.grader, rows, prompt, choices, path, unmeasured=spec.unmeasured)
+    return check_targets(spec.grading, rows, prompt, choices, path, unmeasured=spec.unmeasured)
 
 
 def examples(*targets: str, question: str = "in") -> list[Example]:

@@ -192,7 +192,7 @@ async def _searched(
     judge: CandidateCheck = Lint(
         target.prompt,
         rows["train"],
-        spec.grader,
+        spec.grading,
         target.choices,
         optimizer.longest,
         optimizer.keep,

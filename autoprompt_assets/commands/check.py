@@ -60,7 +60,7 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
         problems = key_problems(endpoints, os.environ)
         if problems:
             raise InputError(bench.experiments.placed(name, problems))
-    unusable = spec.grader.problems("grader")
+    unusable = spec.grading.problems("grader")
     if unusable:
         raise InputError(bench.experiments.placed(name, unusable))
     folder = bench.experiments.path(name).parent
@@ -117,7 +117,7 @@ def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
         return
     train = [example for example in data.examples if example.split == "train"]
     own = (optimizer.longest, optimizer.keep, spec.dataset.layout)
-    lint = Lint(target.prompt, train, spec.grader, target.choices, *own)
+    lint = Lint(target.prompt, train, spec.grading, target.choices, *own)
     for place, wording in optimizer.given.items():
         problem = lint.problem(Candidate(wording), ())
         if problem:

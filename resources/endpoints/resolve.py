@@ -59,7 +59,7 @@ def resolve_roles(
     """
     roles: dict[Role, RoleSpec | None] = {
         "target": spec.roles.target,
-        "review": spec.roles.review if spec.grader.most_reviews else None,
+        "review": spec.roles.review if spec.grading.most_reviews else None,
         "optimizer": spec.roles.optimizer if spec.optimizer.asks else None,
     }
     found: dict[Role, Endpoint] = {}

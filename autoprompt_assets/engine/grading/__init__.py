@@ -17,7 +17,8 @@ numbers          which number an answer gives; `figures`, `units`
 regex            a pattern of the user's; `patterns`, `regex_search`, `pattern_worker`, `linear`
 json_answers     JSON in an answer; `json_credit` compares, `json_fields` has rules for a field,
                  `json_schema` holds it against a schema
-judge            the review model judges; `verdict` reads what it says
+judge            the review model judges; `verdict` and `score` read what it says
+weighted         several of them at once
 python_function  a function of the user's; `function_pool` runs it in a `worker`, which is
                  `function_worker`; `own_files` are those that decide its grades
 """

@@ -22,3 +22,4 @@ from .registry import GRADERS as GRADERS
 from .registry import GraderSpec as GraderSpec
 from .registry import make_grader as make_grader
 from .targets import check_targets as check_targets
+from .weighted import WeightedGraders as WeightedGraders

@@ -13,14 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
 
+from pydantic import Field
+
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.fields import Frozen
+from autoprompt_assets.engine.fields import Frozen, Number
 from autoprompt_assets.engine.grading.answer_form import AnswerMark, common_marks
 from autoprompt_assets.engine.grading.grade import Grade
 from autoprompt_assets.engine.grading.target_form import unmeant_form
 from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.plugins import package_of, plugins
+from autoprompt_assets.engine.template import fields
 
 GROUP = "autoprompt.graders"
 """The entry points by which packages add graders."""
@@ -85,6 +88,8 @@ class GraderSettings(Frozen):
 
     kind: str
     """The word that names it in an experiment file: a `Literal` in each kind."""
+    weight: Number = Field(1.0, gt=0, exclude=True)
+    """How much it counts among several graders."""
     reads_input: ClassVar[bool] = True
     """Whether a target can be met depends on its row's input; else equal targets are checked once.
     """
@@ -111,10 +116,13 @@ class GraderSettings(Frozen):
         """
         return 0
 
-    @property
-    def fills_review_prompt(self) -> bool:
-        """`roles.review.prompt` is what is asked, and must hold {response}."""
-        return self.most_reviews > 0
+    def review_problems(self, prompt: str) -> Iterator[str]:
+        """What is wrong with `roles.review.prompt`, "trouble; mend"; here: no {response} in it.
+
+        Whoever says itself what is asked yields nothing.
+        """
+        if self.most_reviews and not fields(prompt, ["response"]):
+            yield "lacks {response}; say where the answer goes"
 
     def located(self, folder: Path, place: str) -> Self:
         """The same with its files looked up in `folder`, the experiment's; `place` is the field.

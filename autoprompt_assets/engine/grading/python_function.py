@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -68,10 +69,9 @@ class PythonGrader(GraderSettings):
         """As the file says."""
         return self.longest_review
 
-    @property
-    def fills_review_prompt(self) -> bool:
-        """It says itself what is asked."""
-        return False
+    def review_problems(self, prompt: str) -> Iterator[str]:
+        """None: the function says what is asked."""
+        yield from ()
 
     @property
     def file(self) -> str:

@@ -6,7 +6,7 @@ Every text of a model, a dataset or a user is escaped by the template engine.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from autoprompt_assets.engine.controls import CONTROLS, for_page
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.optimizers import Rejected
 from autoprompt_assets.engine.report import phrases
 from autoprompt_assets.engine.report.chart import ScorePoint, draw
@@ -29,7 +30,7 @@ from autoprompt_assets.engine.search import (
     TestOutcome,
 )
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics import Gate, Headroom
+from autoprompt_assets.engine.statistics import Confusion, Gate, Headroom
 
 __all__ = ["ComparedRow", "Report", "render"]
 
@@ -79,6 +80,18 @@ class Report:
     outcome: TestOutcome
     rows: Iterable[ComparedRow]
     spend: Spend
+    seconds: Mapping[tuple[Split, str], float | None] = field(default_factory=dict)
+    """What one answer took, by split and candidate."""
+    confusions: Mapping[str, Confusion | None] = field(default_factory=dict)
+    """Answers by target on the test rows, by candidate."""
+
+    def took(self, split: Split, scored: Scored) -> float | None:
+        """Seconds of one answer, where they are known."""
+        return self.seconds.get((split, scored.candidate.id))
+
+    def confusion(self, scored: Scored) -> Confusion | None:
+        """Of a candidate on the test rows, where targets are few."""
+        return self.confusions.get(scored.candidate.id)
 
 
 @dataclass(frozen=True)

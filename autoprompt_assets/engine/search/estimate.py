@@ -133,7 +133,8 @@ class _Likely:
         template = review.spec.prompt
         prompt = calls * (tokens_of(template) + answer + fmean(self._targets or [0.0]))
         prompt += held * self._reviewed
-        return spend.plus(_spend(review, calls, prompt, self._tokens("review", REVIEW)))
+        times, said = self._models.most_reviews, self._tokens("review", REVIEW)
+        return spend.plus(_spend(review, times * calls, times * prompt, said))
 
     def _review_share(self, rows: Sequence[Example]) -> float:
         """Tokens of rows in the reviews' prompts, to those in the questions."""
@@ -178,7 +179,7 @@ class _Likely:
         choices = self._spec.roles.target.choices
         if choices:
             taken = max(tokens_of(choice_json(choice)) for choice in choices)
-        elif self._spec.grader.compares_whole:
+        elif self._spec.grading.compares_whole:
             taken = max(LEAST, 1.5 * fmean(self._targets or [0.0]))
         else:
             taken = FREE

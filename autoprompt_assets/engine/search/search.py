@@ -206,7 +206,7 @@ class Search:
     def _reading(self, baseline: Candidate, best: Candidate, test: SplitRows) -> Reading:
         models = self.evaluator.models
         pair = pair_key(models.target, baseline, best)
-        return Reading(RowSet.of(test.read()), pair, grader_key(self.spec.grader, models))
+        return Reading(RowSet.of(test.read()), pair, grader_key(self.spec.grading, models))
 
     def _answered(
         self, baseline: Candidate, best: Candidate, before: Summary, found: Comparison

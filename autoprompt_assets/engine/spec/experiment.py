@@ -9,15 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.dataset import DatasetSpec
 from autoprompt_assets.engine.fields import REVIEW_NAMES, Frozen, Number, Whole
-from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader, over_targets
+from autoprompt_assets.engine.grading import (
+    Grader,
+    GraderSettings,
+    GraderSpec,
+    WeightedGraders,
+    make_grader,
+    over_targets,
+)
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords, RolesSpec
 from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
@@ -37,7 +45,9 @@ class ExperimentSpec(Frozen):
     description: str = ""
     dataset: DatasetSpec
     roles: RolesSpec
-    grader: GraderSpec
+    graders: dict[str, GraderSpec] | None = None
+    """Several in place of one, by name, each with its `weight`."""
+    grader: GraderSpec | None = Field(None, validate_default=True)
     optimizer: OptimizerSpec = AutoSpec()
     headroom: HeadroomSpec = HeadroomSpec()
     endpoints: dict[str, SerializeAsAny[EndpointSpec]] = Field(default_factory=dict)
@@ -51,7 +61,7 @@ class ExperimentSpec(Frozen):
     def make_grader(self) -> Grader:
         """What grades the answers to its rows."""
         review = self.roles.review
-        made = make_grader(self.grader, review.prompt if review else "", self.dataset.layout)
+        made = make_grader(self.grading, review.prompt if review else "", self.dataset.layout)
         return over_targets(made) if self.dataset.targets == "any" else made
 
     def located(self, folder: Path) -> Self:
@@ -60,7 +70,18 @@ class ExperimentSpec(Frozen):
         Raises:
             InputError: one of them cannot be had.
         """
-        return self.model_copy(update={"grader": self.grader.located(folder, "grader")})
+        found = self.grading.located(folder, "grader")
+        if isinstance(found, WeightedGraders):
+            return self.model_copy(update={"graders": found.parts})
+        return self.model_copy(update={"grader": found})
+
+    @property
+    def grading(self) -> GraderSettings:
+        """The one grader, or the several as one."""
+        if self.grader is not None:
+            return self.grader
+        assert self.graders
+        return WeightedGraders(parts=self.graders)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Self:
@@ -85,11 +106,17 @@ class ExperimentSpec(Frozen):
             for what, sign in _UNSUPPORTED_PROMPTS.items():
                 if role is not None and re.search(sign, role.prompt):
                     yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
-        if self.grader.most_reviews:
+        if self.grader is not None and self.graders:
+            yield "grader and graders stand both; keep one"
+            return
+        if self.grader is not None and "weight" in self.grader.model_fields_set:
+            yield "grader.weight counts among several graders alone; take it out"
+        if self.grading.most_reviews:
             if roles.review is None:
-                yield f"grader.kind is {self.grader.kind!r} and roles.review is missing; add it"
-            elif self.grader.fills_review_prompt and not fields(roles.review.prompt, ["response"]):
-                yield "roles.review.prompt lacks {response}; say where the answer goes"
+                yield f"{self._named('most_reviews')} and roles.review is missing; add it"
+            else:
+                problems = self.grading.review_problems(roles.review.prompt)
+                yield from (f"roles.review.prompt {problem}" for problem in problems)
             several = self.dataset.inputs if len(self.dataset.inputs) > 1 else ()
             for name in REVIEW_NAMES.intersection(several):
                 meant = {"answer": "the target", "response": "the model's answer"}[name]
@@ -107,10 +134,10 @@ class ExperimentSpec(Frozen):
         if self.dataset.target is not None:
             return
         review, strategy = self.roles.review, self.optimizer
-        if self.grader.needs_target:
+        if self.grading.needs_target:
             yield (
-                f"dataset.target is null, and the grader {self.grader.kind!r} needs a target; name "
-                "its column"
+                f"dataset.target is null, and {self._named('needs_target')}, which needs a target; "
+                "name its column"
             )
         elif review is not None and fields(review.prompt, ["answer"]):
             yield (
@@ -159,6 +186,20 @@ class ExperimentSpec(Frozen):
             problem = stray_problem(prompt, names, others)
             if problem:
                 yield f"{field} {problem}"
+
+    def _named(self, trait: Literal["most_reviews", "needs_target"]) -> str:
+        """The first grader that has the trait, as a line names it."""
+        if self.grader is not None:
+            return f"grader.kind is {self.grader.kind!r}"
+        named = (self.graders or {}).items()
+        return next(f"graders.{n}.kind is {one.kind!r}" for n, one in named if getattr(one, trait))
+
+    @field_validator("grader", mode="before")
+    @classmethod
+    def _one_or_several(cls, grader: object, info: ValidationInfo) -> object:
+        if grader is None and "graders" in info.data and not info.data["graders"]:
+            raise PydanticKnownError("missing")
+        return grader
 
     @field_validator("optimizer", mode="before")
     @classmethod

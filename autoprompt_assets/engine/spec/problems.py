@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Annotated, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -77,8 +77,11 @@ class Source:
         kind = ""
         known = {"grader": GRADERS.words, "optimizer": STRATEGIES.words}
         tags = known.get(places[0] if places else "", ())
-        if len(places) > 1 and places[1] in tags:
-            kind = places.pop(1)
+        at = 1
+        if places[:1] == ["graders"]:
+            tags, at = GRADERS.words, 2
+        if len(places) > at and places[at] in tags:
+            kind = places.pop(at)
         if "extra" in places:  # what pydantic adds below it are its own names of types
             del places[places.index("extra") + 2 :]
         field = ".".join(places)
@@ -178,6 +181,10 @@ def _closest(name: str, known: Iterable[str]) -> str:
 
 def _fields_at(model: object, places: list[str], tag: str) -> set[str]:
     """The fields at `places`; of kinds, those of the kind `tag` or of all that are told apart."""
+    if get_origin(model) is Annotated:
+        kinds = next((one for one in get_args(model) if isinstance(one, Kinds)), None)
+        if kinds is not None:
+            return _fields_of(kinds.models(tag), places, tag)
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         inner = places[1:] if get_origin(model) is dict else places
         return _fields_of(get_args(model), inner, tag)

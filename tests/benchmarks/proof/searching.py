@@ -54,7 +54,7 @@ class Subject:
 
     @property
     def lint(self) -> Lint:
-        return Lint(self.spec.roles.target.prompt, self.rows["train"], self.spec.grader)
+        return Lint(self.spec.roles.target.prompt, self.rows["train"], self.spec.grading)
 
 
 async def searched(subject: Subject, folder: Path, budget: int, measure: Measure) -> Curve:
