@@ -17,6 +17,9 @@ numbers          which number an answer gives; `figures`, `units`
 regex            a pattern of the user's; `patterns`, `regex_search`, `pattern_worker`, `linear`
 json_answers     JSON in an answer; `json_credit` compares, `json_fields` has rules for a field,
                  `json_schema` holds it against a schema
+labels           a set of labels
+ordinal          how near an answer is on a scale
+length           how long an answer is
 judge            the review model judges; `verdict` reads what it says
 """
 
