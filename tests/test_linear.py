@@ -19,6 +19,7 @@ from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.grading.options import read_options
 from autoprompt_assets.engine.grading.ordinal import OrdinalGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.grading.similarity import SimilarityGrader
 from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
@@ -60,6 +61,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "ordinal": grades(OrdinalGrader(kind="ordinal", scale=(1, 5)), "4"),
     "ordinal label": grades(OrdinalGrader(kind="ordinal", labels=("a", "b")), "a"),
     "length": grades(LengthGrader(kind="length", at_most=9, unit="words"), ""),
+    "similarity": grades(SimilarityGrader(kind="similarity"), "a cat, a mat"),
+    "bleu": grades(SimilarityGrader(kind="similarity", measure="bleu"), "a cat, a mat"),
     "contains": grades(ContainsGrader(kind="contains"), "111"),
     "regex": grades(RegexGrader(kind="regex", pattern=r"(?:\w+\W*)*answer: (\w+)"), "a"),
     "instruction": read_instruction,

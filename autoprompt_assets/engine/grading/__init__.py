@@ -20,6 +20,7 @@ json_answers     JSON in an answer; `json_credit` compares, `json_fields` has ru
 labels           a set of labels
 ordinal          how near an answer is on a scale
 length           how long an answer is
+similarity       how alike two wordings are
 judge            the review model judges; `verdict` reads what it says
 """
 
