@@ -138,7 +138,7 @@ REST: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
         {"roles": {**JUDGE, "target": {"prompt": "{subject}"}}, "grader": {"kind": "model"}},
         "dataset.inputs names 'answer', which in roles.review.prompt is the target; rename the"),
     "a grader that needs a target": ({"target": None}, {},
-        "dataset.target is null, and grader.kind is 'exact', which needs a target; name its column"),
+        "dataset.target is null, and grader.kind is 'exact', which needs a target; name its"),
     "a review that shows a target": ({"target": None},
         {"roles": {**JUDGE, "review": {"prompt": "{response} or {answer}?"}}, "grader":
          {"kind": "model"}},

@@ -12,10 +12,14 @@ from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.json_answers import JsonGrader
+from autoprompt_assets.engine.grading.labels import LabelsGrader
+from autoprompt_assets.engine.grading.length import LengthGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.grading.options import read_options
+from autoprompt_assets.engine.grading.ordinal import OrdinalGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.grading.similarity import SimilarityGrader
 from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
@@ -53,6 +57,12 @@ READERS: dict[str, Callable[[str], object]] = {
     "json": grades(JsonGrader(kind="json"), "[1]"),
     "json field": grades(JsonGrader(kind="json", field="x"), "7"),
     "json credit": grades(JsonGrader(kind="json", credit="fields", order="any"), '[[1], {"a": 1}]'),
+    "labels": grades(LabelsGrader(kind="labels"), "a, b"),
+    "ordinal": grades(OrdinalGrader(kind="ordinal", scale=(1, 5)), "4"),
+    "ordinal label": grades(OrdinalGrader(kind="ordinal", labels=("a", "b")), "a"),
+    "length": grades(LengthGrader(kind="length", at_most=9, unit="words"), ""),
+    "similarity": grades(SimilarityGrader(kind="similarity"), "a cat, a mat"),
+    "bleu": grades(SimilarityGrader(kind="similarity", measure="bleu"), "a cat, a mat"),
     "contains": grades(ContainsGrader(kind="contains"), "111"),
     "regex": grades(RegexGrader(kind="regex", pattern=r"(?:\w+\W*)*answer: (\w+)"), "a"),
     "instruction": read_instruction,

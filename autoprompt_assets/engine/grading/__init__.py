@@ -17,6 +17,10 @@ numbers          which number an answer gives; `figures`, `units`
 regex            a pattern of the user's; `patterns`, `regex_search`, `pattern_worker`, `linear`
 json_answers     JSON in an answer; `json_credit` compares, `json_fields` has rules for a field,
                  `json_schema` holds it against a schema
+labels           a set of labels
+ordinal          how near an answer is on a scale
+length           how long an answer is
+similarity       how alike two wordings are
 judge            the review model judges; `verdict` and `score` read what it says
 weighted         several of them at once
 python_function  a function of the user's; `function_pool` runs it in a `worker`, which is

@@ -14,7 +14,13 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Number
 from autoprompt_assets.engine.grading.answer_form import AnswerMark, as_word, common_marks, mark
-from autoprompt_assets.engine.grading.grade import Grade, graded, right_or_wrong, unparsable
+from autoprompt_assets.engine.grading.grade import (
+    Grade,
+    graded,
+    right_or_wrong,
+    unparsable,
+    unreviewed,
+)
 from autoprompt_assets.engine.grading.json_credit import Differences, Sameness, credit
 from autoprompt_assets.engine.grading.json_fields import (
     FieldRule,
@@ -108,6 +114,8 @@ class JsonGrader(Rule):
     def grade(self, example: Example, answer: str) -> Grade:
         """Compare the JSON of `answer`, or its field, with the target and the schema."""
         target = _Target.of(example.target if self.needs_target else "")
+        if self.fields and (problem := self._lacks(target)):
+            return unreviewed(f"the target {shown(example.target, 60)} {problem.split(';')[0]}")
         found = list(json_values(answer))
         if not found:
             return unparsable("the answer is not JSON")
@@ -131,7 +139,7 @@ class JsonGrader(Rule):
         problem = self._form_problem(example.target) or missing_problem(example.target, prompt)
         target = _Target.of(example.target)
         if not problem and self.fields:
-            problem = fields_problem(self.fields, target.value if target.is_json else None)
+            problem = self._lacks(target)
         ideal = self._ideal_answer(example.target)
         if problem or self.grade(example, ideal).outcome == "correct":
             return problem
@@ -162,6 +170,9 @@ class JsonGrader(Rule):
     @property
     def _shares(self) -> bool:
         return self.credit == "fields" or (self.credit is None and bool(self.fields))
+
+    def _lacks(self, target: _Target) -> str:
+        return fields_problem(self.fields, target.value if target.is_json else None)
 
     def _meant(self, found: Sequence[Any], target: _Target) -> Any:
         """Of several values the first of the target's form, for an object where fields count."""

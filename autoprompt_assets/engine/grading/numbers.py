@@ -120,6 +120,13 @@ def read_target(target: str) -> list[Figure] | str:
     return "holds several numbers and does not say which of them counts"
 
 
+def read_number(text: str) -> float | None:
+    """The number that a text gives, where it gives one."""
+    part = _part(tags_as_leads(text))
+    of_kind = [numbers_of(figure) for figure in part.figures if numbers_of(figure)]
+    return of_kind[part.chosen][-1] if of_kind else None
+
+
 def _is_numbers(found: Any) -> bool:
     return isinstance(found, list) and all(
         isinstance(one, int | float) and not isinstance(one, bool) for one in found

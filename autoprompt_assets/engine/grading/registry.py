@@ -10,11 +10,15 @@ from autoprompt_assets.engine.grading.exact import ExactGrader
 from autoprompt_assets.engine.grading.foreign import failure, guarded
 from autoprompt_assets.engine.grading.json_answers import JsonGrader
 from autoprompt_assets.engine.grading.judge import ModelGrader
+from autoprompt_assets.engine.grading.labels import LabelsGrader
+from autoprompt_assets.engine.grading.length import LengthGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.numbers import NumberGrader
+from autoprompt_assets.engine.grading.ordinal import OrdinalGrader
 from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSettings
 from autoprompt_assets.engine.grading.python_function import PythonGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.grading.similarity import SimilarityGrader
 from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.plugins import plugins
@@ -26,6 +30,10 @@ OWN: tuple[type[GraderSettings], ...] = (
     NumberGrader,
     RegexGrader,
     JsonGrader,
+    LabelsGrader,
+    OrdinalGrader,
+    LengthGrader,
+    SimilarityGrader,
     ModelGrader,
     PythonGrader,
 )
