@@ -117,7 +117,7 @@ def init(name: str, data: str, prompt: str | None, **columns: str) -> None:
     """Write a commented experiment file NAME for your own table."""
     from autoprompt_assets.commands import write_experiment
 
-    options = {"input": "input_column", "target": "target_column", "encoding": "encoding"}
+    options = {"inputs": "input_column", "target": "target_column", "encoding": "encoding"}
     table = {"path": data, **{field: columns[option] for field, option in options.items()}}
     if columns["sheet"]:
         table["sheet"] = columns["sheet"]

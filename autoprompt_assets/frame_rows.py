@@ -56,15 +56,16 @@ ITERATIONS = {
     **{"prompt": TEXT},
 }
 EVALUATIONS = {
-    **{"iteration": WHOLE, "candidate": TEXT, "split": TEXT, "id": TEXT, "input": TEXT},
-    **{"target": TEXT, "answer": TEXT, "outcome": TEXT, "value": NUMBER, "failed": FLAG},
-    **{"reason": TEXT, "feedback": TEXT, "metrics": TEXT, "reply": TEXT, "reviews": TEXTS},
-    **{"reasoning": TEXT, "finish_reason": TEXT},
+    **{"iteration": WHOLE, "candidate": TEXT, "split": TEXT, "id": TEXT, "name": TEXT},
+    **{"input": TEXT, "target": TEXT, "answer": TEXT, "outcome": TEXT, "value": NUMBER},
+    **{"failed": FLAG, "reason": TEXT, "feedback": TEXT, "metrics": TEXT, "reply": TEXT},
+    **{"reviews": TEXTS, "reasoning": TEXT, "finish_reason": TEXT},
     **{"prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
     **{"latency_s": NUMBER, "attempts": WHOLE},
 }
 COMPARISON = {
-    **{"id": TEXT, "input": TEXT, "target": TEXT, "baseline_answer": TEXT, "best_answer": TEXT},
+    **{"id": TEXT, "name": TEXT, "input": TEXT, "target": TEXT},
+    **{"baseline_answer": TEXT, "best_answer": TEXT},
     **{"baseline_outcome": TEXT, "best_outcome": TEXT},
     **{"baseline_value": NUMBER, "best_value": NUMBER, "winner": TEXT},
 }
@@ -262,7 +263,7 @@ def comparison_batches(
 
     schema = pa.schema([*_fields(COMPARISON)])
     own = ("answer", "outcome", "value")
-    for batch in compare_rows(before, after, ("input", "target"), own):
+    for batch in compare_rows(before, after, ("name", "input", "target"), own):
         columns = {name: batch.column(name) for name in batch.schema.names}
         for side in SIDES:
             name = f"{side}_answer"

@@ -170,7 +170,8 @@ class Results:
         them is no longer tested by them.
 
         iteration (int64): where the candidate was scored, 0 for the baseline, `<NA>` while it is
-        under way. candidate, split, id (string). input, target (string). answer (string): as it is
+        under way. candidate, split, id (string). name (string): in the column dataset.id. input,
+        target (string): of several columns a line each. answer (string): as it is
         graded, the choice where the experiment has choices. outcome (string). value (double): 0 to
         1, `<NA>` where it is unmeasured. failed (bool): the call, or a review's, gave nothing.
         reason (string): the grader's, or the error. feedback (string): the grader's, for who writes
@@ -193,10 +194,10 @@ class Results:
     def comparison(self) -> pd.DataFrame:
         """The sealed test row by row: the first prompt beside the best.
 
-        id, input, target, baseline_answer, best_answer (string); baseline_outcome, best_outcome
-        (string); baseline_value, best_value (double): 0 to 1, `<NA>` where unmeasured; winner
-        (string): baseline, best or neither, `<NA>` where either is unmeasured and the row not
-        compared. It shows the comparison that was made: nothing is read or counted anew.
+        id, name, input, target, baseline_answer, best_answer (string); baseline_outcome,
+        best_outcome (string); baseline_value, best_value (double): 0 to 1, `<NA>` where unmeasured;
+        winner (string): baseline, best or neither, `<NA>` where either is unmeasured and the row
+        not compared. It shows the comparison that was made: nothing is read or counted anew.
 
         Raises:
             MissingInput: it has not been made. (No rows at all would say that none was compared.)

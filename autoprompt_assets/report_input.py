@@ -48,8 +48,9 @@ def _rows(session: Session, baseline: Scored, best: Best) -> Iterator[ComparedRo
         for scored in (baseline, best.scored)
     )
     sides = [f"{side}_{name}" for name in ("answer", "outcome", "value") for side in SIDES]
-    for batch in compare_rows(before, after, ("input", "target"), ("answer", "outcome", "value")):
+    shown, own = ("id", "input", "target", *sides, "name"), ("answer", "outcome", "value")
+    for batch in compare_rows(before, after, ("input", "target", "name"), own):
         unequal = disagreements(batch)
-        columns = {name: unequal.column(name) for name in ("id", "input", "target", *sides)}
+        columns = {name: unequal.column(name) for name in shown}
         columns |= {name: graded_answers(columns[name], choices) for name in sides[:2]}
         yield from map(ComparedRow, *(column.to_pylist() for column in columns.values()))

@@ -34,7 +34,7 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
         "input,target,target \na,b,c\n",
         ["the columns 'target' and 'target ' differ in white space", "; rename one"],
     ),
-    "another case": ("a.csv", "Input,target\na,b\n", ["it has 'Input'; set dataset.input to"]),
+    "another case": ("a.csv", "Input,target\na,b\n", ["it has 'Input'; name it in dataset.inputs"]),
     "a short line of semicolons": (
         "a.csv",
         "input;target\na\n",
@@ -206,7 +206,7 @@ def test_nothing_left_after_conflicts_says_so() -> None:
         [
             "no row can be used: the input of each stands there with another target, too, such as "
             "'same' with 'a' and 'b'; keep one target for each input, or name other columns "
-            "(dataset.input, dataset.target)"
+            "(dataset.inputs, dataset.target)"
         ],
     )
     assert len(caught.value.lines) == 1

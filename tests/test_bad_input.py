@@ -125,7 +125,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a placeholder beside the input's": (
         spec_text(
-            dataset="{path: rows.csv, input: question}",
+            dataset="{path: rows.csv, inputs: question}",
             roles=GOOD["roles"].replace("Solve", '"Solve {{question}}: {text}"'),
         ),
         [
@@ -191,8 +191,8 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
         ["dataset.split.train is 0; raise it"],
     ),
     "one column for both": (
-        spec_text(dataset="{path: a.csv, input: q, target: q}"),
-        ["dataset: input and target are the same column 'q'; name two"],
+        spec_text(dataset="{path: a.csv, inputs: q, target: q}"),
+        ["dataset: inputs and target are the same column 'q'; name two"],
     ),
     "an unknown format": (spec_text(dataset="{path: a, format: xls}"), ["format = \"xls\"", "use"]),
     "no path": (spec_text(dataset="{path: ''}"), ['dataset.path = "": is empty; fill it in']),

@@ -286,7 +286,9 @@ def test_declared_encoding_is_used(tmp_path: Path) -> None:
 
 def test_named_columns_and_format_are_used(tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_text("q,a\nx,y\n")
-    spec = DatasetSpec(path="rows.txt", format="csv", input="q", target="a")
+    spec = DatasetSpec(path="rows.txt", format="csv", inputs=("q",), target="a")
     assert read_table(spec, tmp_path) == [text_row("x", "y", "q")]
-    file = DatasetSpec(path=(tmp_path / "rows.txt").as_uri(), format="csv", input="q", target="a")
+    file = DatasetSpec(
+        path=(tmp_path / "rows.txt").as_uri(), format="csv", inputs=("q",), target="a"
+    )
     assert read_table(file, Path("/")) == [text_row("x", "y", "q")]

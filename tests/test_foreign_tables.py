@@ -170,7 +170,7 @@ def test_table_like_another_program_s_is_read(
     name: str, content: bytes, columns: tuple[str, str], target: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    spec = DatasetSpec(path=name, input=columns[0], target=columns[1])
+    spec = DatasetSpec(path=name, inputs=columns[:1], target=columns[1])
     assert read_table(spec, tmp_path)[0].target == target
 
 
@@ -186,7 +186,7 @@ def test_table_like_another_program_s_is_read(
 def test_assertions_in_promptfoo_s_column_are_named(cells: list[str], tmp_path: Path) -> None:
     rows = "".join(f"q{number},{cell}\n" for number, cell in enumerate(cells))
     content = f"q,__expected\n{rows}".encode()
-    line = refusal(tmp_path, "a.csv", content, input="q", target="__expected")
+    line = refusal(tmp_path, "a.csv", content, inputs="q", target="__expected")
     assert "column '__expected' holds promptfoo assertions in 1 row (line 2); write bare" in line
 
 

@@ -160,9 +160,9 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
         "line 2 is not JSON (Expecting ',' delimiter)"),
     "an object that is cut": ("a.json", '{\n"input": "a",\n"target": \n}', "line 4 is not JSON"),
     "JSON called CSV": ("a.csv", JSON, "looks like JSON, not CSV; set dataset.format to json"),
-    "another case": ("a.csv", "Input,target\nhi,x\n", "set dataset.input to 'Input'"),
+    "another case": ("a.csv", "Input,target\nhi,x\n", "'Input'; name it in dataset.inputs"),
     "another case in JSON": ("a.json", '[{"input":"hi","Target ":"x"}]', "to 'Target'"),
-    "another case with semicolons": ("a.csv", "INPUT;target\nhi;x\n", "it has 'INPUT'; set"),
+    "another case with semicolons": ("a.csv", "INPUT;target\nhi;x\n", "it has 'INPUT'; name"),
     "names that look the same": ("a.json", '[{"input":"a","target":"x"},{"input ":"b"}]',
         "the columns 'input' and 'input ' differ in white space"),
     "no header but labels": ("a.csv", "Who?,person\nWhere,place\nHim,person\n", "has no header, "),
@@ -267,7 +267,7 @@ def test_init_and_check_take_what_is_read(tmp_path: Path) -> None:
 )
 def test_init_names_what_is_not_read(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
-    table = {"path": str(tmp_path / "a.csv"), "input": "input", "target": "target"}
+    table = {"path": str(tmp_path / "a.csv"), "inputs": ("input",), "target": "target"}
     with pytest.raises(InputError) as caught:
         write_experiment(tmp_path, "new", table, None)
     assert said in str(caught.value)
@@ -280,7 +280,7 @@ def test_a_table_whose_name_begins_with_a_tilde_is_read_where_it_lies(
     rows = [(f"Is {number} even?", "no" if number % 2 else "yes") for number in range(40)]
     (tmp_path / "~nobody.csv").write_text(csv_of(rows))
     monkeypatch.chdir(tmp_path)
-    table = {"path": "~nobody.csv", "input": "input", "target": "target"}
+    table = {"path": "~nobody.csv", "inputs": ("input",), "target": "target"}
     write_experiment(tmp_path / "experiments", "new", table, None)
     assert (tmp_path / "experiments" / "new").is_dir()
     assert len(list(read(tmp_path, "~nobody.csv", csv_of(rows)))) == 40

@@ -166,7 +166,7 @@ def test_what_may_be_meant_for_a_placeholder_is_found_to_be_told(
 def test_the_file_s_column_is_a_name_in_every_request(tmp_path: Path) -> None:
     spec = ExperimentSpec.model_validate(
         {
-            "dataset": {"path": "a.csv", "input": "question"},
+            "dataset": {"path": "a.csv", "inputs": "question"},
             "roles": {
                 "target": {"endpoint": "local", "prompt": "Q: {{question}}"},
                 "review": {"endpoint": "local", "prompt": "{question}|{{response}}|{ answer }"},

@@ -160,7 +160,7 @@ REFUSED: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "no rows": (workbook(), {}, "the file has no rows; give it some"),
     "a header alone": (workbook(HEADER), {}, "the file has no rows; give it some"),
     "a column doubled": (workbook((*HEADER, "target"), (*HI, "y")), {}, "'target' stands twice;"),
-    "another name": (workbook(("Input", "target"), HI), {}, "it has 'Input'; set dataset.input"),
+    "another name": (workbook(("Input", "target"), HI), {}, "it has 'Input'; name it in data"),
     "no such column": (workbook(("a", "target"), HI), {}, "no column 'input'; it has 'a, target'"),
     "no header": (workbook(("What is it?", 4), ("And that?", 5)), {}, "has no header, the first"),
     "merged cells": (workbook(HEADER, HI, ("b", 1), ("c", 1), change=merge), {},

@@ -23,7 +23,7 @@ from autoprompt_assets.resources.endpoints import (
 from autoprompt_assets.resources.experiments import NAME, SPEC_FILE
 from autoprompt_assets.resources.whole_file import replacing
 
-OPTIONS = ("input", "target", "encoding", "sheet")
+OPTIONS = ("inputs", "target", "encoding", "sheet")
 FLAGS = {"path": "--data"} | {name: f"--{name}" for name in OPTIONS}
 MOST_CHOICES = 20
 LONGEST_CHOICE = 60
@@ -37,7 +37,7 @@ dataset:
   # A path from this file, an absolute path, or a URL: CSV (commas, semicolons, tabs or bars),
   # JSON, JSON Lines, Parquet or a workbook (.xlsx, .xls, .ods), also with .gz.
   path: {path}
-{sheet}  input: {input}
+{sheet}  inputs: {inputs}
   target: {target}
   encoding: {encoding}
   # Fractions, or three counts of rows. The optimizer learns from train, candidates are selected
@@ -151,8 +151,8 @@ def write_experiment(folder: Path, name: str, table: Mapping[str, str], prompt: 
         writer=DEFAULT_WRITERS["openai"],
         path=_quoted(source if "://" in data else os.path.relpath(source, path.parent)),
         sheet=_sheet_lines(spec.sheet),
-        input=_quoted(spec.input),
-        target=_quoted(spec.target),
+        inputs="[" + ", ".join(map(_quoted, spec.inputs)) + "]",
+        target=_quoted(spec.target) if spec.target is not None else "null",
         encoding=_quoted(spec.encoding),
         prompt=_quoted(prompt or FIRST_PROMPT),
         choices=_choices(targets),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -16,12 +17,22 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 class Row:
     """One row as it stood in the file, its cells as text.
 
-    `others` are further targets that are accepted beside `target`.
+    `others` are further targets that are accepted beside `target`, `name` is what the user calls
+    the row. `deciding` are the texts that decide its split where not the first input does, `group`
+    is what it shares with the rows that must be in the same one.
     """
 
     inputs: Inputs
     target: str = ""
     others: tuple[str, ...] = ()
+    name: str = ""
+    deciding: tuple[str, ...] = ()
+    group: str = ""
+
+    @property
+    def target_text(self) -> str:
+        """As `Example` has it."""
+        return _shown_targets(self.target, self.others)
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,11 @@ class Example:
         """All that are accepted; none where the table has no target."""
         return (self.target, *self.others) if self.target else ()
 
+    @property
+    def target_text(self) -> str:
+        """What is accepted, as a person or a model is shown it: a JSON list where it is several."""
+        return _shown_targets(self.target, self.others)
+
 
 @dataclass(frozen=True)
 class SplitRows:
@@ -57,3 +73,7 @@ class SplitRows:
     split: Split
     count: int
     read: Callable[[], Iterable[Example]]
+
+
+def _shown_targets(target: str, others: tuple[str, ...]) -> str:
+    return json.dumps((target, *others), ensure_ascii=False) if others else target

@@ -5,6 +5,7 @@
 | `{name}`, `{{name}}`, `{{ name }}` | filled, wherever they stand, where the name is known |
 | the same, the name unknown | stray: whoever wrote it thought that it is filled |
 | the same in JSON (`{"a": {b}}`) or LaTeX (`\\frac{a}{b}`, `x^{n}`, `$f{x}$`), unknown | text |
+| `{name.part}`, where another path into `name` is known, and it is not | stray |
 | `{ name }` | text: how braces around a name are written |
 | `{}`, `{1}`, `{a, b}`, `{ x: 1 }`, `{#if}`, `{% … %}`, a lone brace | text |
 
@@ -70,6 +71,7 @@ def field_names(template: str, names: Collection[str]) -> list[str]:
 
 def stray(template: str, names: Collection[str]) -> list[str]:
     """The placeholders of `template` that none of `names` fills, as they stand, each once."""
+    heads = {name.partition(".")[0] for name in names if "." in name}
     maths = _maths(template)
     span = next(maths, None)
     found: list[str] = []
@@ -79,7 +81,7 @@ def stray(template: str, names: Collection[str]) -> list[str]:
         if group.is_json or group.is_latex or (span is not None and span[0] <= group.start):
             continue
         name, text = _placeholder(template, group)
-        if name.isidentifier() and name not in names:
+        if name not in names and (name.isidentifier() or _is_path(name, heads)):
             found.append(text)
     return list(dict.fromkeys(found))
 
@@ -108,6 +110,12 @@ def stray_problem(template: str, names: frozenset[str], others: frozenset[str] =
         f"holds {', '.join(found)}, which nothing fills: there is {_braced(names | others)}; "
         f"{meant}to send the braces put spaces inside them: {literal(found[0])}"
     )
+
+
+def _is_path(name: str, heads: Collection[str]) -> bool:
+    """Whether `name` is a path into a column into which another name leads."""
+    head, *rest = name.split(".")
+    return head in heads and bool(rest) and all(part and not part.isspace() for part in rest)
 
 
 def literal(placeholder: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXTS = (
-    *("id", "input", "target", "answer", "reasoning", "finish_reason"),
+    *("id", "name", "input", "target", "answer", "reasoning", "finish_reason"),
     *("outcome", "reason", "feedback", "metrics"),
 )
 COUNTS = (
@@ -116,8 +116,9 @@ def _row_columns(rows: Sequence[RowResult]) -> dict[str, list[Any]]:
     both = [[one for one in (row.completion, *row.reviews) if one] for row in rows]
     return {
         "id": [row.example.id for row in rows],
+        "name": [row.example.name for row in rows],
         "input": [row.example.inputs.text for row in rows],
-        "target": [row.example.target for row in rows],
+        "target": [row.example.target_text for row in rows],
         "answer": [one and one.text for one in completions],
         "reasoning": [one and one.reasoning for one in completions],
         "finish_reason": [one and one.finish_reason for one in completions],

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+_RULE = ("thresholds", "split_by", "group")
+"""What a membership's file says beside its rows."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class ExperimentStore:
         if not path.exists():
             return None
         try:
-            thresholds = read_metadata(path, "thresholds")
+            thresholds, *rule = (read_metadata(path, name) for name in _RULE)
             splits = {
                 key: cast(Split, split) if split else None
                 for batch in read_columns(path, ("input_id", "split"))
@@ -145,7 +147,8 @@ class ExperimentStore:
                 f"{path}: is damaged; it remembers which rows are sealed: put a copy back, or set "
                 "another dataset.seed, which draws all splits anew"
             ) from None
-        return Membership((thresholds[0], thresholds[1], thresholds[2]), splits)
+        split_by, group = rule
+        return Membership(tuple(thresholds), splits, tuple(split_by), group)
 
     def write_dataset(self, spec: DatasetSpec, dataset: Dataset) -> DatasetRecord:
         """Membership first, so that no row can be placed twice; then rows, then the pointer."""
@@ -196,7 +199,7 @@ class ExperimentStore:
         return sorted((path.name for path in found), key=lambda name: self.search(name).started)
 
     def _write_membership(self, spec: DatasetSpec, members: Membership) -> None:
-        marks = {"thresholds": json.dumps(members.thresholds)}
+        marks = {name: json.dumps(getattr(members, name)) for name in _RULE}
         schema = _texts("input_id", "split").with_metadata(marks)
         with parquet_writer(self._membership_path(spec), schema) as writer:
             splits = [split or "" for split in members.splits.values()]

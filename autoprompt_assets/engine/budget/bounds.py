@@ -74,7 +74,7 @@ class Extent:
             return sum(held), max(held, default=0)
 
         inputs = largest(size_of(example.inputs.text) for example in examples)
-        targets = largest(size_of(example.target) for example in examples)
+        targets = largest(size_of(example.target_text) for example in examples)
         names = tuple(examples[0].inputs) if examples else ()
         columns = {
             name: largest(size_of(example.inputs[name]) for example in examples)

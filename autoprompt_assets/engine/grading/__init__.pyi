@@ -1,4 +1,5 @@
 from .answer_form import AnswerMark as AnswerMark
+from .best_target import BestTarget as BestTarget
 from .exact import ExactGrader as ExactGrader
 from .grade import Grade as Grade
 from .grade import Outcome as Outcome

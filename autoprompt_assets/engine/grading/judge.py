@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.grade import Grade, graded, unreviewed
@@ -35,6 +35,7 @@ class ModelGrader(GraderSettings):
     """The review model judges. Its prompt may hold the columns, {response} and {answer}."""
 
     kind: Literal["model"]
+    needs_target: ClassVar[bool] = False
 
     @property
     def most_reviews(self) -> int:
@@ -63,7 +64,7 @@ class Judge:
         None of them closes a tag that the prompt puts around it.
         """
         values = self._layout.values(example.inputs)
-        values |= {"response": answer, "answer": example.target}
+        values |= {"response": answer, "answer": example.target_text}
         content = fill_apart(self._prompt, **values)
         # Several servers refuse a system turn that stands alone.
         return ({"role": "user", "content": content},)

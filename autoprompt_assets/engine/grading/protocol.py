@@ -87,6 +87,8 @@ class GraderSettings(Frozen):
     reads_input: ClassVar[bool] = True
     """Whether a target can be met depends on its row's input; else equal targets are checked once.
     """
+    needs_target: ClassVar[bool] = True
+    """False where rows may be graded without a target: `dataset.target: null`."""
     compares_whole: ClassVar[bool] = False
     """A right answer is about as long as its target: estimates rest on it."""
 

@@ -47,6 +47,8 @@ class ComparedRow:
     best_outcome: str
     baseline_value: float | None
     best_value: float | None
+    name: str = ""
+    """What the user calls the row."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.controls import obeyed
 from autoprompt_assets.engine.dataset import DatasetSpec
 from autoprompt_assets.engine.fields import REVIEW_NAMES, Frozen, Number, Whole
-from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
+from autoprompt_assets.engine.grading import BestTarget, Grader, GraderSpec, make_grader
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords, RolesSpec
 from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
@@ -50,7 +50,8 @@ class ExperimentSpec(Frozen):
     def make_grader(self) -> Grader:
         """What grades the answers to its rows."""
         review = self.roles.review
-        return make_grader(self.grader, review.prompt if review else "", self.dataset.layout)
+        made = make_grader(self.grader, review.prompt if review else "", self.dataset.layout)
+        return BestTarget(made) if self.dataset.targets == "any" else made
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Self:
@@ -80,9 +81,38 @@ class ExperimentSpec(Frozen):
                 yield f"grader.kind is {self.grader.kind!r} and roles.review is missing; add it"
             elif self.grader.fills_review_prompt and not fields(roles.review.prompt, ["response"]):
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
+            several = self.dataset.inputs if len(self.dataset.inputs) > 1 else ()
+            for name in REVIEW_NAMES.intersection(several):
+                meant = {"answer": "the target", "response": "the model's answer"}[name]
+                yield (
+                    f"dataset.inputs names {name!r}, which in roles.review.prompt is {meant}; "
+                    "rename the column"
+                )
         yield from self._lacking_in_first_prompt()
+        yield from self._lacking_target()
         writer = None if roles.optimizer is None else roles.optimizer.prompt
         yield from self.optimizer.problems(writer, self.dataset.split.train)
+
+    def _lacking_target(self) -> Iterator[str]:
+        """What rests on targets, where the table is said to have none."""
+        if self.dataset.target is not None:
+            return
+        review, strategy = self.roles.review, self.optimizer
+        if self.grader.needs_target:
+            yield (
+                f"dataset.target is null, and the grader {self.grader.kind!r} needs a target; name "
+                "its column"
+            )
+        elif review is not None and fields(review.prompt, ["answer"]):
+            yield (
+                "roles.review.prompt holds {answer}, the target, and dataset.target is null; take "
+                "it out, or name the target's column"
+            )
+        if strategy.most(self.roles.optimizer is not None).demos:
+            yield (
+                f"optimizer.strategy = {strategy.strategy!r} shows rows with their targets as "
+                "demos, and dataset.target is null; choose gepa or opro"
+            )
 
     def _lacking_in_first_prompt(self) -> Iterator[str]:
         prompt, optimizer = self.roles.target.prompt, self.optimizer

@@ -4,8 +4,8 @@
 is behind a URL may have changed. One file per role: `content` reads and unpacks; `objects` fetches
 what a URL names, and `object_faults` says why it cannot; `delimited`, `json_table`, `parquet` and
 `workbook` read one format each, the last after `workbook_files` has looked at it; `columns` finds
-the two columns, `cells` makes text of values, `checks` looks at the text; `foreign_files` and
-`foreign_tables` name what is no table, or another program's.
+the columns, `cells` makes text of values, `checks` looks at the text, `rows` makes rows of it;
+`foreign_files` and `foreign_tables` name what is no table, or another program's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CSV and its relatives: the delimiter is the one under which the header has both columns."""
+"""CSV and its relatives: the delimiter is the one under which the header has the columns."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_delimited(spec: DatasetSpec, text: str, *, tabs: bool = False) -> Recor
     to be TSV), unless Excel's first line `sep=;` says which it is.
 
     Raises:
-        InputError: no header with both columns, a wrong count of cells, quotes that do not pair.
+        InputError: no header with the columns, a wrong count of cells, quotes that do not pair.
     """
     csv.field_size_limit(2**31 - 1)
     declared = _DECLARED.match(text)
@@ -117,7 +117,7 @@ def _cut(row: list[str], least: int) -> list[str]:
 def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> RecordSet:
     columns = find_columns(spec, dialect.header)
     assert columns
-    place = dialect.header.index(columns.input), dialect.header.index(columns.target)
+    places = [(dialect.header.index(place.column), place) for place in columns.places]
     records: list[Record] = []
     problems, blank, line, is_header = [], 0, 0, True
     try:
@@ -133,8 +133,12 @@ def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> RecordSet:
             problem = _misfit(sheet.text(first, last), row, dialect, first=not records)
             if problem:
                 problems.append(f"{spec.file}: line {first} {problem}")
-            else:
-                records.append(Record(f"line {first}", row[place[0]], row[place[1]]))
+                continue
+            try:
+                texts = tuple(place.text(row[at]) for at, place in places)
+                records.append(Record(f"line {first}", texts))
+            except ValueError as error:
+                problems.append(f"{spec.file}: line {first} {error}")
     except csv.Error as error:
         problems.append(f"{spec.file}: line {line + 1}: {_said(error)}; mend the CSV")
     raise_any(spec, problems)

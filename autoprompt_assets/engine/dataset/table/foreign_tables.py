@@ -23,8 +23,8 @@ _SIGNATURES: tuple[tuple[frozenset[str], str], ...] = tuple(
         ("conversations", f"is a chat file ('conversations'); {_NO_MESSAGES}"),
         (
             "instruction output",
-            "is an instruction table ('instruction', 'input', 'output'); join 'instruction' and "
-            "'input' in one column and set dataset.input to it and dataset.target to 'output'",
+            "is an instruction table ('instruction', 'input', 'output'); set "
+            "dataset.inputs to [instruction, input] and dataset.target to output",
         ),
         ("data annotations", f"is a Label Studio export ('data', 'annotations'); {_WRITE}"),
         ("data predictions", f"is a Label Studio export ('data', 'predictions'); {_WRITE}"),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table.cells import Spelled, cell_text
+from autoprompt_assets.engine.dataset.table.cells import DECODER, cell_text
 from autoprompt_assets.engine.dataset.table.columns import find_columns, require_columns
 from autoprompt_assets.engine.dataset.table.foreign_tables import is_message, recognise
 from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, raise_any
@@ -57,10 +55,10 @@ def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -
     records, problems = [], []
     for place, row in filled:
         try:
-            texts = cell_text(row.get(columns.input)), cell_text(row.get(columns.target))
-            records.append(Record(place, *texts))
+            cells = tuple(one.text(row.get(one.column)) for one in columns.places)
+            records.append(Record(place, cells))
         except ValueError as error:
-            problems.append(f"{spec.file}: {place} {error}; make it flatter")
+            problems.append(f"{spec.file}: {place} {error}")
     raise_any(spec, problems)
     return RecordSet(records, len(rows) - len(filled))
 
@@ -89,7 +87,7 @@ def _not_json(spec: DatasetSpec, place: str, error: Exception) -> str:
 def _parsed(text: str) -> object:
     """The value of a line, or the error that it is."""
     try:
-        value: object = _DECODER.decode(text)
+        value: object = DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         return error
     return value
@@ -100,28 +98,10 @@ def _whole(text: str) -> list[Placed]:
     values: list[Placed] = []
     at = _SPACE.match(text).end()  # type: ignore[union-attr]
     while at < len(text):
-        value, end = _DECODER.raw_decode(text, at)
+        value, end = DECODER.raw_decode(text, at)
         values.append((f"row {len(values) + 1}", value))
         at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
     return values
-
-
-def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        twice = next(key for key, count in counts.items() if count > 1)
-        raise ValueError(f"the key {shown(twice)} stands twice in one object")
-    return made
-
-
-_DECODER = json.JSONDecoder(
-    parse_float=Spelled,
-    parse_int=Spelled,
-    # NaN and Infinity, which are no JSON, are empty cells.
-    parse_constant=lambda _: None,
-    object_pairs_hook=_distinct,
-)
 
 
 def _unwrapped(spec: DatasetSpec, place: str, value: object) -> list[Placed]:
@@ -132,9 +112,7 @@ def _unwrapped(spec: DatasetSpec, place: str, value: object) -> list[Placed]:
         return [(place, value)]
     columns = find_columns(spec, list(value))
     if columns:
-        by_column = _by_column(
-            spec, {name: value[name] for name in (columns.input, columns.target)}
-        )
+        by_column = _by_column(spec, {name: value[name] for name in columns.names})
         return [(place, value)] if by_column is None else by_column
     if _is_split(value):
         return _split_orient(value)
@@ -152,22 +130,27 @@ def _by_column(spec: DatasetSpec, columns: Mapping[str, object]) -> list[Placed]
     """The rows of {"input": […], "target": […]}, or of pandas' {"input": {"0": …}, …}.
 
     Raises:
-        InputError: one column is longer than the other.
+        InputError: one column is longer than another.
     """
-    first, second = columns.values()
-    if isinstance(first, dict) and isinstance(second, dict) and set(first) == set(second):
-        if not all(key.isdigit() for key in first):
+    given = list(columns.values())
+    first = given[0]
+    indexed = [one for one in given if isinstance(one, dict) and one.keys() == _keys(first)]
+    if indexed and len(indexed) == len(given):
+        if not all(key.isdigit() for key in indexed[0]):
             return None
-        second = [second[key] for key in first]
-        first = list(first.values())
-    if not (isinstance(first, list) and isinstance(second, list)):
+        given = [[one[key] for key in indexed[0]] for one in indexed]
+    lists = [one for one in given if isinstance(one, list)]
+    if len(lists) < len(given):
         return None
-    if len(first) != len(second):
-        counts = " and ".join(f"{name!r} has {len(cells)}" for name, cells in
-                              zip(columns, (first, second), strict=True))  # fmt: skip
+    if len(set(map(len, lists))) > 1:
+        held = zip(columns, lists, strict=True)
+        counts = " and ".join(f"{name!r} has {len(cells)}" for name, cells in held)
         raise InputError(f"{spec.file}: its columns differ in length ({counts}); {_WRITE}")
-    return _numbered([dict(zip(columns, pair, strict=True)) for pair in
-                      zip(first, second, strict=True)])  # fmt: skip
+    return _numbered([dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)])
+
+
+def _keys(value: object) -> object:
+    return value.keys() if isinstance(value, dict) else None
 
 
 def _is_split(value: Mapping[str, object]) -> bool:

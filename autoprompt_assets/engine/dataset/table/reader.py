@@ -18,11 +18,11 @@ from autoprompt_assets.engine.dataset.table.foreign_files import (
 from autoprompt_assets.engine.dataset.table.json_table import read_json
 from autoprompt_assets.engine.dataset.table.parquet import MAGIC, read_parquet
 from autoprompt_assets.engine.dataset.table.records import RecordSet
+from autoprompt_assets.engine.dataset.table.rows import chosen, rows_of
 from autoprompt_assets.engine.dataset.table.workbook import read_workbook
 from autoprompt_assets.engine.dataset.table.workbook_files import is_workbook
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Row
-from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.text import were
 
 ENDINGS = {
@@ -41,7 +41,7 @@ class Table:
 
 
 def read_table(spec: DatasetSpec, folder: Path) -> list[Row]:
-    """The rows of the dataset's file, both cells as text; a relative path starts at `folder`.
+    """The rows of the dataset's file, cells as text; a relative path starts at `folder`.
 
     Raises:
         InputError: no such file or column, a wrong encoding, an empty file or cell, a bad line, a
@@ -59,11 +59,10 @@ def open_table(spec: DatasetSpec, folder: Path) -> Table:
     records = _records(spec, unpacked(spec, fetched(spec, folder)))
     if not records.rows:
         raise InputError(f"{spec.file}: the file has no rows; give it some")
-    refuse_unusable(spec, records.rows)
+    records = chosen(spec, records)
+    refuse_unusable(spec, records)
     blank = (f"{were(records.blank, 'blank row')} skipped",) if records.blank else ()
-    names = (spec.input,)
-    rows = [Row(Inputs(names, (record.input,)), record.target) for record in records.rows]
-    return Table(rows, (*blank, *records.notes))
+    return Table(rows_of(spec, records.rows), (*blank, *records.notes))
 
 
 def _records(spec: DatasetSpec, content: bytes) -> RecordSet:

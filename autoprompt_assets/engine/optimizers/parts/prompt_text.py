@@ -39,7 +39,13 @@ def cut(text: str, limit: int) -> str:
 def row_text(example: Example) -> str:
     """A train row and the answer that is wanted."""
     shown = tagged("input", cut(example.inputs.text, INPUT_LIMIT))
-    return f"{shown}\n{tagged('target', cut(example.target, ANSWER_LIMIT))}"
+    wanted = target_text(example)
+    return f"{shown}\n{wanted}" if wanted else shown
+
+
+def target_text(example: Example) -> str:
+    """The answer that is wanted of a row, if it has one."""
+    return tagged("target", cut(example.target_text, ANSWER_LIMIT)) if example.target else ""
 
 
 def rules(first: str, keep: Sequence[str], longest: int | None, layout: Layout = SINGLE) -> str:

@@ -19,6 +19,7 @@ from autoprompt_assets.engine.optimizers.parts.prompt_text import (
     REASON_LIMIT,
     cut,
     row_text,
+    target_text,
 )
 from autoprompt_assets.engine.optimizers.protocol import Feedback, Question, Sizes, asked_bytes
 from autoprompt_assets.engine.tags import tagged
@@ -143,12 +144,12 @@ def _case(one: Feedback) -> str:
     parts = [
         tagged("input", cut(one.example.inputs.text, INPUT_LIMIT)),
         tagged("answer", cut(one.answer, ANSWER_LIMIT)),
-        tagged("target", cut(one.example.target, ANSWER_LIMIT)),
+        target_text(one.example),
         f"Outcome: {one.outcome}{partly}.",
     ]
     if one.reason.strip():
         parts.append(tagged("reason", cut(one.reason.strip(), REASON_LIMIT)))
-    return tagged("case", "\n".join(parts))
+    return tagged("case", "\n".join(filter(None, parts)))
 
 
 def _count(inputs: int) -> str:
