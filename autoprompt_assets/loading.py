@@ -29,7 +29,7 @@ def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> 
     known = files.read_membership(spec.dataset) if files else None
     built = build_dataset(table.rows, spec.dataset, known, table.notes)
     target = spec.roles.target
-    prompt, choices, file = target.prompt, target.choices, spec.dataset.file
+    prompt, choices, file = target.texts.joined(), target.choices, spec.dataset.file
     found = check_targets(
         spec.grader,
         _with_targets(built.examples),

@@ -45,7 +45,7 @@ class LLMResource:
             target,
             asked(spec, endpoints, "review"),
             asked(spec, endpoints, "optimizer"),
-            spec.dataset.layout,
+            spec.chat,
             spec.grader.most_reviews,
             spec.grader.review_bytes,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.chat import Chat
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, open_table, read_table
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.example import Example, Row
@@ -55,14 +56,14 @@ def test_a_prompt_names_its_columns_and_what_has_none_gets_a_line_for_each() -> 
     inputs = Inputs(layout.columns, ["Late {meta.tier}", "gold"])
     demo = Demo(Inputs(layout.columns, ["Old", "free"]), "no")
     chat = Candidate("{{subject}} ({meta.tier}) {input}", (demo,)).messages(
-        inputs, as_choice=False, layout=layout
+        inputs, as_choice=False, chat=Chat(layout)
     )
     assert [one["content"] for one in chat] == [
         "Old (free) {input}",
         "no",
         "Late {meta.tier} (gold) {input}",
     ]
-    system = Candidate("Route it.").messages(inputs, as_choice=False, layout=layout)
+    system = Candidate("Route it.").messages(inputs, as_choice=False, chat=Chat(layout))
     assert [one["content"] for one in system] == [
         "Route it.",
         "subject: Late {meta.tier}\nmeta.tier: gold",
@@ -165,8 +166,8 @@ def test_an_answer_is_worth_what_the_best_accepted_target_says(tmp_path: Path) -
     (row,) = read_table(settings, tmp_path)
     assert (row.target, row.others) == ("Paris", ("paris, France", "1.5"))
     example = Example("1", "1", row.inputs, row.target, "test", row.others)
-    grader = BestTarget(ExactGrader(kind="exact").make())
-    found = {text: grader.grade(example, text, None).value for text in ("Paris", "1.5", "Rome")}
+    grader = BestTarget(ExactGrader(kind="exact"))
+    found = {text: grader.grade(example, text).value for text in ("Paris", "1.5", "Rome")}
     assert found == {"Paris": 1.0, "1.5": 1.0, "Rome": 0.0}
     assert example.target_text == '["Paris", "paris, France", "1.5"]'
 

@@ -6,24 +6,25 @@ from dataclasses import dataclass, replace
 
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.grade import Grade
-from autoprompt_assets.engine.grading.protocol import Grader
-from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.grading.protocol import Grader, PlainGrader, plain
 
 
 @dataclass(frozen=True)
 class BestTarget:
-    """A grader of one target, over all that a row accepts. A review is told them at once."""
+    """A grader of one target, over all that a row accepts."""
 
-    grader: Grader
+    grader: PlainGrader
 
-    def review(self, example: Example, answer: str) -> tuple[Message, ...] | None:
-        """See `Grader`."""
-        return self.grader.review(example, answer)
+    @staticmethod
+    def over(grader: Grader) -> Grader:
+        """`grader` so; one that is waited for is told all targets at once."""
+        alone = plain(grader)
+        return grader if alone is None else BestTarget(alone)
 
-    def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """The highest grade; of equal ones the first target's. Unmeasured only where all are."""
-        if verdict is not None or not example.others:
-            return self.grader.grade(example, answer, verdict)
+        if not example.others:
+            return self.grader.grade(example, answer)
         each = (replace(example, target=one, others=()) for one in example.targets)
-        grades = [self.grader.grade(one, answer, None) for one in each]
+        grades = [self.grader.grade(one, answer) for one in each]
         return max(grades, key=lambda grade: -1.0 if grade.value is None else grade.value)

@@ -1,0 +1,127 @@
+"""How a prompt's texts become the messages that ask about a row.
+
+| the prompt | what is sent |
+| --- | --- |
+| one text that names a column | the text, filled, as the user's turn |
+| one text that names none | the text as the system's turn, then the row's inputs as the user's |
+| a conversation | its turns in their order, filled |
+
+Demos are worked examples. Each is sent as what a row is sent as: all turns from the first that
+depends on the row to the last, then the answer. They stand before the row's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from autoprompt_assets.engine.earlier_turns import earlier_turns
+from autoprompt_assets.engine.inputs import SINGLE, Inputs, Layout
+from autoprompt_assets.engine.lazy import lazy
+from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.texts import PROMPT, Texts
+
+TurnRole = Literal["system", "user", "assistant", "history"]
+HISTORY: TurnRole = "history"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn of a conversation: `name` is that of its text, or of the column of earlier turns."""
+
+    role: TurnRole
+    name: str
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A turn with its text, or the row's inputs where it is `None`.
+
+    `varies`: what it says depends on the row.
+    """
+
+    role: TurnRole
+    text: str | None
+    varies: bool
+
+
+Parts = tuple[_Part, ...]
+
+
+@dataclass(frozen=True)
+class Chat:
+    """The form of an experiment's requests: all but the texts, which a search may change.
+
+    `layout` says which columns a prompt may name; `turns` are those of a conversation, none where
+    the prompt is one text.
+    """
+
+    layout: Layout = SINGLE
+    turns: tuple[Turn, ...] = ()
+
+    def parts(self, texts: Texts) -> tuple[Parts, Parts]:
+        """The turns that are the same for all rows, at the begin, and those from the first on that
+        depends on the row.
+        """
+        parts = self._parts(texts)
+        first = next((at for at, one in enumerate(parts) if one.varies), len(parts))
+        return parts[:first], parts[first:]
+
+    def _parts(self, texts: Texts) -> Parts:
+        if not self.turns:
+            text = texts[PROMPT]
+            if self.layout.fields(text):
+                return (_Part("user", text, True),)
+            return _Part("system", text, False), _Part("user", None, True)
+        return tuple(self._part(turn, texts) for turn in self.turns)
+
+    def _part(self, turn: Turn, texts: Texts) -> _Part:
+        if turn.role == HISTORY:
+            return _Part(HISTORY, self.layout.column(turn.name), True)
+        text = texts[turn.name]
+        return _Part(turn.role, text, bool(self.layout.fields(text)))
+
+    def render(self, parts: Parts, inputs: Inputs) -> list[Message]:
+        """The messages of `parts` about a row.
+
+        Raises:
+            ValueError: a column of earlier turns holds none; see `earlier_turns`.
+        """
+        messages: list[Message] = []
+        for part in parts:
+            if part.text is None:
+                messages.append({"role": part.role, "content": inputs.text})
+            elif part.role == HISTORY:
+                messages += earlier_turns(inputs[part.text])
+            else:
+                text = self.layout.fill(part.text, inputs) if part.varies else part.text
+                messages.append({"role": part.role, "content": text})
+        return messages
+
+    def named(self, texts: Texts) -> list[str]:
+        """The columns whose values the turns of a row hold, each as often as they do; none where
+        they hold the inputs' text.
+        """
+        names = [name for text in texts.values() for name in self.layout.named(text)]
+        return [*names, *self.columns]
+
+    def placeholders(self) -> Inputs:
+        """Inputs that hold the placeholder of each column; one message that says it, for a column
+        of earlier turns.
+        """
+        named = self.layout.placeholders()
+        turns = {
+            name: json.dumps([{"role": "user", "content": named[name]}]) for name in self.columns
+        }
+        return named.mapped(turns)
+
+    @lazy
+    def columns(self) -> Sequence[str]:
+        """The columns that enter a request by themselves, whatever the texts say."""
+        return [self.layout.column(one.name) for one in self.turns if one.role == HISTORY]
+
+
+ONE_TEXT = Chat()
+"""One text, and one column."""
