@@ -267,7 +267,7 @@ def test_init_and_check_take_what_is_read(tmp_path: Path) -> None:
 )
 def test_init_names_what_is_not_read(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
-    table = {"path": str(tmp_path / "a.csv"), "target": "target"}
+    table = {"path": str(tmp_path / "a.csv"), "inputs": ("input",), "target": "target"}
     with pytest.raises(InputError) as caught:
         write_experiment(tmp_path, "new", table, None)
     assert said in str(caught.value)
@@ -280,7 +280,7 @@ def test_a_table_whose_name_begins_with_a_tilde_is_read_where_it_lies(
     rows = [(f"Is {number} even?", "no" if number % 2 else "yes") for number in range(40)]
     (tmp_path / "~nobody.csv").write_text(csv_of(rows))
     monkeypatch.chdir(tmp_path)
-    table = {"path": "~nobody.csv", "target": "target"}
+    table = {"path": "~nobody.csv", "inputs": ("input",), "target": "target"}
     write_experiment(tmp_path / "experiments", "new", table, None)
     assert (tmp_path / "experiments" / "new").is_dir()
     assert len(list(read(tmp_path, "~nobody.csv", csv_of(rows)))) == 40
