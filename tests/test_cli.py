@@ -139,7 +139,10 @@ def test_a_run_for_people_ends_with_the_verdict_and_the_report(finished: Finishe
         (("init", "Upper", "--data", "new.csv"), "NAME 'Upper': use lower-case letters"),
         (("init", "new", "--data", "nosuch.csv"), "nosuch.csv"),
         (("init", "new", "--data", "new.csv", "--input", "question"), "question"),
-        (("init", "new", "--data", "new.csv", "--target", "input"), "the same column"),
+        (
+            ("init", "new", "--data", "new.csv", "--input", "input", "--target", "input"),
+            "the same column",
+        ),
     ],
 )
 def test_wrong_input_is_refused_in_one_line(

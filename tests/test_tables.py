@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.commands import write_experiment
+from autoprompt_assets.commands import NewTable, write_experiment
 from autoprompt_assets.engine.dataset import DatasetSpec, open_table, read_table
 from autoprompt_assets.engine.dataset.table import content as packed
 from autoprompt_assets.engine.errors import InputError
@@ -261,15 +261,15 @@ def test_init_and_check_take_what_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Input,target\nhi,x\n", "it has 'Input'; set --input to 'Input'"),
+        ("Input,target\nhi,x\n", "it has 'Input'; name it in --input"),
         ('input,target\n"data:image/png;base64,iVBORw0KGgo=",x\n', "images are not supported yet"),
     ],
 )
 def test_init_names_what_is_not_read(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
-    table = {"path": str(tmp_path / "a.csv"), "inputs": ("input",), "target": "target"}
+    table = NewTable(str(tmp_path / "a.csv"), ("input",), "target")
     with pytest.raises(InputError) as caught:
-        write_experiment(tmp_path, "new", table, None)
+        write_experiment(tmp_path, "new", table)
     assert said in str(caught.value)
     assert not (tmp_path / "new").exists()
 
@@ -280,7 +280,7 @@ def test_a_table_whose_name_begins_with_a_tilde_is_read_where_it_lies(
     rows = [(f"Is {number} even?", "no" if number % 2 else "yes") for number in range(40)]
     (tmp_path / "~nobody.csv").write_text(csv_of(rows))
     monkeypatch.chdir(tmp_path)
-    table = {"path": "~nobody.csv", "inputs": ("input",), "target": "target"}
-    write_experiment(tmp_path / "experiments", "new", table, None)
+    table = NewTable("~nobody.csv")
+    write_experiment(tmp_path / "experiments", "new", table)
     assert (tmp_path / "experiments" / "new").is_dir()
     assert len(list(read(tmp_path, "~nobody.csv", csv_of(rows)))) == 40

@@ -20,7 +20,7 @@ _LISTS = ("dataset.inputs", "dataset.split_by", "dataset.where")
 
 
 @dataclass(frozen=True)
-class Place:
+class CellPath:
     """Where the values of a name stand: in a column, or under a path in its JSON."""
 
     name: str
@@ -48,7 +48,7 @@ class Place:
 class Columns:
     """Where each of the spec's `fields` stands, in that order."""
 
-    places: tuple[Place, ...]
+    places: tuple[CellPath, ...]
 
     @property
     def names(self) -> list[str]:
@@ -89,13 +89,13 @@ def find_columns(spec: DatasetSpec, names: Sequence[str]) -> Columns | None:
     return Columns(tuple(found))
 
 
-def _place(wanted: str, seen: Mapping[str, Sequence[str]]) -> Place | None:
+def _place(wanted: str, seen: Mapping[str, Sequence[str]]) -> CellPath | None:
     """The column of that name, else the one that the longest beginning before a dot names."""
     parts = wanted.split(".")
     for size in range(len(parts), 0, -1):
         head = visible(".".join(parts[:size]))
         if head in seen and all(parts[size:]):
-            return Place(wanted, seen[head][0], tuple(parts[size:]))
+            return CellPath(wanted, seen[head][0], tuple(parts[size:]))
     return None
 
 

@@ -75,6 +75,19 @@ def read_delimited(spec: DatasetSpec, text: str, *, tabs: bool = False) -> Recor
     return _records(spec, sheet, dialect)
 
 
+def header_of(spec: DatasetSpec, text: str) -> list[str]:
+    """The first row with text in it, by the delimiter that makes the most cells of it.
+
+    Raises:
+        InputError: its quotes pair under no delimiter.
+    """
+    declared = _DECLARED.match(text)
+    lines = list(io.StringIO(text, newline=""))
+    sheet = _Sheet(["\n", *lines[1:]] if declared else lines)
+    dialects = _dialects(spec, sheet, declared[1] if declared else "".join(DELIMITERS))
+    return max((one.header for one in dialects), key=len)
+
+
 def _dialects(spec: DatasetSpec, sheet: _Sheet, delimiters: str) -> Iterator[_Dialect]:
     """The delimiters under which the quotes of the header pair.
 

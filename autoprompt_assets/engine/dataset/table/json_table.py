@@ -16,6 +16,8 @@ _LINE = re.compile(r"\r\n|\r|\n")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WRITE = 'write an array of objects, [{"input": …, "target": …}, …]'
 Placed = tuple[str, object]
+_KEYS_SEEN = 100
+"""Objects that are looked at for the names of a table's columns."""
 
 
 def read_json(spec: DatasetSpec, text: str) -> RecordSet:
@@ -43,6 +45,32 @@ def read_json(spec: DatasetSpec, text: str) -> RecordSet:
             )
     raise_any(spec, problems)
     return _records(spec, rows)
+
+
+def keys_of(text: str) -> list[str]:
+    """The keys of the first objects of a JSON text that may hold a table; none where it is none."""
+    begin = next((line.strip() for line in _LINE.split(text) if line.strip()), "")
+    try:
+        values: list[object] = [DECODER.decode(begin)]
+        lines = [line for line in _LINE.split(text) if line.strip()][:_KEYS_SEEN]
+        values = [DECODER.decode(line) for line in lines]
+    except (ValueError, RecursionError):
+        try:
+            values = [value for _, value in _whole(text)]
+        except (ValueError, RecursionError):
+            values = []
+    if len(values) == 1 and isinstance(values[0], list):
+        values = values[0]
+    elif len(values) == 1 and isinstance(values[0], dict):
+        held = values[0].values()
+        tables = [one for one in held if isinstance(one, list) and _all_objects(one)]
+        values = tables[0] if len(tables) == 1 else values
+    rows = [value for value in values[:_KEYS_SEEN] if isinstance(value, dict)]
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _all_objects(values: Sequence[object]) -> bool:
+    return bool(values) and all(isinstance(value, dict) for value in values)
 
 
 def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -> RecordSet:

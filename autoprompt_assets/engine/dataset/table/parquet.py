@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table.columns import Place, require_columns
+from autoprompt_assets.engine.dataset.table.columns import CellPath, require_columns
 from autoprompt_assets.engine.dataset.table.content import first_line
 from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, raise_any
 from autoprompt_assets.engine.dataset.table.scalars import Labels, plain, shown_day
@@ -107,7 +107,7 @@ def _labels(feature: object) -> Labels:
 
 
 def _texts(
-    column: pa.ChunkedArray, labels: Labels, place: Place
+    column: pa.ChunkedArray, labels: Labels, place: CellPath
 ) -> tuple[list[str], list[tuple[int, str]]]:
     """The texts of a place in a column, and the rows that have none with the reason."""
     import pyarrow as pa

@@ -14,7 +14,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table.columns import Place, find_columns
+from autoprompt_assets.engine.dataset.table.columns import CellPath, find_columns
 from autoprompt_assets.engine.dataset.table.content import first_line
 from autoprompt_assets.engine.dataset.table.headers import sheet_problems
 from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, listed, raise_any
@@ -71,6 +71,18 @@ def read_workbook(spec: DatasetSpec, content: bytes) -> RecordSet:
     rows_of = zip(numbers, zip(*texts, strict=True), strict=True)
     records = [Record(number, held) for number, held in rows_of]
     return RecordSet(records, blank, tuple(notes), "has no text", _HINT)
+
+
+def sheet_header(spec: DatasetSpec, content: bytes) -> list[str]:
+    """The texts of the first row that holds some.
+
+    Raises:
+        InputError: as `read_workbook`, where no sheet can be read.
+    """
+    refuse_unreadable(spec, content)
+    with _book(spec, content) as book:
+        rows = _filled(_rows(spec, book, _sheet(spec, book)))
+    return [cell_text(cell).strip() for cell in rows[0][1]] if rows else []
 
 
 def _book(spec: DatasetSpec, content: bytes) -> pd.ExcelFile:
@@ -191,7 +203,7 @@ def _trimmed(text: str) -> str:
 
 
 def _inner(
-    spec: DatasetSpec, place: Place, numbers: Sequence[str], texts: Sequence[str]
+    spec: DatasetSpec, place: CellPath, numbers: Sequence[str], texts: Sequence[str]
 ) -> list[str]:
     """The texts of a place in a column of texts."""
     found, problems = [], []
