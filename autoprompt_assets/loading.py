@@ -19,7 +19,7 @@ def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | No
     Raises:
         InputError: the file cannot be used, or too many of its targets can never be met.
     """
-    return place(spec, open_table(spec.dataset, folder), files)
+    return place(spec, open_table(spec.dataset, folder, spec.chat.readers()), files)
 
 
 def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> Dataset:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from autoprompt_assets.engine.errors import shown, type_word
+from autoprompt_assets.engine.identity import canonical_json
+from autoprompt_assets.engine.inputs import JsonText
 from autoprompt_assets.engine.message import Message
 
 ROLES = ("user", "assistant", "system")
@@ -26,6 +28,21 @@ def earlier_turns(value: str) -> list[Message]:
     if not isinstance(turns, list):
         raise ValueError(f"is {type_word(turns)} and no list of messages; {mend}")
     return [_turn(number, turn, mend) for number, turn in enumerate(turns, 1)]
+
+
+def read_turns(value: str, to_be_answered: bool) -> JsonText:
+    """How a row keeps its earlier turns: as JSON in one spelling.
+
+    `to_be_answered`: they are the conversation's last, so the user must have the last word.
+
+    Raises:
+        ValueError: see `earlier_turns`, or an assistant's message is the last to be answered.
+    """
+    turns = earlier_turns(value)
+    if to_be_answered and (not turns or turns[-1]["role"] != "user"):
+        last = f"ends with the role {turns[-1]['role']!r}" if turns else "has no message"
+        raise ValueError(f"{last}, and nothing follows it; let a user's message be the last")
+    return JsonText(canonical_json(turns))
 
 
 def _turn(number: int, turn: object, mend: str) -> Message:

@@ -18,7 +18,7 @@ from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import LIMITS, REVIEW_NAMES
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.llm import Asked, Models
-from autoprompt_assets.engine.message import content_size
+from autoprompt_assets.engine.message import IMAGE_TOKENS, content_size
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.tags import room_for_numbers
 from autoprompt_assets.engine.template import fields
@@ -120,6 +120,7 @@ def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Sp
         content_size(message) + TOKENS_PER_MESSAGE
         for message in candidate.messages(chat.layout.blank(), as_choice=True, chat=chat)
     )
+    per_row += len(chat.images) * IMAGE_TOKENS
     rows, held = extent.rows, extent.filled(chat.named(candidate.texts))
     asked = Prompts(per_row * rows + held.total, per_row + held.longest)
     answer = completion_bound(models.target, candidate)

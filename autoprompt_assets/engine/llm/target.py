@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -53,6 +54,11 @@ class TargetSpec(RoleSpec):
     tune: tuple[str, ...] | None = None
     """The texts that a search may change: the system's if left out, or else all of them."""
 
+    images: tuple[str, ...] = ()
+    """Columns of images, which the last user's turn shows: URLs, data URIs, or files beside the
+    table.
+    """
+
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
         """The conversation's turns, each text under its role, numbered from its second on."""
@@ -97,9 +103,11 @@ class TargetSpec(RoleSpec):
         """The first prompt, and which of its texts a search may change."""
         return FirstPrompt(self.texts, self.tuned)
 
-    def chat(self, layout: Layout) -> Chat:
-        """The form of its requests, where a prompt may name the columns of `layout`."""
-        return Chat(layout, self.turns)
+    def chat(self, layout: Layout, folder: Path | None = None) -> Chat:
+        """The form of its requests, where a prompt may name the columns of `layout`; `folder` is
+        where files that rows name stand.
+        """
+        return Chat(layout, self.turns, self.images, folder)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -118,6 +126,8 @@ class TargetSpec(RoleSpec):
             yield f"tune names no text; name one of {', '.join(self.texts)}, or leave it out"
         if len(set(self.tune or ())) < len(self.tune or ()):
             yield "tune names a text twice; name it once"
+        if self.images and self.messages and all(one.role != "user" for one in self.messages):
+            yield "images are shown in the last user turn, and messages has none; add one"
         if self.messages and self.messages[-1].role not in ("user", HISTORY):
             yield (
                 f"messages ends with a {self.messages[-1].role} turn, which no model answers; end "

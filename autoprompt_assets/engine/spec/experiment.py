@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.candidate import Candidate
@@ -43,10 +51,20 @@ class ExperimentSpec(Frozen):
     retry: Whole = Field(0, ge=0)
     """Raise it to ask rows whose calls failed again, as a search of its own."""
 
+    _folder: Path | None = PrivateAttr(None)
+
+    def placed(self, folder: Path) -> Self:
+        """The same as a file of `folder`, which says where relative paths begin."""
+        self._folder = folder
+        return self
+
     @cached_property
     def chat(self) -> Chat:
         """The form of what the target is asked."""
-        return self.roles.target.chat(self.dataset.layout)
+        path = self.dataset.path
+        at_address = "://" in path
+        place = None if at_address or self._folder is None else (self._folder / path).parent
+        return self.roles.target.chat(self.dataset.layout, place)
 
     @property
     def first(self) -> Candidate:

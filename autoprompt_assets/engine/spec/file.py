@@ -39,7 +39,7 @@ def load_spec(
     if problems:
         raise InputError(problems)
     try:
-        spec = ExperimentSpec.model_validate(data, context=endpoints)
+        spec = ExperimentSpec.model_validate(data, context=endpoints).placed(path.parent)
     except ValidationError as error:
         source = Source(path, overrides, endpoints)
         details = error.errors(include_url=False)

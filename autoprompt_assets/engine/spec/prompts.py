@@ -51,10 +51,23 @@ def _other_forms(roles: RolesSpec) -> Iterator[str]:
 
 def _turns(target: TargetSpec, layout: Layout) -> Iterator[str]:
     """A conversation that asks the same of every row, or names a column that is not read."""
+    for number, name in enumerate(target.images):
+        if name not in layout.columns:
+            yield (
+                f"roles.target.images.{number} = {name!r} is no column of dataset.inputs; use one "
+                f"of {', '.join(layout.columns)}, or add it there"
+            )
+    chat = target.chat(layout)
+    for name, place in target.places.items():
+        for column in layout.named(target.texts[name]):
+            if column in target.images:
+                yield (
+                    f"{place} names {column!r}, a column of images, which follow by themselves; "
+                    "take it out"
+                )
     if not target.messages:
         return
-    chat = target.chat(layout)
-    if not chat.named(target.texts):
+    if not chat.named(target.texts) and not chat.images:
         names = " or ".join(layout.placeholders().values())
         yield (
             "roles.target.messages names no column, so that every row would be asked the same; "
