@@ -130,8 +130,8 @@ class TargetSpec(RoleSpec):
             yield "images are shown in the last user turn, and messages has none; add one"
         if self.messages and self.messages[-1].role not in ("user", HISTORY):
             yield (
-                f"messages ends with a {self.messages[-1].role} turn, which no model answers; end "
-                "with user or history"
+                f"messages ends with {self.messages[-1].role!r}, which no model answers; end with "
+                "user or history"
             )
 
 

@@ -64,10 +64,13 @@ MERGE_EVERY = 3
 
 @dataclass(frozen=True)
 class Reflection:
-    """What one proposal of a step goes on from: a parent, reflected on so many times before."""
+    """What one proposal of a step goes on from: a parent, reflected on so many times before, and
+    the name of the text that is rewritten.
+    """
 
     parent: Candidate
     earlier: int
+    name: str
 
 
 Plan = Sequence[Reflection | Pair]
@@ -188,7 +191,8 @@ class Gepa:
         for slot in range(len(plan), self.spec.candidates):
             chosen = drawn(members, uniform(self.spec.seed, "gepa", "parent", self._steps, slot))
             parent = chosen.candidate if chosen else self._first
-            plan.append(Reflection(parent, self._reflected[parent.id] + planned[parent.id]))
+            name = self._prompt.turn(self._own_steps * self.spec.candidates + slot)
+            plan.append(Reflection(parent, self._reflected[parent.id] + planned[parent.id], name))
             planned[parent.id] += 1
         return plan
 
@@ -205,7 +209,7 @@ class Gepa:
             feedback, used = [*feedback, *reply], used + 1
             if any(one.value is not None and one.value < 1 for one in reply):
                 break
-        name = self._prompt.turn(part.earlier)
+        name = part.name
         messages = rewrite(parent, name, feedback, self._children(parent, name), self.rules(name))
         task = Task(messages, partial(_rewritten, parent, name), known, part.earlier)
         return self._written(task, replies, used)

@@ -179,7 +179,7 @@ def _closest(name: str, known: Iterable[str]) -> str:
 def _fields_at(model: object, places: list[str], tag: str) -> set[str]:
     """The fields at `places`; of kinds, those of the kind `tag` or of all that are told apart."""
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        inner = places[1:] if get_origin(model) is dict else places
+        inner = places[1:] if get_origin(model) in (dict, tuple) else places
         return _fields_of(get_args(model), inner, tag)
     if not places:
         return set(model.model_fields)
