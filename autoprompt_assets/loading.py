@@ -19,7 +19,7 @@ def load_dataset(spec: ExperimentSpec, folder: Path, files: ExperimentStore | No
     Raises:
         InputError: the file cannot be used, or too many of its targets can never be met.
     """
-    return place(spec, open_table(spec.dataset, folder), files)
+    return place(spec, open_table(spec.dataset, folder, spec.chat.readers()), files)
 
 
 def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> Dataset:
@@ -29,7 +29,7 @@ def place(spec: ExperimentSpec, table: Table, files: ExperimentStore | None) -> 
     known = files.read_membership(spec.dataset) if files else None
     built = build_dataset(table.rows, spec.dataset, known, table.notes)
     target = spec.roles.target
-    prompt, choices, file = target.prompt, target.choices, spec.dataset.file
+    prompt, choices, file = target.texts.joined(), target.choices, spec.dataset.file
     found = check_targets(
         spec.grading,
         _with_targets(built.examples),

@@ -103,7 +103,7 @@ class Session:
         """What is looked at before a call is spent on a candidate."""
         optimizer, target = self.spec.optimizer, self.spec.roles.target
         return Lint(
-            target.prompt,
+            target.first,
             self.train,
             self.spec.grading,
             target.choices,
@@ -118,7 +118,7 @@ class Session:
         if not self.spec.optimizer.repeats:
             return self.lint
         rows = (*self.rows("validation").read(), *self.rows("test").read())
-        return Apart(self.spec.roles.target.prompt, rows)
+        return Apart(self.spec.roles.target.first, rows)
 
     def refuse_unscored(self) -> None:
         """Refuse to score an earlier search's candidates again where none can be.

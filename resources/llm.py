@@ -45,7 +45,7 @@ class LLMResource:
             target,
             asked(spec, endpoints, "review"),
             asked(spec, endpoints, "optimizer"),
-            spec.dataset.layout,
+            spec.chat,
             spec.grading.most_reviews,
             spec.grading.review_bytes,
         )

@@ -39,6 +39,12 @@ HISTORY = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
+# One text of a conversation that is to be written anew, as it stands.
+WRITTEN = re.compile(
+    r"^The text to be written: \w+\n<(?P<tag>text(?:-\d+)?)>\n(?P<text>.*?)\n</(?P=tag)>$",
+    re.MULTILINE | re.DOTALL,
+)
+
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -145,7 +151,9 @@ def review_reply(behaviour: Behaviour, body: Json, key: str) -> str:
 def best_prompt(history: str) -> str:
     """The prompt with the highest score, the latest of equals."""
     scored = [(float(m["score"]), m.start(), m["text"].strip()) for m in HISTORY.finditer(history)]
-    return max(scored)[2] if scored else "Solve the problem."
+    own = WRITTEN.search(history)
+    fallback = own["text"] if own else "Solve the problem."
+    return max(scored)[2] if scored else fallback
 
 
 def optimizer_reply(behaviour: Behaviour, body: Json, key: str) -> str:

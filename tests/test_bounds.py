@@ -112,7 +112,7 @@ def experiment(
 def models_of(spec: ExperimentSpec) -> Models:
     roles = spec.roles
     optimizer = Asked("optimizer", roles.optimizer, "e", "m") if roles.optimizer else None
-    return Models(Asked("target", roles.target, "e", "m"), None, optimizer, spec.dataset.layout)
+    return Models(Asked("target", roles.target, "e", "m"), None, optimizer, spec.chat)
 
 
 class Anything:
@@ -129,9 +129,9 @@ class Spent:
 
     def evaluate(self, candidate: Candidate, rows: Sequence[Example]) -> None:
         self.calls += len(rows)
-        layout = self.spec.dataset.layout
         self.prompts += sum(
-            size(candidate.messages(row.inputs, as_choice=True, layout=layout)) for row in rows
+            size(candidate.messages(row.inputs, as_choice=True, chat=self.spec.chat))
+            for row in rows
         )
         tokens = candidate.parameters.get("max_tokens", self.spec.roles.target.max_tokens)
         self.completions += len(rows) * tokens

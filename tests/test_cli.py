@@ -52,7 +52,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
     shape = {
         "experiment": "",
         "best_prompt": "",
-        "best_candidate": ["demos", "instruction", "parameters"],
+        "best_candidate": ["demos", "parameters", "texts"],
         "baseline": ["answer", "test", "validation"],
         "best": ["answer", "iteration", "test", "validation"],
         "comparison": [

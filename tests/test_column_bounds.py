@@ -6,6 +6,7 @@ import pytest
 
 from autoprompt_assets.engine.budget import TOKENS_PER_MESSAGE, Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.chat import Chat
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.grading.judge import Judge
@@ -18,6 +19,7 @@ from autoprompt_assets.engine.search import comparison_bound
 from autoprompt_assets.engine.spec import ExperimentSpec
 
 LAYOUT = Layout(("subject", "body", "meta.tier"))
+CHAT = Chat(LAYOUT)
 LONG = "The parcel that I ordered in March came open, wet and without its two blue handles, number"
 ROWS = [
     Example(
@@ -59,11 +61,11 @@ def size(messages: tuple[Message, ...]) -> int:
 )
 def test_prompts_and_reviews_of_several_columns_fit_the_bound(candidate: Candidate) -> None:
     extent = Extent.of(ROWS)
-    alone = evaluation_bound(Models(role(), None, None, LAYOUT), candidate, extent)
-    chats = (candidate.messages(one.inputs, as_choice=True, layout=LAYOUT) for one in ROWS)
+    alone = evaluation_bound(Models(role(), None, None, CHAT), candidate, extent)
+    chats = (candidate.messages(one.inputs, as_choice=True, chat=CHAT) for one in ROWS)
     asked = sum(map(size, chats))
     assert asked <= alone.prompt_tokens < 3 * asked
-    both = evaluation_bound(Models(role(), role(REVIEW), None, LAYOUT), candidate, extent)
+    both = evaluation_bound(Models(role(), role(REVIEW), None, CHAT), candidate, extent)
     reviews = sum(size(Judge(REVIEW, LAYOUT).messages(row, "x" * 100)) for row in ROWS)
     assert reviews <= both.prompt_tokens - alone.prompt_tokens
 
@@ -77,7 +79,7 @@ def test_no_instruction_that_passes_costs_more_than_the_largest() -> None:
             "optimizer": {"strategy": "demos", "demos": 3},
         }
     )
-    extent, models = Extent.of(ROWS), Models(role(), None, None, LAYOUT)
+    extent, models = Extent.of(ROWS), Models(role(), None, None, CHAT)
     bound = comparison_bound(spec, models, ROWS, extent)
     most = FIRST + " {body}{body}{subject}{meta.tier}"
     assert (

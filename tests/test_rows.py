@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.chat import Chat
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, open_table, read_table
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.example import Example, Row
@@ -56,14 +57,14 @@ def test_a_prompt_names_its_columns_and_what_has_none_gets_a_line_for_each() -> 
     inputs = Inputs(layout.columns, ["Late {meta.tier}", "gold"])
     demo = Demo(Inputs(layout.columns, ["Old", "free"]), "no")
     chat = Candidate("{{subject}} ({meta.tier}) {input}", (demo,)).messages(
-        inputs, as_choice=False, layout=layout
+        inputs, as_choice=False, chat=Chat(layout)
     )
     assert [one["content"] for one in chat] == [
         "Old (free) {input}",
         "no",
         "Late {meta.tier} (gold) {input}",
     ]
-    system = Candidate("Route it.").messages(inputs, as_choice=False, layout=layout)
+    system = Candidate("Route it.").messages(inputs, as_choice=False, chat=Chat(layout))
     assert [one["content"] for one in system] == [
         "Route it.",
         "subject: Late {meta.tier}\nmeta.tier: gold",

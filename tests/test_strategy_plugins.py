@@ -68,7 +68,7 @@ class Endings:
     def ask(self, replies):
         if self.step > len(self.endings):
             return Proposals((), "every ending was tried", strategy="endings")
-        first = Candidate(self.context.first)
+        first = Candidate(self.context.first.texts)
         if not replies:
             return Probe(first, tuple(row.id for row in self.context.train[:2]))
         right = sum(row.value or 0 for row in replies[0])

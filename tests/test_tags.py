@@ -13,7 +13,7 @@ ROW = text_example("1", "1", "Which?", "B", "train")
 
 
 def reviewed(prompt: str, answer: str) -> str:
-    return Judge(prompt).messages(ROW, answer)[0]["content"]
+    return str(Judge(prompt).messages(ROW, answer)[0]["content"])
 
 
 def test_an_answer_does_not_close_the_tags_of_the_review_prompt() -> None:

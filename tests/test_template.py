@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.chat import Chat
 from autoprompt_assets.engine.inputs import Inputs, Layout
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, fill, foreign, literal, stray
@@ -23,7 +24,7 @@ COLUMNS = frozenset(["input", "question", "Ticket text"])
 def turns(prompt: str, *demos: Demo) -> list[tuple[str, str]]:
     layout = Layout(("Ticket text" if "Ticket text" in prompt else "question",))
     inputs = Inputs(layout.columns, ["TEXT"])
-    messages = Candidate(prompt, demos).messages(inputs, as_choice=False, layout=layout)
+    messages = Candidate(prompt, demos).messages(inputs, as_choice=False, chat=Chat(layout))
     return [(message["role"], message["content"]) for message in messages]
 
 
@@ -181,7 +182,7 @@ def test_the_file_s_column_is_a_name_in_every_request(tmp_path: Path) -> None:
         async with evaluator(tmp_path, Scripted()) as subject:
             asker = replace(subject.asker, models=models)
             request = asker.request(Candidate(spec.roles.target.prompt), example)
-            return request.messages[-1]["content"]
+            return str(request.messages[-1]["content"])
 
     assert asyncio.run(turn()) == "Q: 0"
     ask = Told("True")

@@ -102,12 +102,13 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     if len(targets) == 1:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
     yield from _unused_wordings(spec, data)
-    prompt = spec.roles.target.prompt
-    found = () if spec.dataset.layout.fields(prompt) else foreign(prompt)
-    if found:
-        listed = ", ".join(map(shown, found))
-        filled = " or ".join(spec.dataset.layout.placeholders().values())
-        yield f"roles.target.prompt holds {listed}, sent as it stands: only {filled} is filled"
+    filled = " or ".join(spec.dataset.layout.placeholders().values())
+    for name, place in spec.roles.target.places.items():
+        text = spec.roles.target.texts[name]
+        found = () if spec.dataset.layout.fields(text) else foreign(text)
+        if found:
+            listed = ", ".join(map(shown, found))
+            yield f"{place} holds {listed}, sent as it stands: only {filled} is filled"
 
 
 def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
@@ -117,9 +118,9 @@ def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
         return
     train = [example for example in data.examples if example.split == "train"]
     own = (optimizer.longest, optimizer.keep, spec.dataset.layout)
-    lint = Lint(target.prompt, train, spec.grading, target.choices, *own)
+    lint = Lint(target.first, train, spec.grading, target.choices, *own)
     for place, wording in optimizer.given.items():
-        problem = lint.problem(Candidate(wording), ())
+        problem = lint.problem(Candidate(target.texts.having(target.tuned[0], wording)), ())
         if problem:
             yield f"optimizer.{place} will not be tried: {problem}"
 
@@ -145,7 +146,7 @@ def _too_small(endpoints: Mapping[Role, Endpoint]) -> Iterator[str]:
 
 def _unscored(plan: Plan) -> Iterator[str]:
     """Candidates of an earlier search that hold rows of this one's validation or test split."""
-    check = Apart(plan.spec.roles.target.prompt, plan.data.examples)
+    check = Apart(plan.spec.roles.target.first, plan.data.examples)
     said = unscored(rescored(plan.spec, plan.files), check)
     if said:
         yield said

@@ -18,7 +18,9 @@ contract), and hands out what its `__init__.pyi` names:
 
 The ground, a file each, which all of them may import:
 
-    candidate    what is searched: instruction, demos, parameters
+    candidate    what is searched: texts, demos, parameters
+    texts        a prompt's texts by name; `chat`: how they become messages; `earlier_turns`: those
+                 that a row brings
     choices      answers out of a fixed set
     fields       what every settings model is made of
     likeness     when two inputs are one, or nearly

@@ -16,6 +16,7 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.json_text import is_shallow
 from autoprompt_assets.engine.llm import Asked, Completion, Request, failures, is_message
+from autoprompt_assets.engine.message import content_size
 from autoprompt_assets.engine.text import size_of
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.error_body import ErrorBody
@@ -154,7 +155,7 @@ class Reader:
         if prompt and (completion or (completion == 0 and not said)):
             return prompt, completion
         self.uncounted += 1
-        asked = sum(size_of(message["content"]) for message in request.messages)
+        asked = sum(map(content_size, request.messages))
         limits = (request.parameters.get(name) for name in LIMITS)
         most = next((limit for limit in limits if limit), said)
         return prompt or asked, completion or min(said, most)

@@ -18,6 +18,7 @@ from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import LIMITS, REVIEW_NAMES
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.llm import Asked, Models
+from autoprompt_assets.engine.message import IMAGE_TOKENS, content_size
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.tags import room_for_numbers
 from autoprompt_assets.engine.template import fields
@@ -114,12 +115,13 @@ def completion_bound(role: Asked, candidate: Candidate) -> int:
 
 def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Spend:
     """One candidate over a split: each row asked once and, with a review model, judged at most."""
-    layout = models.layout
+    chat = models.chat
     per_row = sum(
-        size_of(message["content"]) + TOKENS_PER_MESSAGE
-        for message in candidate.messages(layout.blank(), as_choice=True, layout=layout)
+        content_size(message) + TOKENS_PER_MESSAGE
+        for message in candidate.messages(chat.layout.blank(), as_choice=True, chat=chat)
     )
-    rows, held = extent.rows, extent.filled(layout.named(candidate.instruction))
+    per_row += len(chat.images) * IMAGE_TOKENS
+    rows, held = extent.rows, extent.filled(chat.named(candidate.texts))
     asked = Prompts(per_row * rows + held.total, per_row + held.longest)
     answer = completion_bound(models.target, candidate)
     bound = calls_bound(models.target, rows, asked, answer)

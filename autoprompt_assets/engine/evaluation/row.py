@@ -49,9 +49,9 @@ class Asker:
 
     def request(self, candidate: Candidate, example: Example) -> Request:
         """What the target model is asked about `example`."""
-        target, layout = self.models.target, self.models.layout
-        is_choice = target.response_format is not None
-        messages = candidate.messages(example.inputs, as_choice=is_choice, layout=layout)
+        target, chat = self.models.target, self.models.chat
+        is_choice = target.is_choice
+        messages = candidate.messages(example.inputs, as_choice=is_choice, chat=chat)
         return target.request(messages, self.replicate, **candidate.parameters)
 
     async def row(self, candidate: Candidate, example: Example) -> RowResult:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.chat import Chat
 from autoprompt_assets.engine.controls import for_terminal, json_text
-from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.llm.request import Request
 from autoprompt_assets.engine.llm.roles import Models
 
@@ -17,16 +17,21 @@ Fit = Callable[[Request], Request]
 """Puts a request into the form in which its endpoint takes it."""
 
 
-def _how(layout: Layout) -> str:
-    names = layout.placeholders().values()
-    if len(names) == 1:
-        what = f"input for every {next(iter(names))}"
+def _how(chat: Chat, candidate: Candidate) -> str:
+    earlier = set(chat.columns)
+    names = chat.layout.placeholders()
+    filled = [sign for name, sign in names.items() if name not in earlier]
+    if len(filled) == 1:
+        what = f"input for every {filled[0]}"
     else:
-        what = f"values for every {', '.join(names)}"
-    return (
-        f"`request` is the body of the chat completion as it was sent. Put a row's {what} in the "
-        "last message, and in no other."
-    )
+        what = f"values for every {', '.join(filled)}"
+    turns = len(chat.parts(candidate.texts)[1])
+    where = "the last message, and in no other" if turns == 1 else f"the last {turns} messages"
+    said = "`request` is the body of the chat completion as it was sent."
+    said += f" Put a row's {what} in {where}." if filled else ""
+    for name in earlier:
+        said += f" The message {names[name]} stands for those that the column {name} lists."
+    return said
 
 
 def request_template(models: Models, candidate: Candidate, fit: Fit) -> dict[str, Any]:
@@ -35,13 +40,11 @@ def request_template(models: Models, candidate: Candidate, fit: Fit) -> dict[str
     Written as compact ASCII JSON with the last message filled, `request` has the bytes that the
     endpoint was sent about that row.
     """
-    target, layout = models.target, models.layout
-    is_choice = target.response_format is not None
-    inputs = layout.placeholders()
-    messages = candidate.messages(inputs, as_choice=is_choice, layout=layout)
+    target, chat = models.target, models.chat
+    messages = candidate.messages(chat.placeholders(), as_choice=target.is_choice, chat=chat)
     request = fit(target.request(messages, **candidate.parameters))
     return {
-        "how": _how(layout),
+        "how": _how(chat, candidate),
         "endpoint": target.endpoint,
         "request": json.loads(request.payload),
     }
@@ -58,7 +61,7 @@ def prompt_text(models: Models, candidate: Candidate, fit: Fit) -> str:
     demos = tuple(map(_pictured, candidate.demos))
     if demos != candidate.demos:
         left_out.append("the control characters of the demos, of which pictures stand above")
-    if target.response_format is not None and target.spec.choices:
+    if target.is_choice:
         choices = for_terminal(", ".join(target.spec.choices))
         left_out.append(f"a JSON schema that allows only {choices}")
     text, said = replace(candidate, demos=demos).text(), "; ".join(left_out)

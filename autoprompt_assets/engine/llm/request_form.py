@@ -16,7 +16,7 @@ from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.failures import Misfit
 from autoprompt_assets.engine.llm.request import Request, SharedFields
-from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.message import Message, text_part
 
 SYSTEM = "system"
 _SYSTEM_ROLES = frozenset({"system", "developer"})
@@ -128,10 +128,12 @@ def has_system(request: Request) -> bool:
 def _with_system_as(turn: Turn, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if turn == "developer":
         return tuple({**one, "role": turn} if one["role"] == SYSTEM else one for one in messages)
-    texts = [one["content"] for one in messages if one["role"] == SYSTEM]
+    text = "\n\n".join(one["content"] for one in messages if one["role"] == SYSTEM)
     kept = [one for one in messages if one["role"] != SYSTEM]
     first = next((at for at, one in enumerate(kept) if one["role"] == "user"), None)
     if first is None:
-        return ({"role": "user", "content": "\n\n".join(texts)}, *kept)
-    kept[first] = {"role": "user", "content": "\n\n".join([*texts, kept[first]["content"]])}
+        return ({"role": "user", "content": text}, *kept)
+    said = kept[first]["content"]
+    joined = f"{text}\n\n{said}" if isinstance(said, str) else [text_part(text), *said]
+    kept[first] = {"role": "user", "content": joined}
     return tuple(kept)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autoprompt_assets.engine.chat import ONE_TEXT, Chat
 from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.fields import LIMITS, NEWER_LIMIT
-from autoprompt_assets.engine.inputs import SINGLE, Layout
+from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.request import Request, Role, SharedFields
 from autoprompt_assets.engine.llm.settings import RoleSpec
@@ -54,6 +55,11 @@ class Asked:
             return None
         return SharedFields(choice_schema(self.spec.choices)) if self.spec.choices else None
 
+    @lazy
+    def is_choice(self) -> bool:
+        """The model is held to the role's choices, and answers as `choice_json` writes it."""
+        return bool(self.spec.choices) and self.structured
+
     def _settings_with(self, parameters: Mapping[str, Any]) -> SharedFields:
         """The request fields; one mapping for all rows of a candidate."""
         key = str(parameters)
@@ -86,12 +92,17 @@ class Models:
     target: Asked
     review: Asked | None
     optimizer: Asked | None
-    layout: Layout = SINGLE
-    """The columns that a prompt may name."""
+    chat: Chat = ONE_TEXT
+    """The form of what the target is asked."""
     most_reviews: int = 1
     """How often the review role is asked about one answer at most, if there is one."""
     review_bytes: int = 0
     """UTF-8 bytes that a review may have beside the role's filled prompt."""
+
+    @property
+    def layout(self) -> Layout:
+        """The columns that a prompt may name."""
+        return self.chat.layout
 
     @property
     def roles(self) -> tuple[Asked, ...]:

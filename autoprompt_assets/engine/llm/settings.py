@@ -121,11 +121,3 @@ class RoleSpec(Frozen):
         if len(choices) == 1:
             raise ValueError("one choice is no choice; give two or more")
         return choices
-
-
-class RolesSpec(Frozen):
-    """The three roles. `review` is needed by the grader `model`, `optimizer` by `opro`."""
-
-    target: RoleSpec
-    review: RoleSpec | None = None
-    optimizer: RoleSpec | None = None

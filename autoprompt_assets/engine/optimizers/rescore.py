@@ -25,6 +25,7 @@ from autoprompt_assets.engine.optimizers.protocol import (
 )
 from autoprompt_assets.engine.optimizers.settings import StrategySettings
 from autoprompt_assets.engine.template import stray
+from autoprompt_assets.engine.texts import AnyPrompt, FirstPrompt
 
 _SCORED_ON: tuple[Split, ...] = ("test", "validation")
 
@@ -75,8 +76,8 @@ class Apart:
     no row.
     """
 
-    def __init__(self, first: str, rows: Sequence[Example]) -> None:
-        self._first = first
+    def __init__(self, first: AnyPrompt, rows: Sequence[Example]) -> None:
+        self._first = FirstPrompt.of(first).texts
         self._rows = [row for row in rows if row.split in _SCORED_ON]
 
     def problem(self, candidate: Candidate, known: Collection[str]) -> str:
@@ -90,10 +91,9 @@ class Apart:
         shown_rows = [_count(held[split], split) for split in _SCORED_ON if held[split]]
         if shown_rows:
             return f"it shows {' and '.join(shown_rows)} of this search as demos"
-        if candidate.instruction == self._first:
-            return ""
+        changed = [text for text in candidate.texts.values() if text not in self._first.values()]
         for split, leaks in self._leaks.items():
-            text = leaks.copied(candidate.instruction)
+            text = next(filter(None, map(leaks.copied, changed)), "")
             if text:
                 return f"it holds {shown(' '.join(text.split()))}, a {split} row of this search"
         return ""
@@ -118,7 +118,7 @@ class Apart:
     @cached_property
     def _leaks(self) -> dict[Split, Leaks]:
         return {
-            split: Leaks(self._first, [row for row in self._rows if row.split == split])
+            split: Leaks(self._first.joined(), [row for row in self._rows if row.split == split])
             for split in _SCORED_ON
         }
 

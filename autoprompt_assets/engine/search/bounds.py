@@ -25,6 +25,7 @@ from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.lint import most_fields
 from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.message import content_size
 from autoprompt_assets.engine.optimizers import (
     AGAIN_BYTES,
     Sizes,
@@ -52,7 +53,7 @@ def comparison_bound(
 
     `earlier` are the candidates of the search to re-score.
     """
-    baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), test)
+    baseline = evaluation_bound(models, spec.first, test)
     if spec.optimizer.repeats:
         each = [evaluation_bound(models, one, test) for one in earlier]
         return baseline.plus(_most(each))
@@ -68,7 +69,7 @@ def run_bound(
     earlier: Sequence[Candidate] = (),
 ) -> Spend:
     """A whole search: baseline, headroom, every iteration, and the test comparison."""
-    baseline = Candidate(spec.roles.target.prompt)
+    baseline = spec.first
     bound = evaluation_bound(models, baseline, validation)
     bound = bound.plus(evaluation_bound(models, baseline, validation.part(spec.headroom.rows)))
     bound = bound.plus(comparison_bound(spec, models, train, test, earlier))
@@ -83,21 +84,24 @@ def run_bound(
 
 def largest_candidate(spec: ExperimentSpec, train: Sequence[Example]) -> Candidate:
     """One that is no smaller than any that the search can propose, in any part."""
-    layout = spec.dataset.layout
-    fills = most_fields(spec.roles.target.prompt, layout)
-    held = "".join(f"{{{name}}}" * times for name, times in fills.items())
-    instruction = held + "x" * _instruction_bytes(spec)
+    target, chat = spec.roles.target, spec.chat
+    held, texts = target.texts, target.texts
+    for name in target.tuned:
+        fills = most_fields(texts[name], chat.layout)
+        names = "".join(f"{{{one}}}" * times for one, times in fills.items())
+        held = held.having(name, names)
+        texts = texts.having(name, names + "x" * _instruction_bytes(spec, name))
+    _, exchange = chat.parts(held)
     demos = [Demo(example.inputs, example.target) for example in train]
 
     def size(demo: Demo) -> int:
-        given = sum(times * size_of(demo.inputs[name]) for name, times in fills.items())
-        shown = given if fills else size_of(demo.inputs.text)
-        return shown + size_of(choice_json(demo.answer))
+        turns = chat.render(exchange, demo.inputs)
+        return sum(map(content_size, turns)) + size_of(choice_json(demo.answer))
 
     demos.sort(key=size)
     shown = spec.optimizer.most(spec.roles.optimizer is not None).demos
     largest = demos[len(demos) - min(shown, len(demos)) :]
-    return Candidate(instruction, tuple(largest), _largest_parameters(spec))
+    return Candidate(texts, tuple(largest), _largest_parameters(spec))
 
 
 def _work(spec: ExperimentSpec, models: Models) -> Work:
@@ -128,7 +132,8 @@ def _sizes(spec: ExperimentSpec, models: Models) -> Sizes:
     if models.review is not None:
         judged = BYTES_PER_TOKEN * tokens_said(models.review.spec.completion_limit)
         reason = max(reason, models.most_reviews * judged)
-    return Sizes(_instruction_bytes(spec), answer, reason, spec.optimizer.total)
+    instruction = max(_instruction_bytes(spec, name) for name in spec.roles.target.tuned)
+    return Sizes(instruction, answer, reason, spec.optimizer.total)
 
 
 def _probes(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -> Spend:
@@ -140,13 +145,13 @@ def _probes(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -> S
     return evaluation_bound(models, largest_candidate(spec, train), rows).times(work.probes)
 
 
-def _instruction_bytes(spec: ExperimentSpec) -> int:
-    """What an instruction can have, given or written: by its tokens, and as it is checked."""
+def _instruction_bytes(spec: ExperimentSpec, name: str) -> int:
+    """What the text `name` can have, given or written: by its tokens, and as it is checked."""
     strategy, writer = spec.optimizer, spec.roles.optimizer
     answer = None
     if writer is not None and strategy.asks:
         answer = BYTES_PER_TOKEN * tokens_said(writer.completion_limit)
-    return strategy.instruction_bytes(spec.roles.target.prompt, answer)
+    return strategy.instruction_bytes(spec.roles.target.texts[name], answer)
 
 
 def _largest_parameters(spec: ExperimentSpec) -> dict[str, Any]:

@@ -81,7 +81,8 @@ class _Likely:
         said: Mapping[Role, float],
     ) -> None:
         self._spec, self._models, self._said = spec, models, said
-        first, names = spec.roles.target.prompt, models.layout.named(spec.roles.target.prompt)
+        texts, tuned = spec.roles.target.texts, spec.roles.target.tuned
+        first, names = texts.joined(), models.chat.named(texts)
         self._inputs = {
             split: [_held(row.inputs, names) for row in part] for split, part in rows.items()
         }
@@ -90,10 +91,12 @@ class _Likely:
         self._first = tokens_of(first)
         self._reviewed = self._review_share(rows["validation"])
         self._work = spec.optimizer.usual(models.optimizer is not None)
-        limit = min(WRITTEN, longest_instruction(first, spec.optimizer.longest))
+        longest = max(longest_instruction(texts[one], spec.optimizer.longest) for one in tuned)
+        limit = min(WRITTEN, longest)
+        fixed = self._first - max(tokens_of(texts[one]) for one in tuned)
         # A prompt has no more tokens than the answer that it stood in.
         written = min(limit / 4, said.get("optimizer", limit))
-        self._written = max(self._first, written) if models.optimizer else self._first
+        self._written = max(self._first, written + fixed) if models.optimizer else self._first
         by_size = sorted(rows["train"], key=lambda row: len(row.inputs.text) + len(row.target))
         quarter = len(by_size) // 4
         self._usual = by_size[quarter : len(by_size) - quarter]

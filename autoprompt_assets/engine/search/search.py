@@ -74,7 +74,7 @@ class Search:
     @cached_property
     def first(self) -> Candidate:
         """The first prompt."""
-        return Candidate(self.spec.roles.target.prompt)
+        return self.spec.first
 
     @cached_property
     def scoring(self) -> Scoring:

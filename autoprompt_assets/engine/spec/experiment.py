@@ -6,16 +6,24 @@ the project validates what a user wrote.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
 from autoprompt_assets.engine.budget import BudgetSpec
-from autoprompt_assets.engine.controls import obeyed
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.chat import Chat
 from autoprompt_assets.engine.dataset import DatasetSpec
 from autoprompt_assets.engine.fields import REVIEW_NAMES, Frozen, Number, Whole
 from autoprompt_assets.engine.grading import (
@@ -29,14 +37,9 @@ from autoprompt_assets.engine.grading import (
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords, RolesSpec
 from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
+from autoprompt_assets.engine.spec.prompts import prompt_problems
 from autoprompt_assets.engine.statistics import HeadroomSpec
-from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
-
-_UNSUPPORTED_PROMPTS = {
-    "an image as a data URL": r"data:image/[\w.+-]+;base64,",
-    "a list of messages": r"\A\s*\[\s*\{\s*[\"'](?:role|content)[\"']\s*:",
-}
-"""What would be sent as the text that it is written in, without a word."""
+from autoprompt_assets.engine.template import fields
 
 
 class ExperimentSpec(Frozen):
@@ -58,6 +61,21 @@ class ExperimentSpec(Frozen):
     retry: Whole = Field(0, ge=0)
     """Raise it to ask rows whose calls failed again, as a search of its own."""
 
+    _folder: Path | None = PrivateAttr(None)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """The form of what the target is asked."""
+        path = self.dataset.path
+        at_address = "://" in path
+        place = None if at_address or self._folder is None else (self._folder / path).parent
+        return self.roles.target.chat(self.dataset.layout, place)
+
+    @property
+    def first(self) -> Candidate:
+        """The first prompt."""
+        return Candidate(self.roles.target.texts)
+
     def make_grader(self) -> Grader:
         """What grades the answers to its rows."""
         review = self.roles.review
@@ -65,15 +83,16 @@ class ExperimentSpec(Frozen):
         return over_targets(made) if self.dataset.targets == "any" else made
 
     def located(self, folder: Path) -> Self:
-        """The same with the grader's own files looked up in `folder`, the experiment's.
+        """The same as a file of `folder`, with the grader's own files looked up there.
 
         Raises:
             InputError: one of them cannot be had.
         """
         found = self.grading.located(folder, "grader")
-        if isinstance(found, WeightedGraders):
-            return self.model_copy(update={"graders": found.parts})
-        return self.model_copy(update={"grader": found})
+        several = {"graders": found.parts} if isinstance(found, WeightedGraders) else {}
+        spec = self.model_copy(update=several or {"grader": found})
+        spec._folder = folder
+        return spec
 
     @property
     def grading(self) -> GraderSettings:
@@ -86,8 +105,8 @@ class ExperimentSpec(Frozen):
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Self:
         problems = [
+            *prompt_problems(self.roles, self.optimizer, self.dataset.layout),
             *self._lacking(),
-            *self._unfilled(),
             *self._unlimited(),
             *self._unknown_endpoints(info.context),
             *self._taken_words(info.context),
@@ -100,12 +119,6 @@ class ExperimentSpec(Frozen):
 
     def _lacking(self) -> Iterator[str]:
         roles = self.roles
-        if not roles.target.prompt.strip():
-            yield "roles.target.prompt is empty; write the prompt to be improved"
-        for name, role in roles:
-            for what, sign in _UNSUPPORTED_PROMPTS.items():
-                if role is not None and re.search(sign, role.prompt):
-                    yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
         if self.grader is not None and self.graders:
             yield "grader and graders stand both; keep one"
             return
@@ -124,7 +137,6 @@ class ExperimentSpec(Frozen):
                     f"dataset.inputs names {name!r}, which in roles.review.prompt is {meant}; "
                     "rename the column"
                 )
-        yield from self._lacking_in_first_prompt()
         yield from self._lacking_target()
         writer = None if roles.optimizer is None else roles.optimizer.prompt
         yield from self.optimizer.problems(writer, self.dataset.split.train)
@@ -149,43 +161,6 @@ class ExperimentSpec(Frozen):
                 f"optimizer.strategy = {strategy.strategy!r} shows rows with their targets as "
                 "demos, and dataset.target is null; choose gepa or opro"
             )
-
-    def _lacking_in_first_prompt(self) -> Iterator[str]:
-        prompt, optimizer = self.roles.target.prompt, self.optimizer
-        for text in optimizer.keep:
-            if obeyed(text):
-                yield f"optimizer.keep holds {obeyed(text)}; take it out"
-            elif not text.strip():
-                yield "optimizer.keep holds an empty text; take it out"
-            elif text not in prompt:
-                yield f"roles.target.prompt lacks {text!r}, which optimizer.keep asks for; add it"
-        if optimizer.longest is not None and optimizer.longest < len(prompt):
-            yield (
-                f"optimizer.longest = {optimizer.longest} is less than the first prompt has, "
-                f"{len(prompt)} characters; raise it"
-            )
-
-    def _unfilled(self) -> Iterator[str]:
-        """Placeholders that nothing fills, and characters that no reader sees: both would be sent
-        without a word.
-        """
-        names, roles = self.dataset.layout.names, self.roles
-        prompts = [("roles.target.prompt", roles.target.prompt, NO_NAMES)]
-        for place, text in self.optimizer.given.items():
-            prompts.append((f"optimizer.{place}", text, NO_NAMES))
-        if roles.review is not None:
-            prompts.append(("roles.review.prompt", roles.review.prompt, REVIEW_NAMES))
-        if roles.optimizer is not None:
-            # It may speak of the input's placeholder, which stands in the prompts it asks for.
-            own = self.optimizer.prompt_names
-            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, own))
-        for field, prompt, others in prompts:
-            found = obeyed(prompt)
-            if found:
-                yield f"{field} holds {found}; take it out"
-            problem = stray_problem(prompt, names, others)
-            if problem:
-                yield f"{field} {problem}"
 
     def _named(self, trait: Literal["most_reviews", "needs_target"]) -> str:
         """The first grader that has the trait, as a line names it."""

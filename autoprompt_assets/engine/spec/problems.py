@@ -186,7 +186,7 @@ def _fields_at(model: object, places: list[str], tag: str) -> set[str]:
         if kinds is not None:
             return _fields_of(kinds.models(tag), places, tag)
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        inner = places[1:] if get_origin(model) is dict else places
+        inner = places[1:] if get_origin(model) in (dict, tuple) else places
         return _fields_of(get_args(model), inner, tag)
     named = {info.alias or name: info for name, info in model.model_fields.items()}
     if not places:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
 from autoprompt_assets.engine.dataset.table.foreign_tables import is_message
@@ -26,8 +26,8 @@ _ASSERTION = re.compile(
 )
 
 
-def refuse_unusable(spec: DatasetSpec, found: RecordSet) -> None:
-    """Look at every cell of the columns.
+def refuse_unusable(spec: DatasetSpec, found: RecordSet, read: Collection[str] = ()) -> None:
+    """Look at every cell of the columns; those of `read` may hold other than text.
 
     Raises:
         InputError: one line per problem and column, with the first places.
@@ -41,7 +41,7 @@ def refuse_unusable(spec: DatasetSpec, found: RecordSet) -> None:
                 f"{spec.file}: column {column!r} holds half a character (a lone surrogate) in "
                 f"{listed(places)}; write it again"
             )
-    problems += _unsupported(spec, records) + _assertions(spec, records)
+    problems += _unsupported(spec, records, read) + _assertions(spec, records)
     if problems:
         raise InputError(problems)
 
@@ -72,23 +72,27 @@ def _empty(spec: DatasetSpec, found: RecordSet) -> list[str]:
     return problems
 
 
-def _unsupported(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
+def _unsupported(spec: DatasetSpec, records: Sequence[Record], read: Collection[str]) -> list[str]:
     """Inputs that would go out as their text, where more than text is meant."""
     problems = []
     for at, name in enumerate(spec.inputs):
+        if name in read:
+            continue
         images = [one.place for one in records if _holds_image(one.cells[at])]
         if images:
             problems.append(
                 f"{spec.file}: column {name!r} holds images as text in "
                 f"{quantity(len(images), 'row')} "
-                f"({listed(images)}); images are not supported yet, leave these rows out"
+                f"({listed(images)}); name the column in roles.target.images, or leave these "
+                "rows out"
             )
         messages = [one.place for one in records if _holds_messages(one.cells[at])]
         if messages:
             problems.append(
                 f"{spec.file}: column {name!r} holds chat messages in "
                 f"{quantity(len(messages), 'row')} "
-                f"({listed(messages)}); message lists are not supported yet, write the user's text"
+                f"({listed(messages)}); name the column as a history of "
+                "roles.target.messages, or write the user's text"
             )
     return problems
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
 from autoprompt_assets.engine.dataset.table.cells import DECODER, cell_text
@@ -13,6 +14,10 @@ from autoprompt_assets.engine.example import Row
 from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.text import quantity
 
+CellReaders = Mapping[str, Callable[[str], str]]
+"""By column, what makes of a cell the value that a row keeps. Each raises a `ValueError`, "trouble;
+mend", at a cell that it cannot use."""
+NO_READERS: CellReaders = MappingProxyType({})
 MOST_VALUES = 8
 """Values of a column that are told, where none of them is wanted."""
 
@@ -37,6 +42,29 @@ def chosen(spec: DatasetSpec, found: RecordSet) -> RecordSet:
     out = len(found.rows) - len(rows)
     note = (f"{quantity(out, 'row')} left out by dataset.where",) if out else ()
     return replace(found, rows=rows, notes=(*found.notes, *note))
+
+
+def read_cells(spec: DatasetSpec, found: RecordSet, readers: CellReaders) -> RecordSet:
+    """The records with the cells of some columns as their readers have them.
+
+    Raises:
+        InputError: a reader cannot use a cell; each is named.
+    """
+    at = {place: readers[name] for place, name in enumerate(spec.inputs) if name in readers}
+    if not at:
+        return found
+    problems, rows = list[str](), list[Record]()
+    for record in found.rows:
+        cells = list(record.cells)
+        for place, read in at.items():
+            try:
+                cells[place] = read(cells[place])
+            except ValueError as error:
+                column = f"column {spec.inputs[place]!r}"
+                problems.append(f"{spec.file}: {record.place}, {column} {error}")
+        rows.append(replace(record, cells=tuple(cells)))
+    raise_any(spec, problems)
+    return replace(found, rows=rows)
 
 
 def rows_of(spec: DatasetSpec, records: Sequence[Record]) -> list[Row]:
