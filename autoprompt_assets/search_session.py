@@ -17,7 +17,7 @@ from autoprompt_assets.engine.errors import InputError, JournalError
 from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.journal import Calls, Journal, Turn, search_turn, settled_form
+from autoprompt_assets.engine.journal import Calls, Journal, SearchTurn, search_turn, settled_form
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import Models, Request, Role
 from autoprompt_assets.engine.optimizers import (
@@ -167,7 +167,7 @@ class Session:
             finally:
                 runner.run(stack.aclose())
 
-    async def _open(self, stack: AsyncExitStack, progress: LogProgress, turn: Turn) -> Search:
+    async def _open(self, stack: AsyncExitStack, progress: LogProgress, turn: SearchTurn) -> Search:
         # Under the lock of the search, so that all of its runs reckon with the first one's prices.
         self.records.write_prices({role.role: role.price for role in self.models.roles})
         models = self.pinned().models
@@ -213,7 +213,7 @@ class Desk:
     search: Search
     totals: CallCounts
     """What all work adds to."""
-    turn: Turn
+    turn: SearchTurn
 
     def do(self, work: Coroutine[Any, Any, T]) -> tuple[T, CallCounts]:
         """What `work` returns, and what happened to its calls.

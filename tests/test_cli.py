@@ -62,6 +62,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "validation_minus_test": "",
         "headroom": sorted(field.name for field in fields(Headroom)),
         "candidates": ["accepted", "dropped", "evaluated", "rejected"],
+        "tried": "",
         "stopped": "",
         "calls": ["failed", "made", "replayed"],
         "tokens": ["completion", "prompt"],
