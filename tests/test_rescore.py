@@ -26,7 +26,7 @@ grader: {kind: exact}
 optimizer: {strategy: demos, iterations: 3, candidates: 4, demos: 1, race: false}
 """
 OTHER_SPLIT = ("--rescore", "latest", "--set", "dataset.seed=5")
-HELD = "hold rows that this search scores them on"
+HELD = "hold rows that this search scores them on, or other columns"
 
 
 @pytest.fixture(scope="module")
