@@ -26,7 +26,7 @@ grader: {kind: exact}
 optimizer: {strategy: demos, iterations: 3, candidates: 4, demos: 1, race: false}
 """
 OTHER_SPLIT = ("--rescore", "latest", "--set", "dataset.seed=5")
-HELD = "hold rows that this search scores them on"
+HELD = "hold rows that this search scores them on, or other columns"
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,9 @@ def test_where_none_is_left_it_is_refused_before_anything_is_paid(
     begin = len(server.ledger)
     line = project.refused("run", "toy", *OTHER_SPLIT)
     assert f"all 2 candidates {HELD} (the first: it shows " in line
-    assert line.endswith("(the dataset.seed and dataset.split of that search)")
+    assert line.endswith(
+        "(the dataset.seed and dataset.split of that search, and its dataset.inputs)"
+    )
     assert len(server.ledger) == begin
 
 

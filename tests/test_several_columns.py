@@ -52,7 +52,10 @@ def server() -> Iterator[LoopbackServer]:
         yield server
 
 
-@pytest.mark.parametrize("strategy", ["opro", "demos", "gepa"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["gepa", *(pytest.param(one, marks=pytest.mark.slow) for one in ("opro", "demos"))],
+)
 def test_a_search_asks_reports_and_replays_rows_of_several_columns(
     strategy: str, server: LoopbackServer, tmp_path: Path
 ) -> None:

@@ -137,7 +137,7 @@ def unscored(earlier: Sequence[Sequence[Proposal]], check: CandidateCheck) -> st
     example = f"the first: {problems[0]}"
     mend = (
         "score them under the split that they were found in (the dataset.seed and dataset.split "
-        "of that search)"
+        "of that search, and its dataset.inputs)"
     )
     if len(problems) == len(found):
         raise InputError(
