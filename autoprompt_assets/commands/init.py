@@ -77,8 +77,10 @@ roles:
 #   mine: {{base_url: "https://gateway.example/v1", api_key_env: MINE_KEY, model: gpt-4o}}
 endpoints: {{}}
 
-# exact, choice, contains, number, regex (with pattern), json (with field), or model (the review
-# role judges; add roles.review with a prompt that holds {{response}} and {{answer}}).
+# exact, choice, contains, number, regex (with pattern), json (with field), model (the review role
+# judges; add roles.review with a prompt that holds {{response}} and {{answer}}), or python (a
+# function of yours, e.g. function: grade.py:grade). Several: graders, in place of this, by name,
+# each with its weight. autoprompt_assets/docs/graders.md has each.
 grader:
   kind: exact
   ignore_case: true
