@@ -40,7 +40,7 @@ class S3Bucket:
         from moto.server import ThreadedMotoServer
 
         logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server: Any = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
         self._place = self._server.get_host_and_port()
         self._client = self._connected()
@@ -92,8 +92,8 @@ class S3Bucket:
         """Nobody listens at its address."""
         from moto.server import ThreadedMotoServer
 
-        self._server._server.shutdown()  # type: ignore[union-attr]
-        self._server._server.server_close()  # type: ignore[union-attr]
+        self._server._server.shutdown()
+        self._server._server.server_close()
         try:
             yield
         finally:

@@ -7,9 +7,9 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tarfile
+import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
@@ -38,6 +38,25 @@ PROGRESS = """{{
   runsOrError(filter: {{tags: [{{key: "dagster/backfill", value: "{backfill}"}}]}}) {{
     ... on Runs {{ results {{ runId status tags {{ key value }} }} }} }}
 }}"""
+SHOWN = """{
+  instance { info }
+  workspaceOrError { ... on Workspace { locationEntries {
+    displayMetadata { key value }
+    locationOrLoadError { ... on RepositoryLocation { repositories {
+      displayMetadata { key value }
+      assetNodes { description metadataEntries { ...entry } } } } } } } }
+  runsOrError { ... on Runs { results {
+    runId runConfigYaml tags { key value }
+    eventConnection { events {
+      ... on MessageEvent { message }
+      ... on DisplayableEvent { label description metadataEntries { ...entry } } } } } } }
+}
+fragment entry on MetadataEntry {
+  label description
+  ... on TextMetadataEntry { text } ... on MarkdownMetadataEntry { mdStr }
+  ... on JsonMetadataEntry { jsonString } ... on PathMetadataEntry { path }
+  ... on UrlMetadataEntry { url }
+}"""
 
 
 def docker(*arguments: str, timeout: float = 120) -> str:
@@ -78,11 +97,8 @@ class Deployment:
         self.project = f"autoprompt-test-{os.getpid()}"
         self.experiments = folder / "experiments"
         self.experiments.mkdir(parents=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
         self._env = folder / "env"
-        own = {
+        own: dict[str, str] = {
             "PROJECT": self.project,
             "VERSION": "test",
             "POSTGRES_PASSWORD": PASSWORD,
@@ -90,13 +106,19 @@ class Deployment:
             "OPENAI_API_KEY": KEY,
             "RUN_VARIABLES": '["OPENAI_API_KEY", "OPENAI_BASE_URL"]',
             "EXPERIMENTS": str(self.experiments),
-            "UI_PORT": str(self.port),
+            "UI_PORT": "0",
             "PYTHON_IMAGE": PYTHON_IMAGE,
             "POSTGRES_IMAGE": POSTGRES_IMAGE,
             "ENV_FILE": str(self._env),
             "CA_FILE": next((os.environ[n] for n in CERTIFICATES if n in os.environ), "/dev/null"),
         }
-        lines = [f"{name}={value}\n" for name, value in {**own, **settings}.items()]
+        self._settings: dict[str, str] = {}
+        self.set(**own, **settings)
+
+    def set(self, **settings: str) -> None:
+        """Lines of the file of settings; what is up goes on as it was until the next `up`."""
+        self._settings |= settings
+        lines = [f"{name}={value}\n" for name, value in self._settings.items()]
         self._env.write_text("".join(lines))
 
     def compose(self, *arguments: str, timeout: float = 300) -> str:
@@ -107,10 +129,19 @@ class Deployment:
         file = str(ROOT / "deploy" / "compose.yaml")
         return ["compose", "-f", file, "--env-file", str(self._env)]
 
+    @property
+    def address(self) -> str:
+        """Of the pages, at the port that Docker chose."""
+        return f"http://{self.compose('port', 'webserver', '3000').strip()}"
+
     def up(self) -> None:
         bases = ROOT / "tests" / "docker" / "base_images.sh"
         subprocess.run([str(bases)], check=True, timeout=BUILD_S, stdout=subprocess.DEVNULL)
-        self.compose("up", "--build", "--detach", "--wait", "--quiet-pull", timeout=BUILD_S)
+        try:
+            self.compose("up", "--build", "--detach", "--wait", "--quiet-pull", timeout=BUILD_S)
+        except AssertionError as error:
+            error.add_note(self.compose("logs", "--no-color", "--tail", "40"))
+            raise
 
     def back_up(self, folder: Path) -> None:
         """As OPERATIONS.md says."""
@@ -144,10 +175,10 @@ class Deployment:
         kinds = (["ps", "--all"], ["volume", "ls"], ["network", "ls"])
         return [line for kind in kinds for line in docker(*kind, "--quiet", *label).split()]
 
-    def launch(self, experiment: str) -> str:
-        """All five assets of an experiment, as "Materialize all" does; the backfill's id."""
-        assets = ", ".join(f'{{path: ["{asset}"]}}' for asset in ASSETS)
-        query = LAUNCH.format(assets=assets, experiment=experiment)
+    def launch(self, experiment: str, *assets: str) -> str:
+        """Those assets of an experiment, or all as "Materialize all" does; the backfill's id."""
+        paths = ", ".join(f'{{path: ["{asset}"]}}' for asset in assets or ASSETS)
+        query = LAUNCH.format(assets=paths, experiment=experiment)
         found = graphql(self.address, query)["launchPartitionBackfill"]
         assert "backfillId" in found, found
         return str(found["backfillId"])
@@ -211,6 +242,12 @@ class Deployment:
         yield self.compose("exec", "-T", "postgres", *dump).encode()
         for row in self.sql("select encode(snapshot_body, 'hex') from snapshots"):
             yield zlib.decompress(bytes.fromhex(row))
+
+    def pages(self) -> Iterator[str]:
+        """What the pages show of runs, code location and settings; then the page itself."""
+        yield json.dumps(graphql(self.address, SHOWN))
+        with urllib.request.urlopen(self.address, timeout=20) as page:
+            yield page.read().decode()
 
     def files(self) -> Mapping[str, bytes]:
         """The shared volume's files by path."""

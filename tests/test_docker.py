@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import json
-import time
+import shlex
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.dagster_support import ROWS, SPEC
-from tests.docker_support import PASSWORD, Deployment, docker, engine_or_skip, gateway, image_holds
-from tests.loopback import Behaviour, LoopbackServer
+from tests.docker_searches import (
+    HELD_AFTER,
+    MANY,
+    MANY_SPEC,
+    MOST,
+    PAIR,
+    Search,
+    ended,
+    journaled,
+    killed_search,
+)
+from tests.docker_support import (
+    BUILD_S,
+    PASSWORD,
+    Deployment,
+    docker,
+    engine_or_skip,
+    gateway,
+    image_holds,
+)
+from tests.loopback import Behaviour, Json, LoopbackServer
 from tests.support import KEY, Project, csv_of
+from tests.test_compose import SERVICES
 from tests.webserver import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
-HELD_AFTER = 12
-"""Calls that are answered before the run is killed; those after them hang."""
-SEARCH_S = 600
-ENDS = ("COMPLETED", "FAILED", "CANCELED")
+NEW_KEY = f"{KEY}-changed"
 ESCAPES = """
 import docker, sys
 client, (image, other, network) = docker.from_env(), sys.argv[1:]
@@ -50,20 +67,6 @@ print([
 """
 
 
-@dataclass
-class Search:
-    """What was seen of one search, of which a run was killed."""
-
-    server: LoopbackServer
-    killed: str = ""
-    container: dict[str, Any] = field(default_factory=dict)
-    answered_at_kill: int = 0
-    journaled_at_kill: int = 0
-    status: str = ""
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    containers: dict[str, str] = field(default_factory=dict)
-
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[LoopbackServer]:
     engine_or_skip()
@@ -79,7 +82,10 @@ def deployment(
 ) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("deployment")
     deployment = Deployment(folder, OPENAI_BASE_URL=server.base_url)
-    Project(folder).add("shapes", SPEC, rows_csv=csv_of(ROWS))
+    project = Project(folder)
+    project.add("shapes", SPEC, rows_csv=csv_of(ROWS))
+    for name, rows in MANY.items():
+        project.add(name, MANY_SPEC, rows_csv=csv_of(rows))
     try:
         deployment.up()
         yield deployment
@@ -89,41 +95,7 @@ def deployment(
 
 @pytest.fixture(scope="session")
 def searched(deployment: Deployment, server: LoopbackServer) -> Search:
-    """A search as the UI launches it, of which the first run is killed in the middle of its calls,
-    once everything that was answered is in the journal.
-    """
-    search = Search(server)
-    server.slow = lambda body: server.answered >= HELD_AFTER
-    backfill = deployment.launch("shapes")
-
-    def settled() -> bool:
-        held = server.answered >= HELD_AFTER and server.in_flight > 0
-        if not held or server.answered != journaled(deployment):
-            return False
-        time.sleep(1)
-        return server.answered == journaled(deployment)
-
-    wait_for(settled, 240)
-    [(search.killed, container)] = deployment.run_containers().items()
-    search.containers[search.killed] = container
-    [search.container] = json.loads(docker("inspect", container))
-    search.answered_at_kill, search.journaled_at_kill = server.answered, journaled(deployment)
-    docker("kill", "--signal", "KILL", container)
-    wait_for(lambda: server.in_flight == 0, 30)
-    server.slow = lambda body: False
-
-    def ended() -> bool:
-        search.containers |= deployment.run_containers()
-        search.status, search.runs = deployment.progress(backfill)
-        return search.status.startswith(ENDS)
-
-    wait_for(ended, SEARCH_S)
-    return search
-
-
-def journaled(deployment: Deployment) -> int:
-    found = deployment.sql("select to_regclass('completions')")
-    return int(deployment.sql("select count(*) from completions")[0]) if found != [""] else 0
+    return killed_search(deployment, server)
 
 
 def test_every_run_has_a_container_of_its_own_without_rights(searched: Search) -> None:
@@ -176,15 +148,49 @@ def test_keys_are_nowhere_but_in_the_environment(searched: Search, deployment: D
     texts = [*deployment.database_texts()]
     assert len(texts) > 1
     assert not [one for one in secrets for text in texts if one.encode() in text]
+    pages = [*deployment.pages()]
+    assert searched.killed in pages[0]
+    assert not [one for one in secrets for page in pages if one in page]
     files = deployment.files()
     assert any(name.startswith("compute_logs/") for name in files)
     assert not [name for name, content in files.items() for s in secrets if s.encode() in content]
-    assert not [one for one in secrets if one in json.dumps(searched.container["Config"]["Cmd"])]
+    shown = dict(searched.container, Config=dict(searched.container["Config"], Env=()))
+    assert not [one for one in secrets if one in json.dumps(shown)]
     # The daemon alone hands the key on; web server, code server, gate and database have none.
     for service in ("webserver", "code", "docker-gate", "postgres"):
         assert KEY not in json.dumps(deployment.container(service))
     for image in ("autoprompt-code:test", "autoprompt-host:test"):
         assert image_holds(image, secrets) == []
+
+
+def test_two_experiments_at_once_keep_one_limit_together(
+    deployment: Deployment, searched: Search
+) -> None:
+    """Each says that the endpoint takes so many calls at once; together they make no more."""
+    server, calls = searched.server, list[tuple[str, int]]()
+
+    def note(body: Json) -> bool:
+        text = json.dumps(body["messages"])
+        calls.append((next((one for one in PAIR if one in text), ""), server.in_flight))
+        return False
+
+    before, server.behaviour = server.behaviour, replace(server.behaviour, delay=0.4)
+    server.slow = note
+    backfills = [deployment.launch(one, "dataset", "baseline_score") for one in PAIR]
+    wait_for(lambda: len(deployment.run_containers()) == 2, 240)
+    for backfill in backfills:
+        assert ended(deployment, backfill) == "COMPLETED_SUCCESS"
+    server.slow, server.behaviour = lambda body: False, before
+    assert {who for who, _ in calls} == {*PAIR}
+    assert max(at_once for _, at_once in calls) == MOST
+    # While both asked: from the later one's first call to the earlier one's last.
+    names = [who for who, _ in calls]
+    began = max(names.index(one) for one in PAIR)
+    over = min(len(names) - names[::-1].index(one) for one in PAIR)
+    together = Counter(names[began:over])
+    assert min(together.values()) > 60
+    assert max(at_once for _, at_once in calls[began:over]) == MOST
+    wait_for(lambda: deployment.sql("select count(*) from endpoint_leases") == ["0"], 30)
 
 
 def test_a_page_of_another_site_launches_nothing(deployment: Deployment) -> None:
@@ -209,6 +215,21 @@ def test_the_way_to_docker_is_a_runs_launch_and_no_more(deployment: Deployment) 
         assert deployment.container(service)["Config"]["User"] == "10001:10001"
 
 
+def test_the_router_s_image_takes_the_flags_that_it_is_started_with(
+    deployment: Deployment,
+) -> None:
+    deployment.compose("--profile", "replicas", "build", "--quiet", "vllm-router", timeout=BUILD_S)
+    said = docker(
+        "run", "--rm", "--network", "none", "autoprompt-router:test", "vllm-router", "--help"
+    )
+    wanted = shlex.split(SERVICES["vllm-router"]["command"])
+    flags = {word for word in wanted if word.startswith("--")}
+    assert len(flags) == 4
+    assert not [flag for flag in flags if flag not in said]
+    assert "power_of_two" in said
+    assert image_holds("autoprompt-router:test", (KEY, PASSWORD)) == []
+
+
 def test_what_was_backed_up_is_there_again_and_nothing_is_paid_again(
     deployment: Deployment, searched: Search, tmp_path: Path
 ) -> None:
@@ -218,8 +239,7 @@ def test_what_was_backed_up_is_there_again_and_nothing_is_paid_again(
     assert deployment.left() == []
     deployment.restore(tmp_path)
     backfill = deployment.launch("shapes")
-    wait_for(lambda: deployment.progress(backfill)[0].startswith(ENDS), SEARCH_S)
-    assert deployment.progress(backfill)[0] == "COMPLETED_SUCCESS"
+    assert ended(deployment, backfill) == "COMPLETED_SUCCESS"
     assert searched.server.answered == answered
     results = {name for name in before if name.startswith("results/") and "timings" not in name}
     assert len(results) > 10
@@ -227,9 +247,22 @@ def test_what_was_backed_up_is_there_again_and_nothing_is_paid_again(
     assert {name for name in results if before[name] != after[name]} == set()
 
 
+def test_a_changed_key_is_the_daemons_after_it_alone_was_started_anew(
+    deployment: Deployment, searched: Search
+) -> None:
+    """As OPERATIONS.md says; the run below has it."""
+    services = ("webserver", "code", "docker-gate", "postgres", "daemon")
+    before = [deployment.container(one)["Id"] for one in services]
+    deployment.set(OPENAI_API_KEY=NEW_KEY)
+    deployment.compose("up", "--detach", "--wait", "daemon")
+    after = [deployment.container(one)["Id"] for one in services]
+    assert before[:-1] == after[:-1]
+    assert before[-1] != after[-1]
+
+
 def test_a_changed_dataset_is_run_again_once(deployment: Deployment, searched: Search) -> None:
     """By the sensor, which is on from the start; what it starts is at work when all is ended."""
-    server = searched.server
+    server, earlier = searched.server, len(searched.server.ledger)
     server.slow = lambda body: True
     rows = deployment.experiments / "shapes" / "rows.csv"
     rows.write_text(csv_of({f"Another question, number {i}?": "(A)" for i in range(60)}))
@@ -239,6 +272,7 @@ def test_a_changed_dataset_is_run_again_once(deployment: Deployment, searched: S
     causes = [tags for tags in deployment.backfill_tags() if "autoprompt/cause" in tags]
     assert [tags["autoprompt/cause"] for tags in causes] == ["dataset_changed"]
     assert len(deployment.run_containers()) == 1
+    assert {one["authorization"] for one in server.ledger[earlier:]} == {f"Bearer {NEW_KEY}"}
 
 
 def test_a_run_that_is_terminated_ends_with_its_container(

@@ -212,6 +212,20 @@ def test_the_server_answers_to_the_name_it_was_given(bind: str, host: str, named
     assert Address(bind, 80).named_by(host) is named
 
 
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8888", "http://localhost:49153", "null"])
+def test_without_a_port_it_answers_under_any_and_to_its_own_pages_alone(origin: str) -> None:
+    address = Address("0.0.0.0", None)
+    assert address.named_by("127.0.0.1:49153")
+    assert not address.named_by("evil.example:49153")
+    host = (b"host", b"127.0.0.1:49153")
+    scope = {"type": "websocket", "headers": [host, (b"origin", b"http://127.0.0.1:49153")]}
+    assert refusal(scope, address) is None
+    foreign = {"type": "websocket", "headers": [host, (b"origin", origin.encode())]}
+    refused = refusal(foreign, address)
+    assert refused is not None
+    assert "http://127.0.0.1 instead" in refused.reason
+
+
 def test_two_hosts_are_none() -> None:
     host = (b"host", b"localhost:80")
     scope = {"type": "websocket", "headers": [host]}

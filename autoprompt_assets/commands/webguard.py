@@ -26,16 +26,20 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:/@?#\[\]\\]+))(?::(\d{1,5}))?", 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server listens, as `--host` and `--port` say."""
+    """Where the server listens, as `--host` and `--port` say.
+
+    Without a port it answers under any: a container is not told where its own is published.
+    """
 
     host: str
-    port: int
+    port: int | None
 
     @property
     def url(self) -> str:
         """What a person opens."""
         host = "127.0.0.1" if self.host in EVERYWHERE else self.host
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        named = f"[{host}]" if ":" in host else host
+        return f"http://{named}" if self.port is None else f"http://{named}:{self.port}"
 
     def named_by(self, host: str) -> bool:
         """Whether a `Host` header names this server.
@@ -44,7 +48,7 @@ class Address:
         number, so that none can be made to point here.
         """
         found = _HOST.fullmatch(host)
-        if found is None or int(found[3] or 80) != self.port:
+        if found is None or self.port not in (None, int(found[3] or 80)):
             return False
         name = (found[1] or found[2]).lower()
         if self.host in EVERYWHERE:

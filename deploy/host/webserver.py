@@ -1,7 +1,4 @@
-"""Dagster's pages behind the guard that `autoprompt dev` has: no other site's page launches a run.
-
-UI_PORT is the port on which people reach it, and on which it listens.
-"""
+"""Dagster's pages behind the guard of `autoprompt dev`: no page of another site launches a run."""
 
 from __future__ import annotations
 
@@ -22,14 +19,13 @@ from dagster_webserver.cli import (
 from autoprompt_assets.commands.webguard import Address, Guard
 
 POLL_MS = 2000
+PORT = 3000
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - the container's; compose.yaml says who reaches it
 
 
 def main() -> None:
     """Serve until SIGTERM."""
     configure_loggers(formatter="colored", log_level="INFO")
-    port = int(os.environ["UI_PORT"])
-    address = Address(EVERY_INTERFACE, port)
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(
             DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW
@@ -38,9 +34,10 @@ def main() -> None:
         with WorkspaceProcessContext(instance, target) as context:
             app = create_app_from_workspace_process_context(context, "", POLL_MS)
             uvicorn.run(
-                Guard(app, address),
+                # People reach it under the port of the host that compose.yaml publishes.
+                Guard(app, Address(EVERY_INTERFACE, None)),
                 host=EVERY_INTERFACE,
-                port=port,
+                port=PORT,
                 log_level="warning",
                 lifespan="off",
                 proxy_headers=False,
