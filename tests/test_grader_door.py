@@ -11,9 +11,11 @@ import pytest
 
 from autoprompt_assets.engine.budget import Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import Ask, Grade, Grader, NoReview, graded
+from autoprompt_assets.engine.grading.foreign import guarded
 from autoprompt_assets.engine.llm import CallError, Completion, Models
 from autoprompt_assets.engine.llm.failures import ServerFailed
 from tests import engine_support
@@ -54,13 +56,13 @@ Answers = Mapping[str, Completion | CallError | str]
 
 
 def evaluate(
-    path: Path, grader: Grader, answers: Answers, rows: int = 3, most_reviews: int = 2
+    path: Path, grader: Grader, answers: Answers, rows: int = 3, unmeasured: float = 1.0
 ) -> tuple[Summary, list[RowResult], Scripted]:
     llm = Scripted(answers, default="yes")
 
     async def run() -> tuple[Summary, list[RowResult]]:
-        async with evaluator(path, llm, grader) as subject:
-            models = replace(subject.models, most_reviews=most_reviews)
+        async with evaluator(path, llm, grader, unmeasured) as subject:
+            models = replace(subject.models, most_reviews=2)
             asker = replace(subject.asker, models=models)
             twice = replace(subject, asker=asker)
             return await engine_support.evaluate(twice, Candidate("Say."), examples(rows))
@@ -135,3 +137,22 @@ def test_no_review_is_a_grader_s_own_word_for_none(tmp_path: Path) -> None:
     summary, rows, _ = evaluate(tmp_path, Unsure(), {}, rows=1)
     assert summary.outcomes == {"unreviewed": 1}
     assert rows[0].grade.reason == "they disagree"
+
+
+class Broken(Twice):
+    async def grade(self, example: Example, answer: str, ask: Ask) -> Grade:
+        if int(answer) % 3:
+            return graded(1.0)
+        raise KeyError("tone")
+
+
+def test_faults_of_a_package_s_grader_leave_rows_unreviewed_and_too_many_end_the_evaluation(
+    tmp_path: Path,
+) -> None:
+    answers = {str(number): str(number) for number in range(200)}
+    grader = guarded(Broken(), "tones")
+    summary, rows, _ = evaluate(tmp_path / "a", grader, answers, rows=9)
+    assert summary.outcomes == {"correct": 6, "unreviewed": 3}
+    assert rows[0].grade.reason == "the grader 'tones' failed (KeyError: 'tone')"
+    with pytest.raises(UnmeasuredRows, match=r"of 200 rows have no grade.*KeyError: 'tone'"):
+        evaluate(tmp_path / "b", grader, answers, rows=200, unmeasured=0.05)

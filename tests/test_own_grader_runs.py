@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.loopback import Behaviour, LoopbackServer
-from tests.support import ANSWERS, KEY, Project, csv_of, toy_project
+from tests.support import ANSWERS, KEY, Project, csv_of, toy_project, without_calls
 
 SPEC = """\
 dataset:
@@ -17,7 +19,7 @@ dataset:
   split: {{train: 4, validation: 12, test: 14}}
 roles:
   target: {{model: gpt-4.1-mini, prompt: Name the shape., max_tokens: 200}}
-grader: {grader}
+{review}grader: {grader}
 optimizer: {{strategy: demos, iterations: 1}}
 headroom: {{rows: 0}}
 concurrency: 4
@@ -36,9 +38,14 @@ def server() -> Iterator[LoopbackServer]:
         yield server
 
 
-def project_of(folder: Path, base_url: str, code: str, grader: str = GRADER) -> Project:
+REVIEW = "  review: {model: gpt-4.1-mini, max_tokens: 50}\n"
+
+
+def project_of(
+    folder: Path, base_url: str, code: str, grader: str = GRADER, review: str = ""
+) -> Project:
     project = toy_project(folder, base_url)
-    spec = SPEC.format(grader=grader)
+    spec = SPEC.format(grader=grader, review=review)
     project.add("own", spec, rows_csv=csv_of(ANSWERS), grade_py=code)
     return project
 
@@ -109,3 +116,52 @@ def test_what_cannot_be_called_is_refused_before_anything_is_paid(
         assert line.startswith(str(project.experiments / "own" / "experiment.yaml"))
         assert said in line
     assert len(server.ledger) == asked
+
+
+ASKS = """
+import asyncio
+
+async def grade(row, answer, ask):
+    await asyncio.sleep(0.01)
+    said = await ask(f"Model Response: {answer} Ground Truth: {row['target']}")
+    return {"value": 0.25 + 0.75 * ("true" in said.lower()), "feedback": said}
+"""
+ASKING = "{kind: python, function: grade.py:grade, reviews: 1}"
+
+
+@pytest.mark.slow
+def test_a_killed_search_leaves_no_worker_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    with LoopbackServer(Behaviour(answers=ANSWERS, delay=0.05)) as server:
+        reference = project_of(tmp_path / "a", server.base_url, ASKS, ASKING, REVIEW)
+        whole = reference.run_json("own")
+        calls = len(server.ledger)
+        assert calls == whole["calls"]["made"]
+        assert server.counts()["review"] > 12
+        killed = project_of(tmp_path / "b", server.base_url, ASKS, ASKING, REVIEW)
+        program = killed.start("run", "own")
+        patience = time.monotonic() + 60
+        while len(server.ledger) < calls + 20 and time.monotonic() < patience:
+            time.sleep(0.02)
+        program.kill()
+        program.communicate(timeout=60)
+        assert len(server.ledger) > calls
+        patience = time.monotonic() + 10
+        while workers_in(killed) and time.monotonic() < patience:
+            time.sleep(0.1)
+        assert workers_in(killed) == []
+        again = killed.run_json("own")
+        assert without_calls(again) == without_calls(whole)
+        in_flight = 2 * 4
+        assert len(server.ledger) - calls <= calls + in_flight
+    assert killed.records("own") == reference.records("own")
+
+
+def workers_in(project: Project) -> list[str]:
+    """Processes at work in the folder of the experiment."""
+    folder = str((project.experiments / "own").resolve())
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if str(path.readlink()) == folder:
+                found.append(path.parent.name)
+    return found

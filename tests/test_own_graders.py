@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from autoprompt_assets.engine.errors import InputError
 from tests.grading_support import Told
 from tests.own_grader_support import ROW, grades, own_grader
+from tests.support import ROOT
 
 FIRST = "def grade(row, answer):\n    "
 
@@ -324,6 +326,15 @@ def test_equal_rows_have_equal_grades_in_any_worker(tmp_path: Path) -> None:
     found = [grades(settings, "x")[0].metrics["hash"] for _ in range(2)]
     assert found[0] == found[1]
     assert os.environ.get("PYTHONHASHSEED") != "0"
+
+
+def test_the_functions_of_the_pages_are_ones(tmp_path: Path) -> None:
+    pages = ("README.md", "autoprompt_assets/docs/graders.md")
+    for page in pages:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        (code,) = re.findall(r"```python\n((?:#[^\n]*\n)?def grade.*?)```", text, re.DOTALL)
+        right, wrong = grades(own_grader(tmp_path / "own", code), "It is right", "no")
+        assert (right.outcome, wrong.outcome) == ("correct", "wrong")
 
 
 def test_another_row_s_target_is_seen(tmp_path: Path) -> None:

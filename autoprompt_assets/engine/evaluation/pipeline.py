@@ -12,8 +12,8 @@ from typing import Protocol
 from autoprompt_assets.engine.budget import UNLIMITED, Budget, BudgetSpent, Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, UnmeasuredRows
-from autoprompt_assets.engine.evaluation.opening import Opening
-from autoprompt_assets.engine.evaluation.result import RowResult, Totals
+from autoprompt_assets.engine.evaluation.opening import FIRST_ROWS, Opening
+from autoprompt_assets.engine.evaluation.result import RowResult, Totals, unmeasured_line
 from autoprompt_assets.engine.evaluation.row import Asker
 from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.journal import Calls
@@ -193,10 +193,12 @@ class _Pipeline:
 
     def _refuse_faults(self) -> None:
         """A grader that fails by its own fault would fail on: what is asked after it is in vain."""
-        if self._totals.faults > self._evaluator.unmeasured * self._rows:
-            raise UnmeasuredRows(
-                self._totals.unmeasured_line(self._label, self._evaluator.unmeasured)
-            )
+        faults, allowed = self._totals.faults, self._evaluator.unmeasured * self._rows
+        if faults >= FIRST_ROWS and faults > allowed:
+            reasons = self._totals.reasons
+            count = f"{self._label}: already {reasons.total()}"
+            share = self._evaluator.unmeasured
+            raise UnmeasuredRows(unmeasured_line(reasons, count, self._rows, share))
 
     async def _settle_all(self) -> None:
         while self._batches:

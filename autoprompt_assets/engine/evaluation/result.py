@@ -100,20 +100,25 @@ class Totals:
 
     def add(self, rows: Sequence[RowResult]) -> None:
         """Count `rows`."""
+        reviews: list[Completion] = []
         for row in rows:
             self.outcomes[row.grade.outcome] += 1
             if row.grade.value is None:
                 self._unmeasured(row)
             else:
                 self.total += row.grade.value
-            for name, value in row.grade.metrics.items():
-                added, rows_with_it = self.metrics.get(name, (0.0, 0))
-                self.metrics[name] = (added + value, rows_with_it + 1)
-        review = self.models.review.price if self.models.review else None
+            if row.grade.metrics:
+                self._measure(row.grade.metrics)
+            reviews += row.reviews
+        price = self.models.review.price if self.models.review else None
         answers = (row.completion for row in rows)
-        reviews = (review for row in rows for review in row.reviews)
         self.answers = self.answers.plus(charged(answers, self.models.target.price))
-        self.reviews = self.reviews.plus(charged(reviews, review))
+        self.reviews = self.reviews.plus(charged(reviews, price))
+
+    def _measure(self, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            total, count = self.metrics.get(name, (0.0, 0))
+            self.metrics[name] = (total + value, count + 1)
 
     @property
     def spend(self) -> Spend:

@@ -111,7 +111,7 @@ def _problem_finder(
     def problem(example: Example) -> str:
         if not choices or judge is None:
             return target_problem(grader, example, prompt)
-        if any(judge.grade(example, one).outcome == "correct" for one in choices):
+        if any(judge.grade(example, one).value for one in choices):
             return ""
         return "is none of roles.target.choices; mend the rows or add it"
 

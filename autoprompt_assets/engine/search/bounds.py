@@ -31,13 +31,14 @@ from autoprompt_assets.engine.optimizers import (
     Sizes,
     Work,
 )
+from autoprompt_assets.engine.search.iteration import MOST_REASON
 from autoprompt_assets.engine.search.strategy import longest_question
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.text import size_of
 
-REASON_BYTES = 4096
-"""A grader's reason, where no review model gives one."""
+REASON_BYTES = 4 * MOST_REASON
+"""A grader's feedback, in characters of the most bytes."""
 FIGURES = 1024
 """Bytes of a question that depend on what it shows: numbers, marks of cuts, numbered tags."""
 
@@ -128,12 +129,8 @@ def _questions(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -
 def _sizes(spec: ExperimentSpec, models: Models) -> Sizes:
     target = Candidate("", (), _largest_parameters(spec))
     answer = BYTES_PER_TOKEN * completion_bound(models.target, target)
-    reason = REASON_BYTES
-    if models.review is not None:
-        judged = BYTES_PER_TOKEN * tokens_said(models.review.spec.completion_limit)
-        reason = max(reason, models.most_reviews * judged)
     instruction = max(_instruction_bytes(spec, name) for name in spec.roles.target.tuned)
-    return Sizes(instruction, answer, reason, spec.optimizer.total)
+    return Sizes(instruction, answer, REASON_BYTES, spec.optimizer.total)
 
 
 def _probes(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -> Spend:

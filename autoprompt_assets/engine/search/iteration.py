@@ -29,6 +29,9 @@ from autoprompt_assets.engine.search.objectives import is_accepted
 from autoprompt_assets.engine.search.records import Iteration, Scored, Status
 from autoprompt_assets.engine.spend import Spend
 
+MOST_REASON = 4096
+"""Characters of a grader's feedback that a strategy is told."""
+
 
 @dataclass
 class OpenIteration:
@@ -172,5 +175,5 @@ class OpenIteration:
 
 def _feedback(row: RowResult) -> Feedback:
     answer = (row.completion.text or "") if row.completion else ""
-    reason = row.grade.feedback or row.grade.reason
+    reason = (row.grade.feedback or row.grade.reason)[:MOST_REASON]
     return Feedback(row.example, answer, row.grade.outcome, row.grade.value, reason)
