@@ -153,6 +153,9 @@ class Session:
     @contextmanager
     def opened(self, progress: LogProgress) -> Iterator[Desk]:
         """The search, open for work: models connected, every call through the journal."""
+        problems = self.spec.grader.problems("grader")
+        if problems:
+            raise InputError(list(problems))
         turn = search_turn(self.journal, self.search_id, progress.notice)
         lock = search_lock(self.search_id, self.files.lock_folder, progress.notice)
         with turn as held, lock, asyncio.Runner() as runner:

@@ -60,6 +60,9 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
         problems = key_problems(endpoints, os.environ)
         if problems:
             raise InputError(bench.experiments.placed(name, problems))
+    unusable = spec.grader.problems("grader")
+    if unusable:
+        raise InputError(bench.experiments.placed(name, unusable))
     folder = bench.experiments.path(name).parent
     files = bench.store.experiment(name)
     data = load_dataset(spec, folder, files)

@@ -21,6 +21,7 @@ labels           a set of labels
 ordinal          how near an answer is on a scale
 length           how long an answer is
 similarity       how alike two wordings are
+sql              what a query finds; `sql_worker` runs it, in a `line_worker`
 judge            the review model judges; `verdict` reads what it says
 """
 

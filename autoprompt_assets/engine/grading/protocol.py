@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, cast
 
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Frozen
@@ -114,6 +115,20 @@ class GraderSettings(Frozen):
     def fills_review_prompt(self) -> bool:
         """`roles.review.prompt` is what is asked, and must hold {response}."""
         return self.most_reviews > 0
+
+    def located(self, folder: Path, place: str) -> Self:
+        """The same with its files looked up in `folder`, the experiment's; `place` is the field.
+
+        Raises:
+            InputError: one of them cannot be had.
+        """
+        return self
+
+    def problems(self, place: str) -> Sequence[str]:
+        """What keeps it from grading at all, a line each that begins with the field `place`: looked
+        at before anything is paid.
+        """
+        return ()
 
     @abstractmethod
     def make(self, review_prompt: str = "", layout: Layout = SINGLE) -> Grader:

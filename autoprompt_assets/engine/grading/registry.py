@@ -18,6 +18,7 @@ from autoprompt_assets.engine.grading.ordinal import OrdinalGrader
 from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSettings
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.similarity import SimilarityGrader
+from autoprompt_assets.engine.grading.sql import SqlGrader
 from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.plugins import plugins
@@ -33,6 +34,7 @@ OWN: tuple[type[GraderSettings], ...] = (
     OrdinalGrader,
     LengthGrader,
     SimilarityGrader,
+    SqlGrader,
     ModelGrader,
 )
 GRADERS = Kinds(GROUP, "kind", GraderSettings, OWN)  # type: ignore[type-abstract]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
@@ -51,6 +52,14 @@ class ExperimentSpec(Frozen):
         """What grades the answers to its rows."""
         review = self.roles.review
         return make_grader(self.grader, review.prompt if review else "", self.dataset.layout)
+
+    def located(self, folder: Path) -> Self:
+        """The same with the grader's own files looked up in `folder`, the experiment's.
+
+        Raises:
+            InputError: one of them cannot be had.
+        """
+        return self.model_copy(update={"grader": self.grader.located(folder, "grader")})
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Self:
