@@ -43,7 +43,8 @@ def test_a_job_gains_resumes_after_a_kill_and_reports(job: Job, tmp_path: Path) 
         stop = killed.interrupt("in its middle", requests_since_start(90), signal.SIGKILL)
         outcome = killed.run()
 
-    assert measure.outcome["best"]["score"] > measure.outcome["baseline"]["score"] + 0.1
+    best, first = measure.outcome["best"], measure.outcome["baseline"]
+    assert best["validation"] > first["validation"] + 0.1
     assert measure.outcome["comparison"]["verdict"] == "better"
     assert without_calls(outcome) == without_calls(measure.outcome)
     assert killed.project.records(job.name) == measure.records

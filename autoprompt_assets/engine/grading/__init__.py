@@ -21,6 +21,7 @@ labels           a set of labels
 ordinal          how near an answer is on a scale
 length           how long an answer is
 similarity       how alike two wordings are
+sql              what a query finds; `sql_worker` runs it, in a `line_worker`
 judge            the review model judges; `verdict` and `score` read what it says
 weighted         several of them at once
 python_function  a function of the user's; `function_pool` runs it in a `worker`, which is

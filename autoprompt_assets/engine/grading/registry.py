@@ -19,6 +19,7 @@ from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSetti
 from autoprompt_assets.engine.grading.python_function import PythonGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.similarity import SimilarityGrader
+from autoprompt_assets.engine.grading.sql import SqlGrader
 from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.plugins import plugins
@@ -34,6 +35,7 @@ OWN: tuple[type[GraderSettings], ...] = (
     OrdinalGrader,
     LengthGrader,
     SimilarityGrader,
+    SqlGrader,
     ModelGrader,
     PythonGrader,
 )
