@@ -203,7 +203,7 @@ BAD_TURNS: dict[str, tuple[object, str]] = {
 
 @pytest.mark.parametrize(("turns", "trouble"), BAD_TURNS.values(), ids=BAD_TURNS)
 def test_a_history_that_is_no_messages_is_named_by_row(
-    turns: object, trouble: str, tmp_path: Path
+    turns: Any, trouble: str, tmp_path: Path
 ) -> None:
     rows = [*ROWS[:5], {**ROWS[5], "turns": turns}, *ROWS[6:]]
     project = project_of(tmp_path, "http://127.0.0.1:9/v1", SPEC.replace("STRATEGY", "opro"), rows)
