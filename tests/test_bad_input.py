@@ -199,11 +199,11 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "reserved extra": (target("extra: {stream: true}"), ["'stream' may not stand in extra"]),
     "an image": (
         prompted("'See data:image/png;base64,iVBORw0KGgo= here'"),
-        ["roles.target.prompt holds an image as a data URL, not supported yet"],
+        ["roles.target.prompt holds an image as a data URL; name a column of images"],
     ),
     "messages": (
         prompted("""'[{"role": "system", "content": "Sort it."}]'"""),
-        ["roles.target.prompt holds a list of messages, not supported yet"],
+        ["roles.target.prompt holds a list of messages; write them as roles.target.messages"],
     ),
     "tools": (target("extra: {tools: []}"), ["'tools' in extra is not supported", "take it out"]),
     "a date in extra": (target("extra: {a: 2024-01-01}"), ["extra.a", "put it in quotes"]),

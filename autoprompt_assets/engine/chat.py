@@ -33,7 +33,7 @@ HISTORY: TurnRole = "history"
 
 
 @dataclass(frozen=True)
-class Turn:
+class ChatTurn:
     """A turn of a conversation: `name` is that of its text, or of the column of earlier turns."""
 
     role: TurnRole
@@ -65,7 +65,7 @@ class Chat:
     """
 
     layout: Layout = SINGLE
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[ChatTurn, ...] = ()
     images: tuple[str, ...] = ()
     folder: Path | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
@@ -117,7 +117,7 @@ class Chat:
         shown = last if self.images else -1
         return tuple(self._part(one, texts, at == shown) for at, one in enumerate(self.turns))
 
-    def _part(self, turn: Turn, texts: Texts, shows: bool) -> _Part:
+    def _part(self, turn: ChatTurn, texts: Texts, shows: bool) -> _Part:
         if turn.role == HISTORY:
             return _Part(HISTORY, self.layout.column(turn.name), True)
         text = texts[turn.name]

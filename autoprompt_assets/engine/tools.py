@@ -61,7 +61,8 @@ def _problems(function: object) -> Iterator[str]:
         return
     name = function.get("name")
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        yield f"the name {shown(name)}; use 1 to 64 letters, digits, _ and -"
+        given = f"the name {shown(name, 20)}" if isinstance(name, str) else "no name"
+        yield f"{given}; use 1 to 64 letters, digits, _ and -"
     if not isinstance(function.get("description", ""), str):
         yield "a description that is no text; write one"
     schema = function.get("parameters", _NOTHING)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from autoprompt_assets.engine.chat import HISTORY, Chat, Turn
+from autoprompt_assets.engine.chat import HISTORY, Chat, ChatTurn
 from autoprompt_assets.engine.fields import Frozen
 from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.llm.settings import RoleSpec
@@ -100,14 +100,14 @@ class TargetSpec(RoleSpec):
         return given if isinstance(given, tuple) else read_tools(given)
 
     @cached_property
-    def turns(self) -> tuple[Turn, ...]:
+    def turns(self) -> tuple[ChatTurn, ...]:
         """The conversation's turns, each text under its role, numbered from its second on."""
-        counts, turns = Counter[str](), list[Turn]()
+        counts, turns = Counter[str](), list[ChatTurn]()
         for turn in self.messages:
             counts[turn.role] += 1
             number = counts[turn.role]
             name = turn.role if number == 1 else f"{turn.role}_{number}"
-            turns.append(Turn(turn.role, turn.text if turn.role == HISTORY else name))  # type: ignore[arg-type]
+            turns.append(ChatTurn(turn.role, turn.text if turn.role == HISTORY else name))  # type: ignore[arg-type]
         return tuple(turns)
 
     @cached_property

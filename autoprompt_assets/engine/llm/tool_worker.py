@@ -22,7 +22,7 @@ CPU_S, MEMORY = 20, 2**32
 """Seconds of CPU time, and bytes of memory, that the file may take."""
 
 
-def _tool(function: FunctionType) -> dict[str, Any]:
+def _tool(function: Any) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     for one in inspect.signature(function).parameters.values():
@@ -32,7 +32,7 @@ def _tool(function: FunctionType) -> dict[str, Any]:
             raise TypeError(
                 f"{function.__name__}: {one.name!r} has no name to be given by; name it"
             )
-    schema = TypeAdapter(function).json_schema()
+    schema = TypeAdapter[Any](function).json_schema()
     schema.pop("title", None)
     for property_ in schema.get("properties", {}).values():
         property_.pop("title", None)

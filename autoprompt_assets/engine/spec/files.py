@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_assets.engine.errors import shown
-from autoprompt_assets.engine.llm.tool_file import tools_of
+from autoprompt_assets.engine.llm import tools_of
 
 
 def _json(path: Path) -> Any:
