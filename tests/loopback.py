@@ -117,7 +117,9 @@ def target_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     last = "".join(texts(body, "user")[-1:])
     # A client may wrap the question in words of its own.
     question = max((known for known in answers if known in last), key=len, default="")
-    instruction = "\n".join(texts(body, "system", "developer"))
+    tools = [tool["function"] for tool in body.get("tools") or ()]
+    own = [str(tool.get("description")) for tool in tools]
+    instruction = "\n".join([*texts(body, "system", "developer"), *own])
     properties, name, values = enum_of(body)
     options = values or sorted(set(answers.values())) or ["unknown"]
     answer = answers.get(question, "") or pick(options, seed, "unknown", key)
@@ -172,6 +174,16 @@ def optimizer_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     return f"{thoughts}\n\n[[{prompt} Variant {digest([seed, key])[:8]}.]]"
 
 
+def called(function: Json, content: str) -> Json:
+    """A message that calls a tool with the answer of `content` as its first argument."""
+    name = next(iter(function["parameters"]["properties"]), "answer")
+    lead, _, answer = content.partition(" The answer is ")
+    arguments = json.dumps({name: answer.removesuffix(".")})
+    call = {"name": function["name"], "arguments": arguments}
+    calls = [{"id": "call_1", "type": "function", "function": call}]
+    return {"role": "assistant", "content": lead, "tool_calls": calls}
+
+
 def content_of(behaviour: Behaviour, body: Json, key: str) -> str | None:
     replies = {"target": target_reply, "review": review_reply, "optimizer": optimizer_reply}
     empty = uniform(behaviour.seed, "null", key) < behaviour.null_content
@@ -186,6 +198,10 @@ def completion(behaviour: Behaviour, body: Json, key: str, message: Json | None 
     finish = "length" if math.ceil(len(content or "") / 4) > limit else "stop"
     content = content and content[: limit * 4]
     reply = {**(message or {"role": "assistant"}), "content": content}
+    if message is None and body.get("tools") and content and finish == "stop":
+        reply = called(body["tools"][0]["function"], content)
+    if reply.get("tool_calls"):
+        finish = "tool_calls"
     asked, said = (math.ceil(len(text) / 4) for text in ("".join(texts(body)), content or ""))
     return {
         "id": f"chatcmpl-{digest([behaviour.seed, key])[:24]}",

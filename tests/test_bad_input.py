@@ -199,7 +199,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "reserved extra": (target("extra: {stream: true}"), ["'stream' may not stand in extra"]),
     "an image": (
         prompted("'See data:image/png;base64,iVBORw0KGgo= here'"),
-        ["roles.target.prompt holds an image as a data URL; name a column of images in "],
+        ["roles.target.prompt holds an image as a data URL; name a column of images"],
     ),
     "messages": (
         prompted("""'[{"role": "system", "content": "Sort it."}]'"""),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
-from autoprompt_assets.engine.chat import Chat, Turn
+from autoprompt_assets.engine.chat import Chat, ChatTurn
 from autoprompt_assets.engine.inputs import Inputs, Layout
 from autoprompt_assets.engine.texts import Texts
 from tests.loopback import Behaviour, LoopbackServer
@@ -21,11 +21,11 @@ EARLIER = '[{"role":"user","content":"Hi {tier}"},{"role":"assistant","content":
 CHAT = Chat(
     LAYOUT,
     (
-        Turn("system", "system"),
-        Turn("user", "user"),
-        Turn("assistant", "assistant"),
-        Turn("history", "turns"),
-        Turn("user", "user_2"),
+        ChatTurn("system", "system"),
+        ChatTurn("user", "user"),
+        ChatTurn("assistant", "assistant"),
+        ChatTurn("history", "turns"),
+        ChatTurn("user", "user_2"),
     ),
 )
 TEXTS = Texts(
@@ -69,7 +69,11 @@ def test_a_demo_is_a_whole_exchange_and_what_is_the_same_for_all_rows_stands_onc
 
 
 def test_a_turn_between_two_that_vary_belongs_to_the_exchange() -> None:
-    turns = (Turn("user", "user"), Turn("assistant", "assistant"), Turn("user", "user_2"))
+    turns = (
+        ChatTurn("user", "user"),
+        ChatTurn("assistant", "assistant"),
+        ChatTurn("user", "user_2"),
+    )
     texts = Texts({"user": "{tier}", "assistant": "And?", "user_2": "{question}"})
     demo = Demo(inputs("Old?"), "No.")
     found = said(Candidate(texts, (demo,)), inputs("New?"), Chat(LAYOUT, turns))
@@ -203,7 +207,7 @@ BAD_TURNS: dict[str, tuple[object, str]] = {
 
 @pytest.mark.parametrize(("turns", "trouble"), BAD_TURNS.values(), ids=BAD_TURNS)
 def test_a_history_that_is_no_messages_is_named_by_row(
-    turns: object, trouble: str, tmp_path: Path
+    turns: Any, trouble: str, tmp_path: Path
 ) -> None:
     rows: list[dict[str, Any]] = [*ROWS[:5], {**ROWS[5], "turns": turns}, *ROWS[6:]]
     project = project_of(tmp_path, "http://127.0.0.1:9/v1", SPEC.replace("STRATEGY", "opro"), rows)

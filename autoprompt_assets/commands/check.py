@@ -132,6 +132,11 @@ def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
             "say structured_output: true; the prompt must name them, and an answer that is none "
             "of them counts 0"
         )
+    if spec.roles.target.response_format is not None and not target.structured_output:
+        yield (
+            f"roles.target.response_format is not sent, for endpoints.{target.name} does not say "
+            "structured_output: true; the prompt must ask for that form"
+        )
 
 
 def _too_small(endpoints: Mapping[Role, Endpoint]) -> Iterator[str]:

@@ -90,6 +90,10 @@ class Candidate:
             opened = self._opened[as_choice] = self._open(as_choice, chat)
         return (*opened[1], *chat.render(opened[2], inputs))
 
+    def fields(self, chat: Chat) -> Mapping[str, Any]:
+        """The request fields that are its own, tools among them."""
+        return {**self.parameters, **chat.fields(self.texts)} if chat.tools else self.parameters
+
     @lazy
     def _opened(self) -> dict[bool, Opened]:
         return {}
@@ -97,10 +101,10 @@ class Candidate:
     def _open(self, as_choice: bool, chat: Chat) -> Opened:
         shared, own = chat.parts(self.texts)
         messages = chat.render(shared, NO_INPUTS)
-        for demo in self.demos:
+        for number, demo in enumerate(self.demos, 1):
             messages += chat.render(own, demo.inputs)
             answer = choice_json(demo.answer) if as_choice else demo.answer
-            messages.append({"role": "assistant", "content": answer})
+            messages += chat.answer(answer, number)
         return chat, tuple(messages), own
 
     def text(self) -> str:

@@ -17,21 +17,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from autoprompt_assets.engine.earlier_turns import earlier_turns, read_turns
+from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.images import image_url, read_image
 from autoprompt_assets.engine.inputs import SINGLE, Inputs, Layout
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.message import Message, image_part, text_part
 from autoprompt_assets.engine.texts import PROMPT, Texts
+from autoprompt_assets.engine.tools import described, read_calls
 
 TurnRole = Literal["system", "user", "assistant", "history"]
 HISTORY: TurnRole = "history"
 
 
 @dataclass(frozen=True)
-class Turn:
+class ChatTurn:
     """A turn of a conversation: `name` is that of its text, or of the column of earlier turns."""
 
     role: TurnRole
@@ -59,13 +61,43 @@ class Chat:
 
     `layout` says which columns a prompt may name; `turns` are those of a conversation, none where
     the prompt is one text. `images` are columns whose images the last user's turn shows; `folder`
-    is where files that they name stand, `None` where there is no such place.
+    is where files that they name stand, `None` where there is no such place. `tools` may be called.
     """
 
     layout: Layout = SINGLE
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[ChatTurn, ...] = ()
     images: tuple[str, ...] = ()
     folder: Path | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: str = "auto"
+
+    def fields(self, texts: Texts) -> dict[str, Any]:
+        """What a request carries of tools, with the descriptions that `texts` has."""
+        if not self.tools:
+            return {}
+        tools = [
+            {**tool, "function": _with_description(tool["function"], texts)} for tool in self.tools
+        ]
+        chosen = {} if self.tool_choice == "auto" else {"tool_choice": self.tool_choice}
+        return {"tools": tools, **chosen}
+
+    def answer(self, text: str, number: int) -> list[Message]:
+        """The messages that give the answer of demo `number`: calls as calls, each with an empty
+        result, which endpoints want.
+        """
+        calls = read_calls(text) if self.tools else None
+        if calls is None:
+            return [{"role": "assistant", "content": text}]
+        made = [
+            {
+                "id": f"demo_{number}_{at}",
+                "type": "function",
+                "function": {"name": one["name"], "arguments": canonical_json(one["arguments"])},
+            }
+            for at, one in enumerate(calls)
+        ]
+        results = [{"role": "tool", "tool_call_id": one["id"], "content": ""} for one in made]
+        return [{"role": "assistant", "content": None, "tool_calls": made}, *results]
 
     def parts(self, texts: Texts) -> tuple[Parts, Parts]:
         """The turns that are the same for all rows, at the begin, and those from the first on that
@@ -85,7 +117,7 @@ class Chat:
         shown = last if self.images else -1
         return tuple(self._part(one, texts, at == shown) for at, one in enumerate(self.turns))
 
-    def _part(self, turn: Turn, texts: Texts, shows: bool) -> _Part:
+    def _part(self, turn: ChatTurn, texts: Texts, shows: bool) -> _Part:
         if turn.role == HISTORY:
             return _Part(HISTORY, self.layout.column(turn.name), True)
         text = texts[turn.name]
@@ -142,7 +174,8 @@ class Chat:
         """The columns whose values the turns of a row hold as text, each as often as they do; none
         where they hold the inputs' text.
         """
-        names = [name for text in texts.values() for name in self.layout.named(text)]
+        own = [turn.name for turn in self.turns if turn.role != HISTORY] or [PROMPT]
+        names = [name for one in own for name in self.layout.named(texts[one])]
         columns = [name for name in self.columns if name not in self.images]
         if not self.turns and not names and not columns and self.columns:
             return [name for name in self.layout.columns if name not in self.columns]
@@ -162,6 +195,11 @@ class Chat:
         """The columns that enter a request by themselves, whatever the texts say."""
         turns = [self.layout.column(one.name) for one in self.turns if one.role == HISTORY]
         return [*turns, *self.images]
+
+
+def _with_description(function: Mapping[str, Any], texts: Texts) -> dict[str, Any]:
+    own = texts.get(described(function["name"]))
+    return dict(function) if own is None else {**function, "description": own}
 
 
 def _is_users(message: Message) -> bool:

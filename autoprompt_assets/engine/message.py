@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.text import size_of
 
 Message = dict[str, Any]
@@ -28,4 +29,6 @@ def content_size(message: Message) -> int:
     content = message["content"]
     if isinstance(content, str):
         return size_of(content)
+    if content is None:
+        return size_of(canonical_json(message.get("tool_calls")))
     return sum(size_of(one["text"]) if "text" in one else IMAGE_TOKENS for one in content)

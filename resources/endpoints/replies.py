@@ -96,10 +96,10 @@ class Reader:
             latency_s=reply.took_s,
             attempts=attempts,
         )
-        if answer.calls_tools:
+        if answer.calls_tools and "tools" not in request.parameters:
             raise failures.ToolsCalled(
-                f"{self.endpoint.name}: the model answered with tool calls, which are not "
-                f"supported yet: tell it in roles.{role.role}.prompt to answer in text"
+                f"{self.endpoint.name}: the model answered with tool calls and was given no tools: "
+                f"tell it in roles.{role.role}.prompt to answer in text"
             )
         prompt, completion = self._tokens(usage, request, answer)
         counted = replace(answer, prompt_tokens=prompt, completion_tokens=completion)
@@ -151,7 +151,7 @@ class Reader:
         total = _count(counts, "total_tokens")
         if prompt and completion is not None and total is not None:
             completion = max(completion, total - prompt)
-        said = size_of(answer.text or "") + size_of(answer.reasoning or "")
+        said = size_of(answer.answer or "") + size_of(answer.reasoning or "")
         if prompt and (completion or (completion == 0 and not said)):
             return prompt, completion
         self.uncounted += 1

@@ -119,7 +119,7 @@ def _row_columns(rows: Sequence[RowResult]) -> dict[str, list[Any]]:
         "name": [row.example.name for row in rows],
         "input": [row.example.inputs.text for row in rows],
         "target": [row.example.target_text for row in rows],
-        "answer": [one and one.text for one in completions],
+        "answer": [one and one.answer for one in completions],
         "reasoning": [one and one.reasoning for one in completions],
         "finish_reason": [one and one.finish_reason for one in completions],
         "outcome": [row.grade.outcome for row in rows],

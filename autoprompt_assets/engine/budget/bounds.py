@@ -27,6 +27,8 @@ from autoprompt_assets.engine.text import size_of
 TOKENS_PER_MESSAGE = 16
 TOKENS_PER_CALL = 128
 """What a chat template says by itself: gpt-oss's takes about 70 tokens."""
+TOOLS_TIMES = 2
+"""A chat template writes tools out with indents and words around them."""
 BYTES_PER_TOKEN = 16
 """Of an answer, on average: English has 4 to 5, Hindi up to 12 in the newest vocabularies."""
 UNSAID_MAX_TOKENS = 4096
@@ -121,6 +123,8 @@ def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Sp
         for message in candidate.messages(chat.layout.blank(), as_choice=True, chat=chat)
     )
     per_row += len(chat.images) * IMAGE_TOKENS
+    if chat.tools:
+        per_row += TOOLS_TIMES * size_of(canonical_json(chat.fields(candidate.texts)))
     rows, held = extent.rows, extent.filled(chat.named(candidate.texts))
     asked = Prompts(per_row * rows + held.total, per_row + held.longest)
     answer = completion_bound(models.target, candidate)

@@ -52,7 +52,7 @@ class Asker:
         target, chat = self.models.target, self.models.chat
         is_choice = target.is_choice
         messages = candidate.messages(example.inputs, as_choice=is_choice, chat=chat)
-        return target.request(messages, self.replicate, **candidate.parameters)
+        return target.request(messages, self.replicate, **candidate.fields(chat))
 
     async def row(self, candidate: Candidate, example: Example) -> RowResult:
         """One row, from its question to its grade."""
@@ -166,7 +166,7 @@ def without_answer(completion: Completion) -> Grade | None:
         return Grade(0.0, "refused", (completion.refusal or "content filter")[:200])
     if completion.cut_off:
         return Grade(0.0, "truncated", "cut off at max_tokens")
-    if not (completion.text or "").strip():
+    if not (completion.answer or "").strip():
         thought = " (reasoning without an answer)" if completion.reasoning else ""
         return Grade(0.0, "empty", f"no content{thought}")
     return None
@@ -177,8 +177,11 @@ def read_answer(completion: Completion, choices: tuple[str, ...]) -> tuple[str, 
     missing = without_answer(completion)
     if missing is not None:
         return "", missing
-    text = (completion.text or "").strip()
-    if not choices:
+    text = (completion.answer or "").strip()
+    unread = next((name for name, given in completion.calls if not isinstance(given, dict)), None)
+    if unread is not None:
+        return "", unparsable(f"the arguments of the call of {unread[:60]} are no JSON object")
+    if not choices or completion.calls:
         return text, None
     choice = read_choice(text, choices)
     if choice is None:

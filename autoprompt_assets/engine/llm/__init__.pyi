@@ -32,3 +32,4 @@ from .settings import PriceSpec as PriceSpec
 from .settings import RoleSpec as RoleSpec
 from .target import RolesSpec as RolesSpec
 from .target import TargetSpec as TargetSpec
+from .tool_file import tools_of as tools_of

@@ -42,7 +42,7 @@ def request_template(models: Models, candidate: Candidate, fit: Fit) -> dict[str
     """
     target, chat = models.target, models.chat
     messages = candidate.messages(chat.placeholders(), as_choice=target.is_choice, chat=chat)
-    request = fit(target.request(messages, **candidate.parameters))
+    request = fit(target.request(messages, **candidate.fields(chat)))
     return {
         "how": _how(chat, candidate),
         "endpoint": target.endpoint,

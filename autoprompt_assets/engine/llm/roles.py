@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autoprompt_assets.engine.chat import ONE_TEXT, Chat
-from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.fields import LIMITS, NEWER_LIMIT
 from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.lazy import lazy
@@ -47,13 +46,13 @@ class Asked:
 
     @lazy
     def response_format(self) -> SharedFields | None:
-        """The response format that holds the model to the role's choices.
+        """The response format that holds the model to the role's choices, or to the user's schema.
 
         `None` where the role answers freely, or its endpoint does not heed one.
         """
         if not self.structured:
             return None
-        return SharedFields(choice_schema(self.spec.choices)) if self.spec.choices else None
+        return SharedFields(self.spec.form) if self.spec.form is not None else None
 
     @lazy
     def is_choice(self) -> bool:

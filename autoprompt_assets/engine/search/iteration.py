@@ -174,6 +174,6 @@ class OpenIteration:
 
 
 def _feedback(row: RowResult) -> Feedback:
-    answer = (row.completion.text or "") if row.completion else ""
+    answer = (row.completion.answer or "") if row.completion else ""
     reason = (row.grade.feedback or row.grade.reason)[:MOST_REASON]
     return Feedback(row.example, answer, row.grade.outcome, row.grade.value, reason)
