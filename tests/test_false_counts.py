@@ -110,7 +110,7 @@ def test_it_is_said_and_not_that_the_budget_is_spent(tmp_path: Path) -> None:
 
     async def work() -> None:
         async with evaluator(tmp_path, llm, concurrency=1) as subject:
-            budget = Budget(BudgetSpec(tokens=500_000), Spend(), Spend())
+            budget = Budget(BudgetSpec(tokens=450_000), Spend(), Spend())
             await evaluate(subject, Candidate("Say."), rows, budget)
 
     with pytest.raises(InputError, match=HOLDS):

@@ -257,6 +257,25 @@ def test_an_async_one_asks_the_review_model_for_many_rows_at_once(tmp_path: Path
     assert told.replicates.count(1) == 100
 
 
+def test_a_row_whose_worker_another_one_ended_asks_each_question_once(tmp_path: Path) -> None:
+    """Else it would be out of questions when it is tried again."""
+    code = """
+import asyncio, os
+async def grade(row, answer, ask):
+    said = await ask(answer)
+    if answer == "ends":
+        await asyncio.sleep(0.3)
+        os._exit(1)
+    await asyncio.sleep(0.6)
+    return said == "yes"
+"""
+    told = Told("yes")
+    answers = ["ends", *"abcdef"]
+    found = grades(own_grader(tmp_path, code, reviews=1), *answers, ask=told)
+    assert [grade.outcome for grade in found] == ["unreviewed", *["correct"] * 6]
+    assert sorted(messages[0]["content"] for messages in told.questions) == sorted(answers)
+
+
 @pytest.mark.parametrize(
     ("asks", "said"),
     [

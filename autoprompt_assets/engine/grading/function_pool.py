@@ -24,6 +24,8 @@ from autoprompt_assets.engine.grading.grade import NO_METRICS, Grade, graded, un
 from autoprompt_assets.engine.grading.own_files import OwnFiles
 from autoprompt_assets.engine.grading.protocol import Ask, NoReview
 from autoprompt_assets.engine.grading.worker import Inbox, Worker, WorkerEnded
+from autoprompt_assets.engine.identity import canonical_json
+from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.text import size_of
 
 WORKERS = min(4, os.cpu_count() or 1)
@@ -101,17 +103,20 @@ class FunctionPool:
             InputError: it cannot be loaded, or its files were changed.
             NoReview: it could not go on without a review.
         """
-        state = await self._ready()
-        async with state.room:
-            try:
-                return await self._tried(state, row, answer, ask)
-            except WorkerEnded:
-                pass
-        async with state.alone():
-            try:
-                return await self._tried(state, row, answer, ask)
-            except WorkerEnded as error:
-                return unreviewed(f"{self.function} {error}", fault=True)
+        state, once = await self._ready(), _AskedOnce(ask)
+        try:
+            async with state.room:
+                try:
+                    return await self._tried(state, row, answer, once)
+                except WorkerEnded:
+                    pass
+            async with state.alone():
+                try:
+                    return await self._tried(state, row, answer, once)
+                except WorkerEnded as error:
+                    return unreviewed(f"{self.function} {error}", fault=True)
+        finally:
+            once.close()
 
     async def _ready(self) -> _State:
         """The state of the running loop, made once; the first worker says what the function is."""
@@ -129,6 +134,10 @@ class FunctionPool:
         worker = await self._taken(state)
         try:
             return await self._graded(worker, (row, answer), ask)
+        except asyncio.CancelledError:
+            if not state.waits:
+                worker.kill()  # it is at work on what nobody waits for
+            raise
         finally:
             if not state.waits and worker.alive:
                 state.idle.append(worker)
@@ -219,6 +228,31 @@ class FunctionPool:
             return unreviewed(f"{self.function} failed: {message['fault']}", fault=True)
         feedback, metrics = message["feedback"], message["metrics"] or NO_METRICS
         return graded(message["value"], feedback=feedback, metrics=metrics)
+
+
+class _AskedOnce:
+    """Asks each question about a row once: a row that is tried again asks the same ones.
+
+    Implements `engine.grading.Ask`.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._asked: dict[str, asyncio.Task[str]] = {}
+
+    async def __call__(
+        self, *messages: Message, form: Fields | None = None, replicate: int = 0
+    ) -> str:
+        key = canonical_json([messages, form, replicate])
+        if key not in self._asked:
+            asked = self._ask(*messages, form=form, replicate=replicate)
+            self._asked[key] = asyncio.ensure_future(asked)
+        return await asyncio.shield(self._asked[key])
+
+    def close(self) -> None:
+        """No answer is wanted any more."""
+        for task in self._asked.values():
+            task.cancel()
 
 
 class _Questions:
