@@ -116,6 +116,7 @@ def test_rows_without_targets_are_judged(server: LoopbackServer, tmp_path: Path)
     assert set(results("toy", home=project.home).comparison["target"]) == {""}
 
 
+@pytest.mark.slow
 def test_any_of_several_targets_is_right(server: LoopbackServer, tmp_path: Path) -> None:
     environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
     project = Project(tmp_path / "project", environ)
