@@ -50,13 +50,13 @@ def rescored(project: Project) -> tuple[dict[str, set[str]], list[dict[str, Any]
     rows = found.parents[1] / "datasets" / specs[found]["dataset_version"] / "rows.parquet"
     splits: dict[str, set[str]] = {}
     for row in pq.read_table(rows).to_pylist():
-        splits.setdefault(row["split"], set()).add(row["input"])
+        splits.setdefault(row["split"], set()).add(row["input.input"])
     steps = sorted((found / "iterations").glob("*.json"))
     return splits, [json.loads(path.read_bytes()) for path in steps]
 
 
 def shown(candidate: dict[str, Any]) -> set[str]:
-    return {demo["input"] for demo in candidate["demos"]}
+    return {demo["inputs"]["input"] for demo in candidate["demos"]}
 
 
 @pytest.mark.slow

@@ -85,3 +85,45 @@ def test_a_search_asks_reports_and_replays_rows_of_several_columns(
     report = Path(outcome["report"]).read_text()
     changed = compared[compared["winner"] != "neither"]
     assert all(f"<bdi>{name}</bdi>" in report for name in changed["name"])
+
+
+WITHOUT = """\
+dataset: {path: t.jsonl, inputs: [subject, body, meta.tier], target: null,
+  split: {train: 0.2, validation: 0.4, test: 0.4}}
+roles:
+  target: {model: gpt-4.1-mini, prompt: Route it., choices: [billing, shipping], max_tokens: 200}
+  review:
+    model: gpt-4.1-mini
+    prompt: "Is it polite? Model Response: {response} Ground Truth: {subject}"
+  optimizer: {model: gpt-4.1, max_tokens: 400}
+grader: {kind: model}
+optimizer: {strategy: gepa, iterations: 1}
+headroom: {rows: 0}
+"""
+
+
+def test_rows_without_targets_are_judged(server: LoopbackServer, tmp_path: Path) -> None:
+    environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
+    project = Project(tmp_path / "project", environ)
+    written(project.add("toy", WITHOUT), ROWS)
+    checked = project.run("check", "toy")
+    assert checked.returncode == 0, checked.stderr
+    assert "every target" not in checked.stdout
+    outcome = project.run_json("toy")
+    assert outcome["comparison"]["verdict"] in ("better", "worse", "not shown")
+    asked = [one for one in server.ledger if "Model Response" in json.dumps(one)]
+    assert len(asked) != 0
+    assert set(results("toy", home=project.home).comparison["target"]) == {""}
+
+
+@pytest.mark.slow
+def test_any_of_several_targets_is_right(server: LoopbackServer, tmp_path: Path) -> None:
+    environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
+    project = Project(tmp_path / "project", environ)
+    spec = SPEC.replace("STRATEGY", "demos").replace(
+        "target: label", "target: label\n  targets: any"
+    )
+    # Whatever is answered is one of the two.
+    written(project.add("toy", spec), [{**row, "label": ["billing", "shipping"]} for row in ROWS])
+    outcome = project.run_json("toy", "--set", "optimizer.iterations=1")
+    assert outcome["baseline"]["test"] == outcome["best"]["test"] == 1.0
