@@ -124,6 +124,10 @@ class GraderSettings(Frozen):
         """
         return self
 
+    def column_problems(self, layout: Layout) -> Iterator[str]:
+        """A column that it reads and that the rows lack, a line each."""
+        yield from ()
+
     def problems(self, place: str) -> Sequence[str]:
         """What keeps it from grading at all, a line each that begins with the field `place`: looked
         at before anything is paid.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading.code_tests import CodeGrader
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.exact import ExactGrader
 from autoprompt_assets.engine.grading.foreign import failure, guarded
@@ -35,6 +36,7 @@ OWN: tuple[type[GraderSettings], ...] = (
     LengthGrader,
     SimilarityGrader,
     SqlGrader,
+    CodeGrader,
     ModelGrader,
 )
 GRADERS = Kinds(GROUP, "kind", GraderSettings, OWN)  # type: ignore[type-abstract]

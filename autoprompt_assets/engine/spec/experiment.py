@@ -89,6 +89,7 @@ class ExperimentSpec(Frozen):
                 yield f"grader.kind is {self.grader.kind!r} and roles.review is missing; add it"
             elif self.grader.fills_review_prompt and not fields(roles.review.prompt, ["response"]):
                 yield "roles.review.prompt lacks {response}; say where the answer goes"
+        yield from self.grader.column_problems(self.dataset.layout)
         yield from self._lacking_in_first_prompt()
         writer = None if roles.optimizer is None else roles.optimizer.prompt
         yield from self.optimizer.problems(writer, self.dataset.split.train)
