@@ -23,6 +23,7 @@ length           how long an answer is
 similarity       how alike two wordings are
 sql              what a query finds; `sql_worker` runs it, in a `line_worker`
 code_tests       which tests code passes: `code_text` finds it, `code_worker` runs it in `isolation`
+tool_calls       which tools are called, and how
 judge            the review model judges; `verdict` reads what it says
 """
 

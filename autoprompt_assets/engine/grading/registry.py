@@ -20,6 +20,7 @@ from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSetti
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.similarity import SimilarityGrader
 from autoprompt_assets.engine.grading.sql import SqlGrader
+from autoprompt_assets.engine.grading.tool_calls import ToolCallsGrader
 from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.plugins import plugins
@@ -37,6 +38,7 @@ OWN: tuple[type[GraderSettings], ...] = (
     SimilarityGrader,
     SqlGrader,
     CodeGrader,
+    ToolCallsGrader,
     ModelGrader,
 )
 GRADERS = Kinds(GROUP, "kind", GraderSettings, OWN)  # type: ignore[type-abstract]
