@@ -151,8 +151,8 @@ def test_feedback_is_short_and_can_be_written_down() -> None:
 
 
 def test_grading_is_linear() -> None:
-    wanted = [call(f"c{index}", list(range(1000))) for index in range(30)]
-    answer = [call(f"d{index}", list(range(1, 1001))) for index in range(30)]
+    wanted = [call(f"c{index}", list(range(200))) for index in range(30)]
+    answer = [call(f"d{index}", list(range(1, 201))) for index in range(30)]
     begin = time.process_time()
     for rule in (tool_calls(order="any"), tool_calls()):
         grade(rule, wanted, answer)
