@@ -20,6 +20,7 @@ from autoprompt_assets.engine.grading.options import read_options
 from autoprompt_assets.engine.grading.ordinal import OrdinalGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.similarity import SimilarityGrader
+from autoprompt_assets.engine.grading.tool_calls import ToolCallsGrader
 from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
@@ -63,6 +64,9 @@ READERS: dict[str, Callable[[str], object]] = {
     "length": grades(LengthGrader(kind="length", at_most=9, unit="words"), ""),
     "similarity": grades(SimilarityGrader(kind="similarity"), "a cat, a mat"),
     "bleu": grades(SimilarityGrader(kind="similarity", measure="bleu"), "a cat, a mat"),
+    "tool calls": grades(
+        ToolCallsGrader(kind="tool_calls", order="any"), '[{"name": "a", "arguments": {"b": [1]}}]'
+    ),
     "contains": grades(ContainsGrader(kind="contains"), "111"),
     "regex": grades(RegexGrader(kind="regex", pattern=r"(?:\w+\W*)*answer: (\w+)"), "a"),
     "instruction": read_instruction,

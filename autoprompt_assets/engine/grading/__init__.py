@@ -22,6 +22,8 @@ ordinal          how near an answer is on a scale
 length           how long an answer is
 similarity       how alike two wordings are
 sql              what a query finds; `sql_worker` runs it, in a `line_worker`
+code_tests       which tests code passes: `code_text` finds it, `code_worker` runs it in `isolation`
+tool_calls       which tools are called, and how
 judge            the review model judges; `verdict` and `score` read what it says
 weighted         several of them at once
 python_function  a function of the user's; `function_pool` runs it in a `worker`, which is

@@ -58,7 +58,7 @@ class Differences:
     @property
     def has_room(self) -> bool:
         """One more is put in words."""
-        return len(self.lines) < self.room
+        return self.left > 0
 
     def missing(self, path: str, wanted: Any) -> None:
         """Note that nothing stands at `path`."""
@@ -70,10 +70,19 @@ class Differences:
 
     def add(self, path: str, trouble: str) -> None:
         """Note what is wrong at `path`."""
+        self.say(f"{named(path)}: {trouble}")
+
+    def say(self, line: str) -> None:
+        """Note something."""
         if self.has_room:
-            self.lines.append(f"{named(path)}: {trouble}")
+            self.lines.append(line)
         else:
             self.more += 1
+
+    @property
+    def left(self) -> int:
+        """How much more is put in words."""
+        return self.room - len(self.lines)
 
     @property
     def text(self) -> str:

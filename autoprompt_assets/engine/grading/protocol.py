@@ -132,6 +132,10 @@ class GraderSettings(Frozen):
         """
         return self
 
+    def column_problems(self, layout: Layout, place: str) -> Iterator[str]:
+        """A column that it reads and that the rows lack, a line each; `place` is the field."""
+        yield from ()
+
     def problems(self, place: str) -> Sequence[str]:
         """What keeps it from grading at all, a line each that begins with the field `place`: looked
         at before anything is paid.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading.code_tests import CodeGrader
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.exact import ExactGrader
 from autoprompt_assets.engine.grading.foreign import failure, guarded
@@ -20,6 +21,7 @@ from autoprompt_assets.engine.grading.python_function import PythonGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.similarity import SimilarityGrader
 from autoprompt_assets.engine.grading.sql import SqlGrader
+from autoprompt_assets.engine.grading.tool_calls import ToolCallsGrader
 from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.plugins import plugins
@@ -36,6 +38,8 @@ OWN: tuple[type[GraderSettings], ...] = (
     LengthGrader,
     SimilarityGrader,
     SqlGrader,
+    CodeGrader,
+    ToolCallsGrader,
     ModelGrader,
     PythonGrader,
 )

@@ -65,6 +65,11 @@ class WeightedGraders(GraderSettings):
             line for name, one in self.parts.items() for line in one.problems(f"graders.{name}")
         ]
 
+    def column_problems(self, layout: Layout, place: str) -> Iterator[str]:
+        """Those of each."""
+        for name, one in self.parts.items():
+            yield from one.column_problems(layout, f"graders.{name}")
+
     def target_problem(self, example: Example, prompt: str) -> str:
         """That of the first that has one."""
         found = (target_problem(one, example, prompt) for one in self.parts.values())

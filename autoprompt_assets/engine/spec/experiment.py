@@ -137,6 +137,7 @@ class ExperimentSpec(Frozen):
                     f"dataset.inputs names {name!r}, which in roles.review.prompt is {meant}; "
                     "rename the column"
                 )
+        yield from self.grading.column_problems(self.dataset.layout, "grader")
         yield from self._lacking_target()
         writer = None if roles.optimizer is None else roles.optimizer.prompt
         yield from self.optimizer.problems(writer, self.dataset.split.train)
