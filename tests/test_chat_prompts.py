@@ -137,7 +137,10 @@ def project_of(folder: Path, url: str, spec: str, rows: list[dict[str, Any]] = R
     return project
 
 
-@pytest.mark.parametrize("strategy", ["opro", "gepa", "mipro", "demos"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["opro", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gepa", "mipro", "demos"))],
+)
 def test_a_search_writes_one_text_at_a_time_and_says_which(
     strategy: str, server: LoopbackServer, tmp_path: Path
 ) -> None:
@@ -163,6 +166,7 @@ def test_a_search_writes_one_text_at_a_time_and_says_which(
     assert strategy == "demos" or ", against <code>" in page
 
 
+@pytest.mark.slow
 def test_what_is_not_tuned_stays_byte_for_byte(server: LoopbackServer, tmp_path: Path) -> None:
     spec = SPEC.replace("STRATEGY", "opro").replace("tune: [system, user]", "tune: [user]")
     project_of(tmp_path, server.base_url, spec).run_json("talk")
