@@ -12,6 +12,7 @@ import pytest
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.chat import Chat, ChatTurn
 from autoprompt_assets.engine.inputs import Inputs, Layout
+from autoprompt_assets.engine.llm import Request, RequestForm
 from autoprompt_assets.engine.texts import Texts
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import KEY, OPTIONS, Project
@@ -65,6 +66,21 @@ def test_a_demo_is_a_whole_exchange_and_what_is_the_same_for_all_rows_stands_onc
         ("user", "gold: Old?"),
         ("assistant", "No."),
         ("user", "gold: New?"),
+    ]
+
+
+def test_where_no_system_turn_is_taken_its_text_stands_before_the_next_user_s() -> None:
+    turns = (ChatTurn("system", "system"), ChatTurn("history", "turns"), ChatTurn("user", "user"))
+    texts = Texts({"system": "{tier} only.", "user": "{question}"})
+    candidate = Candidate(texts, (Demo(inputs("Old?", ""), "No."),))
+    sent = candidate.messages(inputs("New?"), as_choice=False, chat=Chat(LAYOUT, turns))
+    request = RequestForm(system="user").apply(Request("target", "e", "m", sent))
+    assert [one["content"] for one in request.messages] == [
+        "gold only.\n\nOld?",
+        "No.",
+        "gold only.\n\nHi {tier}",
+        "Hello",
+        "New?",
     ]
 
 
