@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
+from autoprompt_assets.engine.budget import Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.chat import Chat, ChatTurn
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.inputs import Inputs, Layout
-from autoprompt_assets.engine.llm import Request, RequestForm
-from autoprompt_assets.engine.texts import Texts
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.llm import Asked, Models, Request, RequestForm, RoleSpec
+from autoprompt_assets.engine.optimizers.parts.merge_pairs import merged_texts
+from autoprompt_assets.engine.texts import FirstPrompt, Texts
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import KEY, OPTIONS, Project
 
@@ -296,3 +301,47 @@ def test_a_bad_conversation_gets_one_line(given: str, said_of_it: str, tmp_path:
     result = project.run("check", "talk")
     assert result.returncode == 2
     assert said_of_it in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "trouble"),
+    [
+        ("user", "Say it.", "in the text 'user', it lacks the placeholder {question} of the first"),
+        ("system", " ", "in the text 'system', there is nothing"),
+        ("system", "{tier} first.", "in the text 'system', it holds {tier}, and the first prompt"),
+        ("system", "Say {shape}.", "in the text 'system', it holds {shape}, which nothing fills"),
+        ("assistant", "Fine.", "it changes the text 'assistant', which is to stay as it is"),
+        ("system", "Kept: be kind. Now.", ""),
+        ("system", "Now.", "in the text 'system', it lacks the text 'be kind', which every"),
+    ],
+)
+def test_each_text_is_looked_at_beside_the_first_prompt_s(
+    name: str, text: str, trouble: str
+) -> None:
+    texts = Texts({"system": "Solve; be kind.", "user": "{question}", "assistant": "Ok."})
+    first = FirstPrompt(texts, ("system", "user"))
+    lint = Lint(first, (), ExactGrader(kind="exact"), keep=("be kind",), layout=LAYOUT)
+    found = lint.problem(Candidate(texts.having(name, text)), ())
+    assert (found[: len(trouble)], bool(found)) == (trouble, bool(trouble))
+
+
+def test_a_merge_takes_each_text_from_who_changed_it() -> None:
+    first = FirstPrompt.of(Texts({"a": "1", "b": "1", "c": "1"}))
+    high, low = Texts({"a": "2", "b": "1", "c": "2"}), Texts({"a": "1", "b": "3", "c": "3"})
+    assert merged_texts(high, low, first) == (Texts({"a": "2", "b": "3", "c": "2"}), ["c"])
+    assert merged_texts(high, Texts({**low, "c": "1"}), first)[1] == []
+
+
+def test_the_bound_of_a_conversation_holds_its_rows_and_demos() -> None:
+    rows = [
+        Example(str(n), str(n), inputs("Why?" * n, EARLIER if n % 2 else ""), "yes", "train")
+        for n in range(1, 9)
+    ]
+    demos = tuple(Demo(row.inputs, row.target) for row in rows[-2:])
+    candidate = Candidate(TEXTS, demos)
+    models = Models(Asked("target", RoleSpec(max_tokens=9), "e", "m"), None, None, CHAT)
+    asked = [candidate.messages(row.inputs, as_choice=True, chat=CHAT) for row in rows]
+    least = sum(len(one["content"].encode()) + 16 for messages in asked for one in messages)
+    bound = evaluation_bound(models, candidate, Extent.of(rows))
+    assert least <= bound.prompt_tokens < 3 * least
+    assert bound.completion_tokens == 9 * len(rows)
