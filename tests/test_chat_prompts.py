@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
+from autoprompt_assets.engine.budget import Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.chat import Chat, ChatTurn
+from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.inputs import Inputs, Layout
-from autoprompt_assets.engine.texts import Texts
+from autoprompt_assets.engine.lint import Lint
+from autoprompt_assets.engine.llm import Asked, Models, Request, RequestForm, RoleSpec
+from autoprompt_assets.engine.optimizers.parts.merge_pairs import merged_texts
+from autoprompt_assets.engine.texts import FirstPrompt, Texts
 from tests.loopback import Behaviour, LoopbackServer
 from tests.support import KEY, OPTIONS, Project
 
@@ -65,6 +71,21 @@ def test_a_demo_is_a_whole_exchange_and_what_is_the_same_for_all_rows_stands_onc
         ("user", "gold: Old?"),
         ("assistant", "No."),
         ("user", "gold: New?"),
+    ]
+
+
+def test_where_no_system_turn_is_taken_its_text_stands_before_the_next_user_s() -> None:
+    turns = (ChatTurn("system", "system"), ChatTurn("history", "turns"), ChatTurn("user", "user"))
+    texts = Texts({"system": "{tier} only.", "user": "{question}"})
+    candidate = Candidate(texts, (Demo(inputs("Old?", ""), "No."),))
+    sent = candidate.messages(inputs("New?"), as_choice=False, chat=Chat(LAYOUT, turns))
+    request = RequestForm(system="user").apply(Request("target", "e", "m", sent))
+    assert [one["content"] for one in request.messages] == [
+        "gold only.\n\nOld?",
+        "No.",
+        "gold only.\n\nHi {tier}",
+        "Hello",
+        "New?",
     ]
 
 
@@ -137,7 +158,10 @@ def project_of(folder: Path, url: str, spec: str, rows: list[dict[str, Any]] = R
     return project
 
 
-@pytest.mark.parametrize("strategy", ["opro", "gepa", "mipro", "demos"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["opro", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gepa", "mipro", "demos"))],
+)
 def test_a_search_writes_one_text_at_a_time_and_says_which(
     strategy: str, server: LoopbackServer, tmp_path: Path
 ) -> None:
@@ -163,6 +187,7 @@ def test_a_search_writes_one_text_at_a_time_and_says_which(
     assert strategy == "demos" or ", against <code>" in page
 
 
+@pytest.mark.slow
 def test_what_is_not_tuned_stays_byte_for_byte(server: LoopbackServer, tmp_path: Path) -> None:
     spec = SPEC.replace("STRATEGY", "opro").replace("tune: [system, user]", "tune: [user]")
     project_of(tmp_path, server.base_url, spec).run_json("talk")
@@ -276,3 +301,47 @@ def test_a_bad_conversation_gets_one_line(given: str, said_of_it: str, tmp_path:
     result = project.run("check", "talk")
     assert result.returncode == 2
     assert said_of_it in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "trouble"),
+    [
+        ("user", "Say it.", "in the text 'user', it lacks the placeholder {question} of the first"),
+        ("system", " ", "in the text 'system', there is nothing"),
+        ("system", "{tier} first.", "in the text 'system', it holds {tier}, and the first prompt"),
+        ("system", "Say {shape}.", "in the text 'system', it holds {shape}, which nothing fills"),
+        ("assistant", "Fine.", "it changes the text 'assistant', which is to stay as it is"),
+        ("system", "Kept: be kind. Now.", ""),
+        ("system", "Now.", "in the text 'system', it lacks the text 'be kind', which every"),
+    ],
+)
+def test_each_text_is_looked_at_beside_the_first_prompt_s(
+    name: str, text: str, trouble: str
+) -> None:
+    texts = Texts({"system": "Solve; be kind.", "user": "{question}", "assistant": "Ok."})
+    first = FirstPrompt(texts, ("system", "user"))
+    lint = Lint(first, (), ExactGrader(kind="exact"), keep=("be kind",), layout=LAYOUT)
+    found = lint.problem(Candidate(texts.having(name, text)), ())
+    assert (found[: len(trouble)], bool(found)) == (trouble, bool(trouble))
+
+
+def test_a_merge_takes_each_text_from_who_changed_it() -> None:
+    first = FirstPrompt.of(Texts({"a": "1", "b": "1", "c": "1"}))
+    high, low = Texts({"a": "2", "b": "1", "c": "2"}), Texts({"a": "1", "b": "3", "c": "3"})
+    assert merged_texts(high, low, first) == (Texts({"a": "2", "b": "3", "c": "2"}), ["c"])
+    assert merged_texts(high, Texts({**low, "c": "1"}), first)[1] == []
+
+
+def test_the_bound_of_a_conversation_holds_its_rows_and_demos() -> None:
+    rows = [
+        Example(str(n), str(n), inputs("Why?" * n, EARLIER if n % 2 else ""), "yes", "train")
+        for n in range(1, 9)
+    ]
+    demos = tuple(Demo(row.inputs, row.target) for row in rows[-2:])
+    candidate = Candidate(TEXTS, demos)
+    models = Models(Asked("target", RoleSpec(max_tokens=9), "e", "m"), None, None, CHAT)
+    asked = [candidate.messages(row.inputs, as_choice=True, chat=CHAT) for row in rows]
+    least = sum(len(one["content"].encode()) + 16 for messages in asked for one in messages)
+    bound = evaluation_bound(models, candidate, Extent.of(rows))
+    assert least <= bound.prompt_tokens < 3 * least
+    assert bound.completion_tokens == 9 * len(rows)

@@ -204,8 +204,8 @@ def test_tests_may_stand_in_a_column() -> None:
     inputs = Inputs.of({"task": "Add.", "unit_tests": TESTS})
     assert grade_of(rule.make(), Example("id", "i", inputs, "", "test"), ADD).outcome == "correct"
     assert not rule.needs_target
-    assert list(rule.column_problems(Layout(("task", "unit_tests")))) == []
-    assert list(rule.column_problems(Layout(("task",)))) == [
+    assert list(rule.column_problems(Layout(("task", "unit_tests")), "grader")) == []
+    assert list(rule.column_problems(Layout(("task",)), "grader")) == [
         "grader.tests = 'unit_tests' is none of dataset.inputs; add it there"
     ]
 

@@ -69,7 +69,9 @@ def project_of(folder: Path, url: str, prompt: str, rows: list[dict[str, str]] =
     return project
 
 
-@pytest.mark.parametrize("prompt", [CHAT, "prompt: Name the shape."])
+@pytest.mark.parametrize(
+    "prompt", [CHAT, pytest.param("prompt: Name the shape.", marks=pytest.mark.slow)]
+)
 def test_the_last_user_turn_shows_the_row_s_images_and_so_do_demos(
     prompt: str, server: LoopbackServer, tmp_path: Path
 ) -> None:
@@ -92,6 +94,7 @@ def test_the_last_user_turn_shows_the_row_s_images_and_so_do_demos(
     assert project.run_json("seen")["usd_paid"] == 0
 
 
+@pytest.mark.slow
 def test_another_image_of_the_same_name_is_another_row(
     server: LoopbackServer, tmp_path: Path
 ) -> None:
