@@ -47,7 +47,7 @@ class WeightedGraders(GraderSettings):
     @property
     def review_bytes(self) -> int:
         """Of the one that asks with the most."""
-        return max(one.review_bytes for one in self.parts.values() if one.most_reviews)
+        return max((one.review_bytes for one in self.parts.values()), default=0)
 
     def review_problems(self, prompt: str) -> Iterator[str]:
         """Those of each."""
