@@ -132,7 +132,7 @@ class CodeRunner:
             return unreviewed(f"the target {shown(example.target, 60)} {problem}")
         code = code_in(answer, _LANGUAGES, "first")
         if not code.strip():
-            return unparsable("the answer holds no code")
+            return unparsable("the answer holds no code", {"tests_passed": 0.0})
         job = self._job(code, sources)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._threads, self._found, job)
@@ -168,7 +168,8 @@ class CodeRunner:
     def _graded(self, found: dict[str, Any]) -> Grade:
         isolated = {"isolated": float(found["isolated"])}
         if found["ended"]:
-            return graded(0.0, feedback=f"the code {found['ended']}", metrics=isolated)
+            metrics = {"tests_passed": 0.0, **isolated}
+            return graded(0.0, feedback=f"the code {found['ended']}", metrics=metrics)
         passed, count = found["passed"], found["tests"]
         share = passed / count if count else 0.0
         value = float(passed == count) if self._settings.credit == "whole" else share

@@ -60,7 +60,7 @@ class OrdinalGrader(Rule):
         if wanted is None:
             return unreviewed(f"the target {shown(example.target, 60)} is not {self._range}")
         if given is None:
-            return unparsable(f"the answer is not {self._range}")
+            return unparsable(f"the answer is not {self._range}", {"exact": 0.0})
         distance = abs(given - wanted)
         feedback = f"{self._word(given)}, want {self._word(wanted)}" if distance else ""
         metrics = {"distance": distance, "exact": float(not distance)}
