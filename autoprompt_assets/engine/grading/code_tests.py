@@ -52,7 +52,7 @@ class CodeGrader(GraderSettings):
     cpu_s: Number = Field(5.0, ge=1, le=600)
     """Seconds of CPU time for one answer's tests, whole ones; ten times that on the clock."""
     memory_mb: Whole = Field(1024, ge=64)
-    compares_whole: ClassVar[bool] = False
+    bad_target_ungraded: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _is_allowed(self) -> Self:

@@ -45,6 +45,7 @@ class SqlGrader(GraderSettings):
     cpu_s: Number = Field(5.0, gt=0, le=600)
     """Seconds of CPU time that one query may take."""
     reads_input: ClassVar[bool] = False
+    bad_target_ungraded: ClassVar[bool] = True
     compares_whole: ClassVar[bool] = True
     _file: Path | None = PrivateAttr(None)
     _hash: str = PrivateAttr("")
