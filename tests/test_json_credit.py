@@ -159,7 +159,8 @@ def test_an_answer_against_the_schema_is_worth_nothing() -> None:
         "against the JSON schema: field 'vendor': 'Bcme' does not match '^A'; "
         "'total' is a required property"
     )
-    assert found.metrics == {"schema": 0.0}
+    assert found.metrics == {"total": 0.0, "vendor": 0.0, "schema": 0.0}
+    assert grade(rule, {"total": 1}, "none").metrics == {"total": 0.0, "schema": 0.0}
     found = grade(rule, {"total": 1, "vendor": "Acme"}, {"total": 2, "vendor": "Acme"})
     assert (found.value, dict(found.metrics)) == (0.5, {"total": 0.0, "vendor": 1.0, "schema": 1.0})
     assert problem(rule, '{"vendor": "Acme"}') == (

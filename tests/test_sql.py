@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.grading import Grade
+from autoprompt_assets.engine.grading import Grade, check_targets
 from autoprompt_assets.engine.grading.sql import QueryGrader, SqlGrader
 from tests.grading_support import Told, grade_of
 from tests.row_support import text_example
@@ -176,7 +176,7 @@ def test_a_worker_that_is_killed_costs_no_row(folder: Path) -> None:
 def test_rows_may_have_credit(folder: Path) -> None:
     rule = sql(folder, credit="rows").make()
     found = grade(rule, ALL, f"{ALL} WHERE id > 1")
-    assert found.value == found.metrics["rows_f1"] == pytest.approx(6 / 7)
+    assert found.value == pytest.approx(6 / 7)
     ordered = "SELECT id FROM product ORDER BY id"
     assert grade(rule, ordered, "SELECT id FROM product ORDER BY id DESC").value == 0
     assert grade(rule, ordered, "VALUES (1), (2), (4), (3)").value == 0.5
@@ -209,6 +209,15 @@ def test_targets_that_cannot_be_run_are_named_and_give_no_grade(
     problem = sql(folder).target_problem(text_example("id", "i", "q", target, "test"), "Say SQL.")
     assert problem.startswith(said) if said else not problem
     assert (grade(shop, target, ALL).outcome == "unreviewed") == bool(said)
+
+
+def test_targets_without_a_grade_are_refused_before_anything_is_paid(folder: Path) -> None:
+    targets = [ALL] * 60 + ["SELECT nam FROM product"]
+    rows = [text_example(f"{n}", f"{n}", f"{n}", one, "test") for n, one in enumerate(targets)]
+    lines = check_targets(sql(folder), rows, "Say SQL.", (), "rows.csv", unmeasured=0.02)
+    assert len(lines) == 1
+    with pytest.raises(InputError, match="1 of 61 test rows can get no grade"):
+        check_targets(sql(folder), rows, "Say SQL.", (), "rows.csv", unmeasured=0.01)
 
 
 def test_the_database_is_part_of_the_search_and_stays_as_it_is(folder: Path) -> None:

@@ -52,7 +52,7 @@ class CodeGrader(GraderSettings):
     cpu_s: Number = Field(5.0, ge=1, le=600)
     """Seconds of CPU time for one answer's tests, whole ones; ten times that on the clock."""
     memory_mb: Whole = Field(1024, ge=64)
-    compares_whole: ClassVar[bool] = False
+    bad_target_ungraded: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _is_allowed(self) -> Self:
@@ -132,7 +132,7 @@ class CodeRunner:
             return unreviewed(f"the target {shown(example.target, 60)} {problem}")
         code = code_in(answer, _LANGUAGES, "first")
         if not code.strip():
-            return unparsable("the answer holds no code")
+            return unparsable("the answer holds no code", {"tests_passed": 0.0})
         job = self._job(code, sources)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._threads, self._found, job)
@@ -168,7 +168,8 @@ class CodeRunner:
     def _graded(self, found: dict[str, Any]) -> Grade:
         isolated = {"isolated": float(found["isolated"])}
         if found["ended"]:
-            return graded(0.0, feedback=f"the code {found['ended']}", metrics=isolated)
+            metrics = {"tests_passed": 0.0, **isolated}
+            return graded(0.0, feedback=f"the code {found['ended']}", metrics=metrics)
         passed, count = found["passed"], found["tests"]
         share = passed / count if count else 0.0
         value = float(passed == count) if self._settings.credit == "whole" else share

@@ -71,9 +71,12 @@ def unreviewed(reason: str, *, fault: bool = False) -> Grade:
     return Grade(None, "unreviewed", reason, fault=fault)
 
 
-def unparsable(reason: str) -> Grade:
-    """The target model answered, but not in a form that can be read: measured, worth 0."""
-    return Grade(0.0, "unparsable", reason)
+def unparsable(reason: str, metrics: Mapping[str, float] = NO_METRICS) -> Grade:
+    """The target model answered, but not in a form that can be read: measured, worth 0.
+
+    A metric's mean is over the rows that have it, so that one which is 0 here is given.
+    """
+    return Grade(0.0, "unparsable", reason, metrics=metrics)
 
 
 def right_or_wrong(right: bool) -> Grade:

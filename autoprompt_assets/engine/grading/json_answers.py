@@ -118,16 +118,17 @@ class JsonGrader(Rule):
             return unreviewed(f"the target {shown(example.target, 60)} {problem.split(';')[0]}")
         found = list(json_values(answer))
         if not found:
-            return unparsable("the answer is not JSON")
+            return unparsable("the answer is not JSON", self._nothing(target))
         if self.field is not None:
             found = [values[0] for value in found if (values := at_path(value, self.field))]
             if not found:
-                return unparsable(f"the answer's JSON lacks {self.field!r}")
+                lacks = f"the answer's JSON lacks {self.field!r}"
+                return unparsable(lacks, self._nothing(target))
         given = self._meant(found, target)
         violations = self._schema.violations(given) if self._schema else []
         if violations:
             feedback = f"against the JSON schema: {'; '.join(violations)}"
-            return graded(0.0, feedback=feedback, metrics={"schema": 0.0})
+            return graded(0.0, feedback=feedback, metrics=self._nothing(target))
         return self._compared(given, target)
 
     def target_problem(self, example: Example, prompt: str) -> str:
@@ -200,6 +201,14 @@ class JsonGrader(Rule):
         if not (metrics or schema or differences.lines):
             return right_or_wrong(value >= 1)
         return graded(value, feedback=differences.text, metrics={**metrics, **schema})
+
+    def _nothing(self, target: _Target) -> dict[str, float]:
+        """The metrics of an answer that is worth nothing, whatever it holds."""
+        names = list(self.fields)
+        if self._shares and not names:
+            names = list(self._by_key({}, target.value))
+        schema = ["schema"] if self._schema else []
+        return dict.fromkeys([*map(metric_of, names), *schema], 0.0)
 
     def _by_key(self, given: Any, wanted: Any) -> dict[str, float]:
         """The credit of each key of a target, where it is one object of a few."""

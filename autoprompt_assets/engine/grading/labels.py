@@ -18,6 +18,7 @@ from autoprompt_assets.engine.grading.target_form import missing_problem, struct
 from autoprompt_assets.engine.json_text import json_values
 from autoprompt_assets.engine.text import bare, fold
 
+METRICS = ("exact", "precision", "recall", "f1", "jaccard")
 MOST_TOLD = 8
 """Labels that are told of what is missing, and of what is too much."""
 _LEAD = re.compile(
@@ -48,7 +49,7 @@ class LabelsGrader(Rule):
         """Compare the labels of `answer` with the target's."""
         given = self.read(answer)
         if given is None:
-            return unparsable("the answer holds no labels")
+            return unparsable("the answer holds no labels", dict.fromkeys(METRICS, 0.0))
         wanted = self.read(example.target)
         if wanted is None:
             return unreviewed(f"the target {shown(example.target, 60)} holds no labels")
@@ -130,7 +131,7 @@ class LabelsGrader(Rule):
 
 def _metrics(common: int, given: int, wanted: int) -> dict[str, float]:
     if not given and not wanted:
-        return dict.fromkeys(("exact", "precision", "recall", "f1", "jaccard"), 1.0)
+        return dict.fromkeys(METRICS, 1.0)
     return {
         "exact": float(common == given == wanted),
         "precision": common / given if given else 0.0,

@@ -36,7 +36,9 @@ class LengthGrader(Rule):
         if self.at_most is None and self.at_least is None:
             raise ValueError("needs at_most, at_least or both; give one")
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
-            raise ValueError("at_least is above at_most; mend one of them")
+            raise ValueError(
+                f"at_least = {self.at_least} is above at_most = {self.at_most}; mend one of them"
+            )
         return self
 
     @property

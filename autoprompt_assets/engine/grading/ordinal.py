@@ -43,11 +43,13 @@ class OrdinalGrader(Rule):
         if (self.scale is None) == (not self.labels):
             raise ValueError("needs either scale: [1, 5] or labels: [low, medium, high]; give one")
         if self.scale is not None and self.scale[0] >= self.scale[1]:
-            raise ValueError("scale: its first number is not below its second; mend it")
+            raise ValueError(f"scale = {list(self.scale)} does not ascend; write the least first")
         if self.labels and not len({fold(one, True) for one in self.labels}) >= 2:
-            raise ValueError("labels: fewer than two differ; give two or more")
+            raise ValueError(
+                f"labels = {shown(list(self.labels))}: fewer than two differ; give more"
+            )
         if len({fold(one, True) for one in self.labels}) < len(self.labels):
-            raise ValueError("labels: two are the same; take one out")
+            raise ValueError(f"labels = {shown(list(self.labels))}: two are the same; take one out")
         if len(self.labels) > LONGEST_SCALE:
             raise ValueError(f"labels: are more than {LONGEST_SCALE}; give fewer")
         return self
@@ -58,7 +60,7 @@ class OrdinalGrader(Rule):
         if wanted is None:
             return unreviewed(f"the target {shown(example.target, 60)} is not {self._range}")
         if given is None:
-            return unparsable(f"the answer is not {self._range}")
+            return unparsable(f"the answer is not {self._range}", {"exact": 0.0})
         distance = abs(given - wanted)
         feedback = f"{self._word(given)}, want {self._word(wanted)}" if distance else ""
         metrics = {"distance": distance, "exact": float(not distance)}

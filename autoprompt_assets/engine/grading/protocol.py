@@ -93,6 +93,9 @@ class GraderSettings(Frozen):
     reads_input: ClassVar[bool] = True
     """Whether a target can be met depends on its row's input; else equal targets are checked once.
     """
+    bad_target_ungraded: ClassVar[bool] = False
+    """A row whose target has a `target_problem` has no grade, whatever is answered: where answers
+    have to be waited for, none is tried."""
     compares_whole: ClassVar[bool] = False
     """A right answer is about as long as its target: estimates rest on it."""
 

@@ -26,6 +26,7 @@ from autoprompt_assets.engine.text import quantity
 
 _LANGUAGES = frozenset(("sql", "sqlite", "sqlite3"))
 _MAGIC = b"SQLite format 3\0"
+_NO_ROWS = {"rows_f1": 0.0}
 _MISSING = "is no query that can be run"
 
 
@@ -44,6 +45,7 @@ class SqlGrader(GraderSettings):
     cpu_s: Number = Field(5.0, gt=0, le=600)
     """Seconds of CPU time that one query may take."""
     reads_input: ClassVar[bool] = False
+    bad_target_ungraded: ClassVar[bool] = True
     compares_whole: ClassVar[bool] = True
     _file: Path | None = PrivateAttr(None)
     _hash: str = PrivateAttr("")
@@ -119,17 +121,20 @@ class QueryGrader:
         """Wrong where the answer's query fails; `unreviewed` where the target's does."""
         query = code_in(answer, _LANGUAGES, "last")
         if not query.strip():
-            return unparsable("the answer holds no query")
+            return unparsable("the answer holds no query", _NO_ROWS)
         target = code_in(example.target, _LANGUAGES, "last")
         said = await self._queries.answered(json.dumps([query, target]))
         if not said:
-            return graded(0.0, feedback="the query took too long, and had to be killed")
+            return graded(
+                0.0, feedback="the query took too long, and had to be killed", metrics=_NO_ROWS
+            )
         found = json.loads(said)
         if "target_failed" in found:
             reason = f"the target {shown(example.target, 60)} {_MISSING} ({found['target_failed']})"
             return unreviewed(reason)
         if "failed" in found:
-            return graded(0.0, feedback=f"the query failed: {found['failed']}")
+            said = f"the query failed: {found['failed']}"
+            return graded(0.0, feedback=said, metrics=_NO_ROWS)
         return self._compared(found)
 
     def _compared(self, found: dict[str, Any]) -> Grade:

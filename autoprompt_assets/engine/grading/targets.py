@@ -7,8 +7,11 @@ Each target is graded as if it were the answer, in the form that its grader want
 | exact, contains, number, choice | the target |
 | json | the target, which must be JSON; with `field`, an object that holds it there |
 | regex | a text that the pattern's first group (without one, the pattern) matches as a whole |
+| labels, ordinal, similarity, tool_calls | none: the target is read |
+| sql | none: the target is run |
+| code | none: the row's tests are read |
 | any, with `choices` | each choice |
-| one that has to be waited for | none |
+| another that has to be waited for | none |
 
 A target that is right in this way may still be a mistake: a list of alternatives, a value as Python
 writes it, a whole object where one field is compared. These are named too, unless the first prompt
@@ -79,13 +82,13 @@ def _ungradable(
     whatever is answered.
     """
     judge, rows, without = plain(make_grader(grader)), Counter[str](), Counter[str]()
-    if judge is None:
+    if judge is None and not grader.bad_target_ungraded:
         return []
     for example in examples:
         rows[example.split] += 1
     for example in bad:
         answers = choices or (example.target,)
-        if all(judge.grade(example, one).value is None for one in answers):
+        if judge is None or all(judge.grade(example, one).value is None for one in answers):
             without[example.split] += 1
     return [
         f"{without[split]} of {rows[split]} {split} rows can get no grade, more than the "

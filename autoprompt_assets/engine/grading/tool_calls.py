@@ -64,7 +64,8 @@ class ToolCallsGrader(Rule):
         if wanted is None:
             return unreviewed(f"the target {shown(example.target, 60)} is no list of tool calls")
         if given is None and wanted:
-            return unparsable(f"the answer makes no tool call, want {_names(wanted)}")
+            reason = f"the answer makes no tool call, want {_names(wanted)}"
+            return unparsable(reason, {"names": 0.0, "arguments": 0.0})
         return self._compared(given or [], wanted)
 
     def target_problem(self, example: Example, prompt: str) -> str:
