@@ -180,7 +180,7 @@ def _closest(name: str, known: Iterable[str]) -> str:
 
 
 def _fields_at(model: object, places: list[str], tag: str, *, family: bool = False) -> set[str]:
-    """The fields at `places`; of kinds, those of the kind `tag`, or of all that are its `family`."""
+    """The fields at `places`; of kinds, those of the kind `tag`, or of its `family`."""
     if get_origin(model) is Annotated:
         kinds = next((one for one in get_args(model) if isinstance(one, Kinds)), None)
         if kinds is not None:
