@@ -27,6 +27,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -102,11 +103,11 @@ def _cut(text: str) -> str:
 
 def _run(job: dict[str, Any], results: int) -> NoReturn:
     """The process that runs the code; it ends here."""
-    isolation.give_up_rights()
+    _isolation().give_up_rights()
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    isolation.limit(max(1, round(job["cpu_s"])), job["memory_bytes"])
+    _isolation().limit(max(1, round(job["cpu_s"])), job["memory_bytes"])
     sys.path += job["paths"]
     found = run_tests(job["code"], job["tests"])
     os.write(results, json.dumps(found).encode()[:MOST_SAID])
@@ -115,7 +116,7 @@ def _run(job: dict[str, Any], results: int) -> NoReturn:
 
 def _first(job: dict[str, Any], results: int, ends: int) -> NoReturn:
     """The first process of the new ones, with which all others end."""
-    isolation.own_processes()
+    _isolation().own_processes()
     child = os.fork()
     if child == 0:
         os.close(ends)
@@ -131,7 +132,7 @@ def _first(job: dict[str, Any], results: int, ends: int) -> NoReturn:
 
 def _main() -> None:
     job = json.loads(sys.stdin.buffer.read())
-    isolated = isolation.leave(os.getcwd())
+    isolated = _isolation().leave(os.getcwd())
     (from_code, results), (from_first, ends) = os.pipe(), os.pipe()
     first = os.fork()
     if first == 0:
@@ -141,7 +142,7 @@ def _main() -> None:
     os.close(results)
     os.close(ends)
     status = _read(from_first, time.monotonic() + job["wall_s"])
-    isolation.end_children(first)
+    _isolation().end_children(first)
     said = _read(from_code, time.monotonic() + 1)
     answer = {"ended": _ended(status, job), "isolated": isolated}
     try:
@@ -175,18 +176,17 @@ def _ended(status: bytes, job: dict[str, Any]) -> str:
     return f"ended its process (exit status {code})" if code else ""
 
 
-def _neighbour(name: str) -> Any:
+@cache
+def _isolation() -> Any:
     """The module of this folder, which stays off the path: names of the library stand in it."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
+    path = Path(__file__).with_name("isolation.py")
+    spec = importlib.util.spec_from_file_location("isolation", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
-
-isolation = _neighbour("isolation")
 
 if __name__ == "__main__":
     _main()

@@ -13,7 +13,6 @@ from pydantic import Field, PrivateAttr
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Number
-from autoprompt_assets.engine.grading import sql_worker
 from autoprompt_assets.engine.grading.answer_form import AnswerMark, common_marks
 from autoprompt_assets.engine.grading.code_text import code_in
 from autoprompt_assets.engine.grading.grade import Grade, graded, unparsable, unreviewed
@@ -106,6 +105,8 @@ class SqlGrader(GraderSettings):
     def _queries(self) -> LineWorkers:
         if self._file is None:
             raise InputError(f"the folder of {self.database} is not known; load it from a file")
+        from autoprompt_assets.engine.grading import sql_worker
+
         wall_s = 20 * (self.cpu_s + sql_worker.MORE_S)
         program = Path(sql_worker.__file__)
         return LineWorkers(program, str(self._file), str(self.cpu_s), wall_s=wall_s)
