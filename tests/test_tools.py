@@ -178,7 +178,6 @@ BAD: dict[str, tuple[str, dict[str, str], str]] = {
     "outside": ("tools: ../t.json", {}, "is outside of the experiment's folder; put it there"),
     "no JSON": ("tools: t.json", {"t_json": "{"}, "is no JSON ("),
     "no list": ("tools: t.json", {"t_json": "{}"}, "is a mapping and no list of tools; write one"),
-    "empty": ("tools: []", {}, "is an empty list and no list of tools; write one"),
     "no name": ("tools: [{description: x}]", {}, "has in tool 1 no name; use 1 to 64"),
     "bad schema": (
         "tools: [{name: f, parameters: {type: objekt}}]",

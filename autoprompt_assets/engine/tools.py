@@ -27,9 +27,8 @@ def read_tools(given: object) -> tuple[dict[str, Any], ...]:
     Raises:
         ValueError: one is none, "place trouble; mend", a line each.
     """
-    if not isinstance(given, list) or not given:
-        what = "an empty list" if given == [] else type_word(given)
-        raise ValueError(f"is {what} and no list of tools; write one")
+    if not isinstance(given, list):
+        raise ValueError(f"is {type_word(given)} and no list of tools; write one")
     problems, tools = list[str](), list[dict[str, Any]]()
     for number, one in enumerate(given):
         function = one.get("function") if _is_tool(one) else one

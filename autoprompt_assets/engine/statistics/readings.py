@@ -11,11 +11,11 @@ Decided here:
   normalised: a new target, another spelling or another column's name makes no row fresh.
 * Sets share directly or not at all. Where A shares with B and B with C, but A not with C, a verdict
   on C counts those on B and not those on A, which has none of C's rows.
-* A candidate is what is sent: its texts, the turns that they are, images and tools, and the target's
-  endpoint, model, sampling, choices and response format.
-  The same texts on another model are another verdict. Which of the two is the first prompt does not
-  matter: the test is two-sided, and exchanged sides give the same figures. A first prompt that
-  stays the best is a pair with itself; its rows were read.
+* A candidate is what is sent: its texts and the turns that they are, images, tools, and the
+  target's endpoint, model, sampling, choices and response format. The same texts on another model
+  are another verdict. Which of the two is the first prompt does not matter: the test is two-sided,
+  and exchanged sides give the same figures. A first prompt that stays the best is a pair with
+  itself; its rows were read.
 * A reading is registered before the first row is asked, for scores are shown as answers come in.
 """
 
