@@ -197,7 +197,8 @@ def test_assertions_in_every_row_are_named_in_any_column(tmp_path: Path) -> None
     )
 
 
-MESSAGES = "message lists are not supported yet"
+MESSAGES = "name the column as a history of roles.target.messages, or write"
+IMAGES = "name the column in roles.target.images, or leave these rows out"
 INPUTS: dict[str, tuple[object, str]] = {
     "messages": (CHAT, MESSAGES),
     "messages as text": (json.dumps(CHAT, indent=1), MESSAGES),
@@ -209,10 +210,10 @@ INPUTS: dict[str, tuple[object, str]] = {
     "parts": ([{"type": "text", "text": "What is it?"},
         {"type": "image_url", "image_url": {"url": "https://a/b.png"}}], MESSAGES),
     "tool calls": ([{"role": "assistant", "tool_calls": []}], MESSAGES),
-    "a data URL": (PNG, "images are not supported yet"),
-    "another data URL": (" DATA:image/svg+xml;utf8,<svg/>", "images are not supported yet"),
-    "a picture in Markdown": (f"What is it? ![]({PNG[:-1]}{'A' * 99})", "images are not supported"),
-    "bare base64": ("/9j/" + "A" * 300, "images are not supported yet"),
+    "a data URL": (PNG, IMAGES),
+    "another data URL": (" DATA:image/svg+xml;utf8,<svg/>", IMAGES),
+    "a picture in Markdown": (f"What is it? ![]({PNG[:-1]}{'A' * 99})", IMAGES),
+    "bare base64": ("/9j/" + "A" * 300, IMAGES),
 }  # fmt: skip
 
 

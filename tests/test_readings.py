@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.chat import Chat, ChatTurn
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import ModelGrader
@@ -136,16 +137,32 @@ def role(name: Role, **settings: Any) -> Asked:
 )
 def test_the_same_texts_asked_otherwise_are_another_pair(settings: Mapping[str, Any]) -> None:
     known, other = role("target"), role("target", **settings)
-    assert pair_key(known, FIRST, SECOND) != pair_key(other, FIRST, SECOND)
+    pairs = [pair_key(Models(one, None, None), FIRST, SECOND) for one in (known, other)]
+    assert pairs[0] != pairs[1]
     models = [Models(known, role("review"), None), Models(known, role("review", **settings), None)]
     judged = {grader_key(ModelGrader(kind="model"), each) for each in models}
     assert len(judged) == 2
     assert len({grader_key(ChoiceGrader(kind="choice"), each) for each in models}) == 1
 
 
+@pytest.mark.parametrize(
+    "chat",
+    [
+        Chat(turns=(ChatTurn("user", "prompt"),)),
+        Chat(turns=(ChatTurn("history", "input"), ChatTurn("user", "prompt"))),
+        Chat(images=("input",)),
+        Chat(tools=({"type": "function", "function": {"name": "f"}},)),
+    ],
+)
+def test_the_same_texts_in_another_form_are_another_pair(chat: Chat) -> None:
+    one, other = (Models(role("target"), None, None, form) for form in (Chat(), chat))
+    assert pair_key(one, FIRST, SECOND) != pair_key(other, FIRST, SECOND)
+
+
 def test_how_long_is_waited_and_which_prompt_was_first_make_no_other_pair() -> None:
-    patient = role("target", timeout=5, deadline=9, prompt="another first prompt")
-    known = pair_key(role("target"), FIRST, SECOND)
+    waiting = role("target", timeout=5, deadline=9, prompt="another first prompt")
+    patient = Models(waiting, None, None)
+    known = pair_key(Models(role("target"), None, None), FIRST, SECOND)
     assert pair_key(patient, SECOND, FIRST) == known
     assert pair_key(patient, FIRST, FIRST) != known
 

@@ -262,7 +262,7 @@ def test_init_and_check_take_what_is_read(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("Input,target\nhi,x\n", "it has 'Input'; name it in --input"),
-        ('input,target\n"data:image/png;base64,iVBORw0KGgo=",x\n', "images are not supported yet"),
+        ('input,target\n"data:image/png;base64,iVBORw0KGgo=",x\n', "roles.target.images"),
     ],
 )
 def test_init_names_what_is_not_read(text: str, said: str, tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ class Chat:
     tools: tuple[Mapping[str, Any], ...] = ()
     tool_choice: str = "auto"
 
+    def identity(self) -> list[Any]:
+        """What decides a request beside a candidate and the row, as JSON."""
+        turns = [[turn.role, turn.name] for turn in self.turns]
+        return [turns, self.images, self.tools, self.tool_choice]
+
     def fields(self, texts: Texts) -> dict[str, Any]:
         """What a request carries of tools, with the descriptions that `texts` has."""
         if not self.tools:

@@ -64,6 +64,11 @@ def prompt_text(models: Models, candidate: Candidate, fit: Fit) -> str:
     if target.is_choice:
         choices = for_terminal(", ".join(target.spec.choices))
         left_out.append(f"a JSON schema that allows only {choices}")
+    elif target.response_format is not None:
+        left_out.append("the JSON schema of roles.target.response_format")
+    if models.chat.tools:
+        calls = ", ".join(tool["function"]["name"] for tool in models.chat.tools)
+        left_out.append(f"the tools {calls}")
     text, said = replace(candidate, demos=demos).text(), "; ".join(left_out)
     return f"{text}\n\n---\nSent with: {said}.\nAs it was sent: best_request.json\n"
 
@@ -76,4 +81,5 @@ def _pictured(demo: Demo) -> Demo:
 
 
 def _plain(request: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in request.items() if name != "response_format"]
+    apart = ("response_format", "tools")
+    return [(name, value) for name, value in request.items() if name not in apart]

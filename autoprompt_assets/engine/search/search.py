@@ -205,7 +205,7 @@ class Search:
 
     def _reading(self, baseline: Candidate, best: Candidate, test: SplitRows) -> Reading:
         models = self.evaluator.models
-        pair = pair_key(models.target, baseline, best)
+        pair = pair_key(models, baseline, best)
         return Reading(RowSet.of(test.read()), pair, grader_key(self.spec.grading, models))
 
     def _answered(

@@ -13,7 +13,6 @@ from typing import Literal, Self
 
 from pydantic import (
     Field,
-    PrivateAttr,
     SerializeAsAny,
     ValidationInfo,
     field_validator,
@@ -61,14 +60,17 @@ class ExperimentSpec(Frozen):
     retry: Whole = Field(0, ge=0)
     """Raise it to ask rows whose calls failed again, as a search of its own."""
 
-    _folder: Path | None = PrivateAttr(None)
+    @cached_property
+    def folder(self) -> Path | None:
+        """Where its file stands, `None` where it is no file's."""
+        return None
 
     @cached_property
     def chat(self) -> Chat:
         """The form of what the target is asked."""
         path = self.dataset.path
         at_address = "://" in path
-        place = None if at_address or self._folder is None else (self._folder / path).parent
+        place = None if at_address or self.folder is None else (self.folder / path).parent
         return self.roles.target.chat(self.dataset.layout, place)
 
     @property
@@ -91,7 +93,8 @@ class ExperimentSpec(Frozen):
         found = self.grading.located(folder, "grader")
         several = {"graders": found.parts} if isinstance(found, WeightedGraders) else {}
         spec = self.model_copy(update=several or {"grader": found})
-        spec._folder = folder
+        # Not a private attribute: the same file at another place is equal.
+        spec.__dict__["folder"] = folder
         return spec
 
     @property

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 _WRITE = "write the question's text and the answer as two columns"
 _NO_MESSAGES = (
-    "message lists are not supported yet, write the user's text and the answer as two columns"
+    "write the answer as a column of its own, and name that of the messages before it as a history "
+    "of roles.target.messages"
 )
 _SIGNATURES: tuple[tuple[frozenset[str], str], ...] = tuple(
     (frozenset(names.split()), said)
