@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.forms import EXTRACTION, PATTERNS, SQL, TOOLS
-from tests.jobs.job import Job, titles
+from tests.jobs.job import Job, figures, titles
 from tests.jobs.server import serve
 from tests.jobs.sorting import CHAT, IMAGES, LABELS, ROUTING
 from tests.jobs.writing import PASSAGES, SUMMARIES, TRANSLATION
@@ -45,7 +45,10 @@ def test_a_job_gains_resumes_after_a_kill_and_reports(job: Job, tmp_path: Path) 
 
     best, first = measure.outcome["best"], measure.outcome["baseline"]
     assert best["validation"] > first["validation"] + 0.1
-    assert measure.outcome["comparison"]["verdict"] == "better"
+    verdict = measure.outcome["comparison"]["verdict"]
+    assert (*(round(one["test"] + 1e-9, 2) for one in (first, best)), verdict) == figures()[
+        job.name
+    ]
     assert without_calls(outcome) == without_calls(measure.outcome)
     assert killed.project.records(job.name) == measure.records
     assert not stop.again(killed.ledger(), measure)
@@ -55,3 +58,4 @@ def test_a_job_gains_resumes_after_a_kill_and_reports(job: Job, tmp_path: Path) 
 
 def test_the_page_has_the_jobs_that_are_tried() -> None:
     assert titles() == [job.title for job in JOBS]
+    assert list(figures()) == [job.name for job in JOBS]

@@ -45,7 +45,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        return re.sub(r"\W+", "-", self.title.lower())
+        return re.sub(r"\W+", "-", self.title.lower().replace("'", ""))
 
     @property
     def spec(self) -> str:
@@ -74,6 +74,13 @@ def section(title: str) -> dict[str, str]:
     text = dict(zip(parts[1::2], parts[2::2], strict=True))[title]
     blocks = re.findall(r"^```\w+ (\S+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     return dict(blocks)
+
+
+def figures() -> dict[str, tuple[float, float, str]]:
+    """Of each job by the name in its link: first and best test score, and the verdict."""
+    page = PAGE.read_text(encoding="utf-8")
+    found = re.findall(r"\(#([\w-]+)\) \|.*\| ([\d.]+) → ([\d.]+) \| (\w+) \|", page)
+    return {name: (float(first), float(best), verdict) for name, first, best, verdict in found}
 
 
 def titles() -> list[str]:
