@@ -50,7 +50,7 @@ def dataset(
         spec = experiments.load(name)
         files = store.experiment(name)
         # Read before the lock: a table may take long to come.
-        table = open_table(spec.dataset, experiments.path(name).parent)
+        table = open_table(spec.dataset, experiments.path(name).parent, spec.chat.readers())
         with dataset_lock(name, files.lock_folder):
             files.sweep()
             record = files.write_dataset(spec.dataset, place(spec, table, files))

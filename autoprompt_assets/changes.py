@@ -25,7 +25,10 @@ def deciding(spec: ExperimentSpec) -> dict[str, Any]:
     for endpoint in data["endpoints"].values():
         del endpoint["concurrency"], endpoint["requests_per_minute"]
     data["dataset"] = spec.dataset.identity()
-    data["grader"], data["optimizer"] = spec.grader.identity(), spec.optimizer.identity()
+    data["optimizer"] = spec.optimizer.identity()
+    grading = spec.grading.identity()
+    del data["graders"], data["grader"]
+    data |= {"graders": grading["graders"]} if spec.graders else {"grader": grading}
     return data
 
 

@@ -5,7 +5,7 @@ from itertools import chain
 import dagster as dg
 
 from autoprompt_assets.engine.budget import exceeds
-from autoprompt_assets.engine.likeness import near
+from autoprompt_assets.engine.dataset import near_id
 from autoprompt_assets.engine.report import wear
 from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.failures import reported
@@ -26,9 +26,9 @@ def test_rows_are_sealed(
     """No test input, nor a near duplicate of one, stands in train or validation."""
     with reported():
         session = open_session(context.partition_key, experiments, llm, store)
-        sealed = {near(example.input) for example in session.rows("test").read()}
+        sealed = {near_id(*example.inputs.values()) for example in session.rows("test").read()}
         open_rows = chain(session.rows("train").read(), session.rows("validation").read())
-        leaked = {near(row.input) for row in open_rows} & sealed
+        leaked = {near_id(*row.inputs.values()) for row in open_rows} & sealed
     return dg.AssetCheckResult(
         passed=not leaked,
         description=f"{len(leaked)} test inputs stand in train or validation" if leaked else None,

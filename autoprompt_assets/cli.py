@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from typing import Any
 
 import click
 from dotenv import load_dotenv
@@ -18,6 +19,8 @@ from autoprompt_assets.outputs import OutputFailed, output_streams
 from autoprompt_assets.resources.home import experiments_folder, journal_url, prepare_home
 
 DEFAULT_EXPERIMENT = "question-kind"
+KINDS = ("exact", "choice", "contains", "number", "regex", "json", "model")
+"""The graders that `init` may write."""
 SETTING = click.option(
     "--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Override a spec field."
 )
@@ -107,22 +110,30 @@ def check(experiment: str, settings: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--data", required=True, help="Your table: CSV, JSON, JSON Lines, Parquet, Excel.")
-@click.option("--input", "input_column", default="input", show_default=True)
-@click.option("--target", "target_column", default="target", show_default=True)
+@click.option(
+    "--data", "path", required=True, help="Your table: CSV, JSON, JSON Lines, Parquet, Excel."
+)
+@click.option("--input", "inputs", multiple=True, metavar="COLUMN", help="Once for each input.")
+@click.option("--target", default="", metavar="COLUMN", help="The column of wanted answers.")
+@click.option("--no-target", is_flag=True, help="There is none: the grader needs no answers.")
+@click.option("--grader", type=click.Choice(KINDS), default="exact", show_default=True)
 @click.option("--sheet", default="", help="Of a workbook: the sheet's name or number.")
 @click.option("--encoding", default="utf-8", show_default=True, help="cp1252 is what Excel writes.")
 @click.option("--prompt", help="Your first prompt; it can be edited in the file.")
-def init(name: str, data: str, prompt: str | None, **columns: str) -> None:
-    """Write a commented experiment file NAME for your own table."""
-    from autoprompt_assets.commands import write_experiment
+def init(name: str, prompt: str | None, grader: str, no_target: bool, **table: Any) -> None:
+    """Write a commented experiment file NAME for your own table.
 
-    options = {"input": "input_column", "target": "target_column", "encoding": "encoding"}
-    table = {"path": data, **{field: columns[option] for field, option in options.items()}}
-    if columns["sheet"]:
-        table["sheet"] = columns["sheet"]
-    path = write_experiment(experiments_folder(), name, table, prompt)
+    Columns that are not named are looked for in it.
+    """
+    from autoprompt_assets.commands import NewTable, write_experiment
+
+    if no_target:
+        table["target"] = None
+    told = NewTable(**table)
+    path, dataset = write_experiment(experiments_folder(), name, told, prompt, grader)
     _say(f"wrote {path}")
+    inputs, target = ", ".join(dataset.inputs), dataset.target or "none"
+    _say(f"inputs: {inputs}; target: {target} (dataset.inputs and dataset.target in the file)")
     _say(f"next: edit its prompt, then `autoprompt check {name}` and `autoprompt run {name}`")
     click.echo("a running UI shows it after Deployment > Code locations > Reload")
 

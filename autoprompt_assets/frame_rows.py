@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -29,7 +29,6 @@ from autoprompt_assets.resources.storage import (
     EvaluationFiles,
     SearchStore,
     compare_rows,
-    failures,
     graded_answers,
     merge_rows,
     winners,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXT, WHOLE, NUMBER, FLAG, TIME = "string", "int64", "double", "bool", "time"
+TEXTS = "list of string"
 SEARCHES = {
     **{"search": TEXT, "started": TIME, "strategy": TEXT, "iterations": WHOLE},
     **{"calls": WHOLE, "prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
@@ -51,19 +51,22 @@ ITERATIONS = {
     **dict.fromkeys(get_args(Outcome), WHOLE),
     **{"calls": WHOLE, "prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
     **{"answer_prompt_tokens": NUMBER, "answer_completion_tokens": NUMBER, "answer_usd": NUMBER},
+    **{"answer_seconds": NUMBER, "metrics": TEXT},
     **{"iteration_calls": WHOLE, "iteration_tokens": WHOLE, "iteration_usd": NUMBER},
     **{"parents": TEXT, "note": TEXT, "instruction": TEXT, "demos": WHOLE, "parameters": TEXT},
     **{"prompt": TEXT},
 }
 EVALUATIONS = {
-    **{"iteration": WHOLE, "candidate": TEXT, "split": TEXT, "id": TEXT, "input": TEXT},
-    **{"target": TEXT, "answer": TEXT, "outcome": TEXT, "value": NUMBER, "failed": FLAG},
-    **{"reason": TEXT, "reply": TEXT, "review": TEXT, "reasoning": TEXT, "finish_reason": TEXT},
+    **{"iteration": WHOLE, "candidate": TEXT, "split": TEXT, "id": TEXT, "name": TEXT},
+    **{"input": TEXT, "target": TEXT, "answer": TEXT, "outcome": TEXT},
+    **{"value": NUMBER, "failed": FLAG, "reason": TEXT, "feedback": TEXT, "metrics": TEXT},
+    **{"reply": TEXT, "reviews": TEXTS, "reasoning": TEXT, "finish_reason": TEXT},
     **{"prompt_tokens": WHOLE, "completion_tokens": WHOLE, "usd": NUMBER},
     **{"latency_s": NUMBER, "attempts": WHOLE},
 }
 COMPARISON = {
-    **{"id": TEXT, "input": TEXT, "target": TEXT, "baseline_answer": TEXT, "best_answer": TEXT},
+    **{"id": TEXT, "name": TEXT, "input": TEXT, "target": TEXT},
+    **{"baseline_answer": TEXT, "best_answer": TEXT},
     **{"baseline_outcome": TEXT, "best_outcome": TEXT},
     **{"baseline_value": NUMBER, "best_value": NUMBER, "winner": TEXT},
 }
@@ -72,7 +75,7 @@ _COUNTS = (
     *("review_prompt_tokens", "review_completion_tokens"),
 )
 _MADE_FROM = {
-    **{"reply": ("answer",), "failed": ("outcome", "review"), "usd": _COUNTS},
+    **{"reply": ("answer",), "usd": _COUNTS},
     **dict.fromkeys(("iteration", "candidate", "split", "latency_s", "attempts"), ()),
 }
 """The stored columns that a column is made from, where that is not itself."""
@@ -121,13 +124,17 @@ def _charged(spend: Spend) -> dict[str, Any]:
 
 
 def iteration_rows(
-    baseline: Scored | None, steps: Sequence[Iteration], best: Best | None
+    baseline: Scored | None,
+    steps: Sequence[Iteration],
+    best: Best | None,
+    seconds: Callable[[str], float | None],
 ) -> Iterator[dict[str, Any]]:
     """A row per candidate: the baseline as iteration 0, then each iteration's in the order in which
-    they were tried, and those that were refused; one row of an iteration that gave none.
+    they were tried, and those that were refused; one row of an iteration that gave none. `seconds`
+    tells what an answer of a candidate took.
     """
     if baseline is not None:
-        yield {"iteration": 0, "status": "scored", **_scored(baseline, 0, best)}
+        yield {"iteration": 0, "status": "scored", **_scored(baseline, 0, best, seconds)}
     for step in steps:
         spend = step.spend
         shared = {
@@ -139,7 +146,7 @@ def iteration_rows(
             "iteration_usd": None if spend.unpriced else spend.usd,
         }
         for scored in step.scored:
-            yield {**shared, **_scored(scored, step.iteration, best)}
+            yield {**shared, **_scored(scored, step.iteration, best, seconds)}
         for one in step.rejected:
             proposal = _candidate(one.proposal.candidate, one.proposal.parents, one.proposal.note)
             yield {**shared, "decision": "rejected", "reason": one.reason, **proposal}
@@ -147,7 +154,9 @@ def iteration_rows(
             yield {**shared, "reason": step.reason}
 
 
-def _scored(scored: Scored, iteration: int, best: Best | None) -> dict[str, Any]:
+def _scored(
+    scored: Scored, iteration: int, best: Best | None, seconds: Callable[[str], float | None]
+) -> dict[str, Any]:
     summary, answer = scored.summary, AnswerCost.of(scored.summary)
     chosen = best and (best.iteration, best.scored.candidate.id) == (iteration, scored.candidate.id)
     low, high = summary.ci95
@@ -165,6 +174,8 @@ def _scored(scored: Scored, iteration: int, best: Best | None) -> dict[str, Any]
         "answer_prompt_tokens": answer and answer.prompt_tokens,
         "answer_completion_tokens": answer and answer.completion_tokens,
         "answer_usd": answer and answer.usd,
+        "answer_seconds": seconds(scored.candidate.id),
+        "metrics": json_text(dict(summary.metrics)) if summary.metrics else "",
         **_candidate(scored.candidate, scored.proposal.parents, scored.proposal.note),
     }
 
@@ -225,8 +236,6 @@ class EvaluationRows:
         name = field.name
         if name in ("iteration", "candidate", "split"):
             return pa.repeat(pa.scalar(getattr(self, name), field.type), batch.num_rows)
-        if name == "failed":
-            return failures(batch)
         if name == "usd":
             return pa.array(self._usd(batch), field.type)
         if name == "answer":
@@ -263,7 +272,7 @@ def comparison_batches(
 
     schema = pa.schema([*_fields(COMPARISON)])
     own = ("answer", "outcome", "value")
-    for batch in compare_rows(before, after, ("input", "target"), own):
+    for batch in compare_rows(before, after, ("name", "input", "target"), own):
         columns = {name: batch.column(name) for name in batch.schema.names}
         for side in SIDES:
             name = f"{side}_answer"
@@ -284,7 +293,7 @@ def _types() -> dict[str, Any]:
     import pyarrow as pa
 
     types = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
-    return {**types, TIME: pa.timestamp("us", tz="UTC")}
+    return {**types, TIME: pa.timestamp("us", tz="UTC"), TEXTS: pa.list_(pa.string())}
 
 
 def _fields(columns: Mapping[str, str]) -> Iterator[pa.Field]:

@@ -140,14 +140,16 @@ class Results:
         calls, prompt_tokens, completion_tokens (int64), usd (double): what its evaluation is
         charged at list price, reviews included; `<NA>` where a price is not known.
         answer_prompt_tokens, answer_completion_tokens, answer_usd (double): means of one answer,
-        without its review. iteration_calls, iteration_tokens (int64), iteration_usd (double): all
-        of its iteration, questions to the optimizer model included, the same in each of its rows.
+        without its review; answer_seconds (double): the median of what one took when it was paid
+        for. metrics (string): means of what the grader names, as JSON, or empty. iteration_calls,
+        iteration_tokens (int64), iteration_usd (double): all of its iteration, questions to the
+        optimizer model included, the same in each of its rows.
 
         parents (string): candidate ids, a space between them. note (string): how it was made.
         instruction (string). demos (int64): how many. parameters (string): request fields as JSON.
         prompt (string): all of it, as a person reads it.
         """
-        rows = iteration_rows(self._baseline, self._steps, self._best)
+        rows = iteration_rows(self._baseline, self._steps, self._best, self._seconds)
         return _frame(table_of(rows, ITERATIONS))
 
     @cached_property
@@ -170,13 +172,16 @@ class Results:
         them is no longer tested by them.
 
         iteration (int64): where the candidate was scored, 0 for the baseline, `<NA>` while it is
-        under way. candidate, split, id (string). input, target (string). answer (string): as it is
+        under way. candidate, split, id (string). name (string): in the column dataset.id. input,
+        target (string): of several columns a line each. answer (string): as it is
         graded, the choice where the experiment has choices. outcome (string). value (double): 0 to
-        1, `<NA>` where it is unmeasured. failed (bool): the call, or the review's, gave nothing.
-        reason (string): the grader's, or the error. reply (string): what the model wrote. review,
-        reasoning, finish_reason (string). prompt_tokens, completion_tokens (int64), usd (double):
-        answer and review together, at list price. latency_s (double): seconds that the answer took
-        when it was paid for. attempts (int64): how many it took.
+        1, `<NA>` where it is unmeasured. failed (bool): the call, or a review's, gave nothing.
+        reason (string): the grader's, or the error. feedback (string): the grader's, for who writes
+        prompts. metrics (string): the grader's, a JSON object, or empty. reply (string): what the
+        model wrote. reviews (list of string). reasoning, finish_reason (string). prompt_tokens,
+        completion_tokens (int64), usd (double): answer and reviews together, at list price.
+        latency_s (double): seconds that the answer took when it was paid for. attempts (int64):
+        how many it took.
 
         Raises:
             InputError: there is no such candidate or column, or a file is damaged.
@@ -191,10 +196,10 @@ class Results:
     def comparison(self) -> pd.DataFrame:
         """The sealed test row by row: the first prompt beside the best.
 
-        id, input, target, baseline_answer, best_answer (string); baseline_outcome, best_outcome
-        (string); baseline_value, best_value (double): 0 to 1, `<NA>` where unmeasured; winner
-        (string): baseline, best or neither, `<NA>` where either is unmeasured and the row not
-        compared. It shows the comparison that was made: nothing is read or counted anew.
+        id, name, input, target, baseline_answer, best_answer (string); baseline_outcome,
+        best_outcome (string); baseline_value, best_value (double): 0 to 1, `<NA>` where unmeasured;
+        winner (string): baseline, best or neither, `<NA>` where either is unmeasured and the row
+        not compared. It shows the comparison that was made: nothing is read or counted anew.
 
         Raises:
             MissingInput: it has not been made. (No rows at all would say that none was compared.)
@@ -243,6 +248,9 @@ class Results:
             if (split is None or part == split) and (wanted is None or one == wanted):
                 files = self._records.evaluation(part, one)
                 yield EvaluationRows(files, tried.get(one), one, part, self._choices, prices)
+
+    def _seconds(self, candidate: str) -> float | None:
+        return self._records.read_seconds("validation", candidate)
 
     def _named(self, candidate: str | None) -> str | None:
         if candidate == "baseline":

@@ -88,13 +88,15 @@ def counts_metadata(counts: CallCounts) -> Metadata:
 
 def failures_metadata(records: SearchStore, candidate: Candidate, split: Split) -> Metadata:
     """The first rows of an evaluation that were not right."""
-    names = ("input", "target", "answer", "outcome")
+    names = ("name", "input", "target", "answer", "outcome")
     rows = records.evaluation(split, candidate.id).read(*names)
     wrong = islice((row for row in rows if row["outcome"] != "correct"), FAILURES_SHOWN)
-    shown = [dg.TableRecord({name: _cell(row[name]) for name in names}) for row in wrong]
-    if not shown:
+    found = list(wrong)
+    if not found:
         return {}
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in names])
+    held = [name for name in names if any(row[name] for row in found)]
+    shown = [dg.TableRecord({name: _cell(row[name]) for name in held}) for row in found]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in held])
     return {"sample of failures": dg.MetadataValue.table(shown, schema=schema)}
 
 

@@ -29,7 +29,7 @@ class Tally:
         if row.grade.value is not None:
             self.measured += 1
             self._total += row.grade.value
-        for completion in filter(None, (row.completion, row.review)):
+        for completion in filter(None, (row.completion, *row.reviews)):
             self._usd += completion.usd or 0.0
             self._unpriced += completion.usd is None
 

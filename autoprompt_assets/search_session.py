@@ -17,7 +17,7 @@ from autoprompt_assets.engine.errors import InputError, JournalError
 from autoprompt_assets.engine.evaluation import Asker, Evaluator
 from autoprompt_assets.engine.example import Example, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash
-from autoprompt_assets.engine.journal import Calls, Journal, Turn, search_turn, settled_form
+from autoprompt_assets.engine.journal import Calls, Journal, SearchTurn, search_turn, settled_form
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import Models, Request, Role
 from autoprompt_assets.engine.optimizers import (
@@ -103,13 +103,13 @@ class Session:
         """What is looked at before a call is spent on a candidate."""
         optimizer, target = self.spec.optimizer, self.spec.roles.target
         return Lint(
-            target.prompt,
+            target.first,
             self.train,
-            self.spec.grader,
+            self.spec.grading,
             target.choices,
             optimizer.longest,
             optimizer.keep,
-            self.spec.dataset.columns,
+            self.spec.dataset.layout,
         )
 
     @cached_property
@@ -118,7 +118,7 @@ class Session:
         if not self.spec.optimizer.repeats:
             return self.lint
         rows = (*self.rows("validation").read(), *self.rows("test").read())
-        return Apart(self.spec.roles.target.prompt, rows)
+        return Apart(self.spec.roles.target.first, rows)
 
     def refuse_unscored(self) -> None:
         """Refuse to score an earlier search's candidates again where none can be.
@@ -153,6 +153,9 @@ class Session:
     @contextmanager
     def opened(self, progress: LogProgress) -> Iterator[Desk]:
         """The search, open for work: models connected, every call through the journal."""
+        problems = self.spec.grading.problems("grader")
+        if problems:
+            raise InputError(list(problems))
         turn = search_turn(self.journal, self.search_id, progress.notice)
         lock = search_lock(self.search_id, self.files.lock_folder, progress.notice)
         with turn as held, lock, asyncio.Runner() as runner:
@@ -164,7 +167,7 @@ class Session:
             finally:
                 runner.run(stack.aclose())
 
-    async def _open(self, stack: AsyncExitStack, progress: LogProgress, turn: Turn) -> Search:
+    async def _open(self, stack: AsyncExitStack, progress: LogProgress, turn: SearchTurn) -> Search:
         # Under the lock of the search, so that all of its runs reckon with the first one's prices.
         self.records.write_prices({role.role: role.price for role in self.models.roles})
         models = self.pinned().models
@@ -210,7 +213,7 @@ class Desk:
     search: Search
     totals: CallCounts
     """What all work adds to."""
-    turn: Turn
+    turn: SearchTurn
 
     def do(self, work: Coroutine[Any, Any, T]) -> tuple[T, CallCounts]:
         """What `work` returns, and what happened to its calls.

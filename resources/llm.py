@@ -45,7 +45,9 @@ class LLMResource:
             target,
             asked(spec, endpoints, "review"),
             asked(spec, endpoints, "optimizer"),
-            spec.dataset.columns,
+            spec.chat,
+            spec.grading.most_reviews,
+            spec.grading.review_bytes,
         )
 
     def connect(

@@ -27,6 +27,7 @@ from autoprompt_assets.engine.llm import (
     RoleSpec,
 )
 from autoprompt_assets.engine.spend import CallCounts
+from tests.row_support import text_example
 
 SEARCH = "0123456789ab"
 
@@ -96,7 +97,7 @@ def asked(role: Role, choices: tuple[str, ...] = ()) -> Asked:
 
 def examples(count: int) -> list[Example]:
     """Inputs "0", "1", …, whose target is "yes"."""
-    return [Example(f"id{n}", f"in{n}", str(n), "yes", "validation") for n in range(count)]
+    return [text_example(f"id{n}", f"in{n}", str(n), "yes", "validation") for n in range(count)]
 
 
 def journal_at(folder: Path) -> Journal:

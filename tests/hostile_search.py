@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.evaluation import Asker, Evaluator, RowResult
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import NoProgress, evaluate
 from tests.hostile_server import ANSWER
+from tests.row_support import text_example
 
 PROMPT = "Answer."
 MOST = 200_000
@@ -54,7 +54,7 @@ async def search(
 ) -> None:
     """Ask about rows of these names, and keep what came of them."""
     spec, resource = spec_at(url, concurrency), LLMResource()
-    rows = [Example(f"id {name}", name, name, ANSWER, "validation") for name in names]
+    rows = [text_example(f"id {name}", name, name, ANSWER, "validation") for name in names]
     async with (
         journal,
         resource.connect(spec, told.notices.append) as client,
@@ -63,4 +63,4 @@ async def search(
         asker = Asker(calls, resource.models(spec), ExactGrader(kind="exact").make())
         subject = Evaluator(asker, concurrency, 1.0, NoProgress())
         _, kept = await evaluate(subject, Candidate(PROMPT), rows)
-        told.rows |= {row.example.input: row for row in kept}
+        told.rows |= {row.example.inputs.text: row for row in kept}

@@ -12,6 +12,7 @@ from autoprompt_assets.engine.grading.json_answers import JsonGrader
 from autoprompt_assets.engine.grading.judge import ModelGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.lint import Lint
+from tests.row_support import text_example
 
 EXACT = ExactGrader(kind="exact")
 JUDGED = ModelGrader(kind="model")
@@ -41,7 +42,7 @@ CODE = RegexGrader(kind="regex", pattern=r"```(?:sql)?\n(.*?)```")
 
 
 def examples(rows: Sequence[tuple[str, str]] = ROWS) -> list[Example]:
-    return [Example(f"{n}", f"{n}", *row, "train") for n, row in enumerate(rows)]
+    return [text_example(f"{n}", f"{n}", *row, "train") for n, row in enumerate(rows)]
 
 
 def lint(first: str = FIRST, grader: GraderSpec = JUDGED, **more: Any) -> Lint:

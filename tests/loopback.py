@@ -39,6 +39,12 @@ HISTORY = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
+# One text of a conversation that is to be written anew, as it stands.
+WRITTEN = re.compile(
+    r"^The text to be written: \w+\n<(?P<tag>text(?:-\d+)?)>\n(?P<text>.*?)\n</(?P=tag)>$",
+    re.MULTILINE | re.DOTALL,
+)
+
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -111,7 +117,9 @@ def target_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     last = "".join(texts(body, "user")[-1:])
     # A client may wrap the question in words of its own.
     question = max((known for known in answers if known in last), key=len, default="")
-    instruction = "\n".join(texts(body, "system", "developer"))
+    tools = [tool["function"] for tool in body.get("tools") or ()]
+    own = [str(tool.get("description")) for tool in tools]
+    instruction = "\n".join([*texts(body, "system", "developer"), *own])
     properties, name, values = enum_of(body)
     options = values or sorted(set(answers.values())) or ["unknown"]
     answer = answers.get(question, "") or pick(options, seed, "unknown", key)
@@ -145,7 +153,9 @@ def review_reply(behaviour: Behaviour, body: Json, key: str) -> str:
 def best_prompt(history: str) -> str:
     """The prompt with the highest score, the latest of equals."""
     scored = [(float(m["score"]), m.start(), m["text"].strip()) for m in HISTORY.finditer(history)]
-    return max(scored)[2] if scored else "Solve the problem."
+    own = WRITTEN.search(history)
+    fallback = own["text"] if own else "Solve the problem."
+    return max(scored)[2] if scored else fallback
 
 
 def optimizer_reply(behaviour: Behaviour, body: Json, key: str) -> str:
@@ -164,16 +174,34 @@ def optimizer_reply(behaviour: Behaviour, body: Json, key: str) -> str:
     return f"{thoughts}\n\n[[{prompt} Variant {digest([seed, key])[:8]}.]]"
 
 
-def completion(behaviour: Behaviour, body: Json, key: str) -> Json:
-    """The whole reply: a pure function of the behaviour and the request body."""
+def called(function: Json, content: str) -> Json:
+    """A message that calls a tool with the answer of `content` as its first argument."""
+    name = next(iter(function["parameters"]["properties"]), "answer")
+    lead, _, answer = content.partition(" The answer is ")
+    arguments = json.dumps({name: answer.removesuffix(".")})
+    call = {"name": function["name"], "arguments": arguments}
+    calls = [{"id": "call_1", "type": "function", "function": call}]
+    return {"role": "assistant", "content": lead, "tool_calls": calls}
+
+
+def content_of(behaviour: Behaviour, body: Json, key: str) -> str | None:
     replies = {"target": target_reply, "review": review_reply, "optimizer": optimizer_reply}
     empty = uniform(behaviour.seed, "null", key) < behaviour.null_content
     reply_to = replies[role_of(body, behaviour.answers)]
-    content = None if empty else behaviour.altered.get(key) or reply_to(behaviour, body, key)
+    return None if empty else behaviour.altered.get(key) or reply_to(behaviour, body, key)
+
+
+def completion(behaviour: Behaviour, body: Json, key: str, message: Json | None = None) -> Json:
+    """The whole reply: a pure function of the behaviour and the request body, or of `message`."""
+    content = message.get("content") if message else content_of(behaviour, body, key)
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or sys.maxsize
     finish = "length" if math.ceil(len(content or "") / 4) > limit else "stop"
     content = content and content[: limit * 4]
-    reply = {"role": "assistant", "content": content}
+    reply = {**(message or {"role": "assistant"}), "content": content}
+    if message is None and body.get("tools") and content and finish == "stop":
+        reply = called(body["tools"][0]["function"], content)
+    if reply.get("tool_calls"):
+        finish = "tool_calls"
     asked, said = (math.ceil(len(text) / 4) for text in ("".join(texts(body)), content or ""))
     return {
         "id": f"chatcmpl-{digest([behaviour.seed, key])[:24]}",
@@ -214,6 +242,8 @@ class LoopbackServer:
         """What each reply says of its usage, where not what it was."""
         self.cached = 0
         """Prompt tokens that each reply says came from a cache."""
+        self.says: Callable[[Json], tuple[str, Json] | None] = lambda body: None
+        """The role that is asked and the message it gives, where `behaviour` does not decide."""
         self._seen: Counter[str] = Counter()
         self.peak_in_flight = self.in_flight = self.answered = 0
 
@@ -262,7 +292,8 @@ class LoopbackServer:
         body: Json = await request.json()
         behaviour, key = self.behaviour, digest(body)
         fault = self._fault(key)
-        role = role_of(body, behaviour.answers)
+        told = self.says(body)
+        role = told[0] if told else role_of(body, behaviour.answers)
         delay = behaviour.delay + (behaviour.optimizer_delay if role == "optimizer" else 0.0)
         refusal = self.refuses(body)
         entry = {"path": request.path, "model": body["model"], "key": key, "fault": fault}
@@ -284,7 +315,7 @@ class LoopbackServer:
             if refusal is not None:
                 return web.json_response({"error": refusal}, status=refusal.get("status", 400))
             self.answered += 1
-            reply = completion(behaviour, body, key)
+            reply = completion(behaviour, body, key, told and told[1])
             if self.cached:
                 reply["usage"]["prompt_tokens_details"] = {"cached_tokens": self.cached}
             reply["usage"] = self.counts_as(reply["usage"])

@@ -33,6 +33,7 @@ from autoprompt_assets.resources.llm import LLMResource
 from autoprompt_assets.resources.storage import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
+from tests.row_support import text_example
 
 ROWS, FAILING = 30, 11
 LABELS = ("spam", "ham")
@@ -135,7 +136,7 @@ def failing_side(seed: int) -> int:
 
 def rows_of(seed: int) -> list[Example]:
     return [
-        Example(f"{seed}-{n}", f"in {seed}-{n}", f"Mail {n}", LABELS[(n + 1) % 2], "test")
+        text_example(f"{seed}-{n}", f"in {seed}-{n}", f"Mail {n}", LABELS[(n + 1) % 2], "test")
         for n in range(ROWS)
     ]
 

@@ -33,11 +33,12 @@ from tests.benchmarks.simulated.forms import write_prompt
 from tests.benchmarks.simulated.landscape import Landscape
 from tests.benchmarks.simulated.proposer import propose
 from tests.benchmarks.simulated.reading import Reader, answer
+from tests.row_support import text_example
 
 Strategy = TypeVar("Strategy", bound=Optimizer)
 BASELINE = Candidate("Solve it.")
 TRAIN = [
-    Example(f"e{number}", f"i{number}", f"text {number}", "abc"[number % 3], "train")
+    text_example(f"e{number}", f"i{number}", f"text {number}", "abc"[number % 3], "train")
     for number in range(30)
 ]
 
@@ -155,7 +156,7 @@ class World:
         return tuple(made)
 
     def true_score(self, candidate: Candidate) -> float:
-        demos = [(demo.input, demo.answer) for demo in candidate.demos]
+        demos = [(demo.inputs.text, demo.answer) for demo in candidate.demos]
         return self.landscape.true_score(candidate.instruction, demos, candidate.parameters)
 
     def _trial(self, proposal: Proposal, best: Trial | None) -> Trial:
@@ -173,7 +174,7 @@ class World:
 
     def _feedback(self, candidate: Candidate, example: Example) -> Feedback:
         self.calls += 1
-        messages = candidate.messages(example.input, as_choice=False)
+        messages = candidate.messages(example.inputs, as_choice=False)
         prompt, row = self._reader.read(messages)
         said = answer(self.landscape, prompt, row, candidate.parameters)
         right = said == example.target
@@ -181,7 +182,7 @@ class World:
 
     def _examples(self, split: Split, count: int) -> list[Example]:
         rows = self.landscape.rows(count, 1 if split == "train" else 2)
-        return [Example(f"{split}{n}", f"{n}", *row, split) for n, row in enumerate(rows)]
+        return [text_example(f"{split}{n}", f"{n}", *row, split) for n, row in enumerate(rows)]
 
 
 def search(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html.parser import HTMLParser
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.optimizers import Proposal, Rejected
 from autoprompt_assets.engine.report import ComparedRow, Report
 from autoprompt_assets.engine.search import Decision, Iteration, Scored, TestOutcome, select
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import Headroom, compare, level_of, measure_headroom
+from tests.row_support import text_demo
 
 SPEND = Spend(150, 30_000, 9_000, 0.0123)
 FIRST = "Name the shape."
@@ -149,7 +150,7 @@ def report_of(
     return Report(*names, *run, baseline, room(), iterations, best, outcome, rows, SPEND)
 
 
-DEMO = Demo("M 0,0 L 2,0 L 2,2 L 0,2 L 0,0", "(B) square")
+DEMO = text_demo("M 0,0 L 2,0 L 2,2 L 0,2 L 0,0", "(B) square")
 COUNT = (
     "You are shown the path element of an SVG and a list of options. Name the shape that the path "
     "draws.\n\nCount the vertices first: a point that the path comes back to is one vertex, not "
@@ -159,7 +160,7 @@ ARCS = COUNT.replace("Count the vertices first", "Look for arcs (A) first, then 
 CAREFUL = COUNT.replace(" only.", ", and nothing else. If two options fit, take the regular one.")
 MERGED = ARCS.replace(" only.", ", and nothing else. If two options fit, take the regular one.")
 SHORT = Candidate(MERGED, (DEMO,), {"temperature": 0.0})
-TWO = Candidate(MERGED, (Demo("M 1,1 A 3,3", "(A) circle"), DEMO), {"max_tokens": 64})
+TWO = Candidate(MERGED, (text_demo("M 1,1 A 3,3", "(A) circle"), DEMO), {"max_tokens": 64})
 FINAL = Candidate(
     MERGED.replace("one vertex, not two", "one vertex"), (DEMO, *TWO.demos[:1]), {"max_tokens": 64}
 )

@@ -39,9 +39,11 @@ class Scene:
     server: LoopbackServer
     settings: tuple[str, ...]
     begin: int
+    name: str = NAME
+    """The experiment's."""
 
     def run(self) -> dict[str, Any]:
-        return self.project.run_json(NAME, *self.settings)
+        return self.project.run_json(self.name, *self.settings)
 
     def ledger(self) -> list[dict[str, Any]]:
         return self.server.ledger[self.begin :]
@@ -50,7 +52,7 @@ class Scene:
         return sum(not roles or entry["role"] in roles for entry in self.ledger())
 
     def files(self, pattern: str) -> int:
-        return len(list((self.project.home / "results" / NAME).glob(pattern)))
+        return len(list((self.project.home / "results" / self.name).glob(pattern)))
 
     def acknowledged(self) -> Counter[str]:
         """What the journal holds, as the server would name the requests.
@@ -73,7 +75,7 @@ class Scene:
     def interrupt(self, where: str, reached: Callable[[Scene], bool], how: signal.Signals) -> Stop:
         """Start a run and send it `how` once `reached` says so."""
         assert not reached(self), f"{where}: is behind us before the run has begun"
-        process = self.project.start("run", NAME, *self.settings)
+        process = self.project.start("run", self.name, *self.settings)
         try:
             deadline = time.monotonic() + PATIENCE_S
             while not reached(self):
@@ -89,8 +91,8 @@ class Scene:
 
     def kill_once_written(self, where: str, pattern: str) -> Stop:
         """Start a run that is killed as soon as it has written a file that matches."""
-        project, arguments = self.project, ("run", NAME, *self.settings)
-        environ = project.variables() | {"KILL_AFTER_WRITING": f"*/results/{NAME}/{pattern}"}
+        project, arguments = self.project, ("run", self.name, *self.settings)
+        environ = project.variables() | {"KILL_AFTER_WRITING": f"*/results/{self.name}/{pattern}"}
         project.folder.mkdir(parents=True, exist_ok=True)
         process = Program("tests.killer", arguments, environ, project.folder)
         try:
@@ -185,7 +187,7 @@ class Undisturbed:
 
 def undisturbed(scene: Scene) -> Undisturbed:
     outcome = scene.run()
-    return Undisturbed(outcome, scene.project.records(NAME), scene.ledger())
+    return Undisturbed(outcome, scene.project.records(scene.name), scene.ledger())
 
 
 def kill_and_compare(
@@ -198,7 +200,7 @@ def kill_and_compare(
     outcome = scene.run()
 
     assert without_calls(outcome) == without_calls(measure.outcome)
-    assert scene.project.records(NAME) == measure.records
+    assert scene.project.records(scene.name) == measure.records
     ledger = scene.ledger()
     for stop in stops:
         assert stop.code == -signal.SIGKILL, stop.where

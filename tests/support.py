@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,8 @@ from typing import Any
 from tests.program import Program
 
 ROOT = Path(__file__).resolve().parent.parent
+_TOOK = re.compile(rb'<span class="took">[^<]*</span>')
+"""What answers took, in a report: it may differ between equal searches."""
 SHIPPED = ROOT / "autoprompt_assets" / "experiments"
 PROGRAM = Path(sys.executable).parent / "autoprompt"
 PAID = ("calls", "usd_paid", "cached_tokens")
@@ -168,7 +171,7 @@ class Project:
         root = self.home / "results" / experiment / "searches"
         # A kill may leave a file half written beside its place; its name begins with a dot.
         return {
-            str(path.relative_to(root)): path.read_bytes()
+            str(path.relative_to(root)): _TOOK.sub(b"", path.read_bytes())
             for path in sorted(root.rglob("*"))
             if path.is_file()
             and not path.name.startswith(".")
@@ -193,7 +196,15 @@ def without_calls(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """What two equal runs must agree on: not how the calls were had, nor where the home is."""
     places = {name: outcome[name].split("/home/")[-1] for name in ("report", "best_request")}
     kept = {key: outcome[key] for key in outcome if key not in PAID}
-    return kept | places
+    timeless: dict[str, Any] = _timeless(kept | places)
+    return timeless
+
+
+def _timeless(found: Any) -> Any:
+    """JSON without the seconds that answers took."""
+    if isinstance(found, dict):
+        return {key: _timeless(one) for key, one in found.items() if key != "seconds"}
+    return [_timeless(one) for one in found] if isinstance(found, list) else found
 
 
 def toy_project(folder: Path, base_url: str = "http://127.0.0.1:9/v1", **environ: str) -> Project:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.evaluation import Summary
 from autoprompt_assets.engine.optimizers import Proposal
 from autoprompt_assets.engine.report import render
@@ -26,10 +26,11 @@ from autoprompt_assets.engine.search.estimate import tokens_of
 from autoprompt_assets.engine.spend import Spend
 from tests.loopback import Behaviour, LoopbackServer
 from tests.report_support import first, outcome_of, parse, report_of, rows_of, scored, step, summary
+from tests.row_support import text_demo
 from tests.support import ANSWERS, Project, toy_project
 
 COST = re.compile(r"the whole search, (.+): (?:about )?(\d+) calls, (\d+) tokens, \$(\d+\.\d+)")
-DEMOS = tuple(Demo(f"in {n}", "out") for n in range(7))
+DEMOS = tuple(text_demo(f"in {n}", "out") for n in range(7))
 
 
 def measured(answers: Spend) -> Summary:
@@ -84,6 +85,7 @@ def test_an_answer_s_cost_is_said_in_dollars_where_they_are_known() -> None:
         "usd": 3.33333e-07,
         "prompt_tokens": 0.3,
         "completion_tokens": 0.7,
+        "seconds": None,
     }
 
 

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import GraderSpec
+from tests.grading_support import grade_of
+from tests.row_support import text_example
 
 GRADER: TypeAdapter[GraderSpec] = TypeAdapter(GraderSpec)
 
 
 def outcome(grader: dict[str, Any], target: str, answer: str, question: str = "q") -> str:
-    example = Example("id", "input", question, target, "test")
-    return GRADER.validate_python(grader).make().grade(example, answer, None).outcome
+    example = text_example("id", "input", question, target, "test")
+    return grade_of(GRADER.validate_python(grader).make(), example, answer).outcome
 
 
 LISTED = [

@@ -23,8 +23,9 @@ from autoprompt_assets.engine.optimizers.auto import Auto
 from autoprompt_assets.engine.optimizers.protocol import Ask
 from autoprompt_assets.engine.search import make_optimizer
 from autoprompt_assets.engine.spec import ExperimentSpec
+from tests.row_support import text_example
 
-TRAIN = [Example(f"e{n}", f"i{n}", f"text {n}", "ab"[n % 2], "train") for n in range(12)]
+TRAIN = [text_example(f"e{n}", f"i{n}", f"text {n}", "ab"[n % 2], "train") for n in range(12)]
 BASELINE = Step((Trial(Proposal(Candidate("First.")), 0.5, accepted=True),), "", 100)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, read_table
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.example import Row
+from tests.row_support import text_row
 
 
 def parquet(**columns: list[Any]) -> bytes:
@@ -34,7 +34,7 @@ FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
         "input,target,target \na,b,c\n",
         ["the columns 'target' and 'target ' differ in white space", "; rename one"],
     ),
-    "another case": ("a.csv", "Input,target\na,b\n", ["it has 'Input'; set dataset.input to"]),
+    "another case": ("a.csv", "Input,target\na,b\n", ["it has 'Input'; name it in dataset.inputs"]),
     "a short line of semicolons": (
         "a.csv",
         "input;target\na\n",
@@ -197,7 +197,7 @@ def test_many_bad_lines_are_summed_up(tmp_path: Path) -> None:
 
 
 def test_nothing_left_after_conflicts_says_so() -> None:
-    rows = [Row("same", "a"), Row("same", "b")]
+    rows = [text_row("same", "a"), text_row("same", "b")]
     with pytest.raises(InputError) as caught:
         build_dataset(rows, DatasetSpec(path="a.csv"))
     check(
@@ -206,14 +206,19 @@ def test_nothing_left_after_conflicts_says_so() -> None:
         [
             "no row can be used: the input of each stands there with another target, too, such as "
             "'same' with 'a' and 'b'; keep one target for each input, or name other columns "
-            "(dataset.input, dataset.target)"
+            "(dataset.inputs, dataset.target)"
         ],
     )
     assert len(caught.value.lines) == 1
 
 
 def test_an_empty_split_counts_what_is_left_of_the_rows() -> None:
-    rows = [Row("same", "a"), Row("same", "b"), Row("other", "a"), Row("other", "a")]
+    rows = [
+        text_row("same", "a"),
+        text_row("same", "b"),
+        text_row("other", "a"),
+        text_row("other", "a"),
+    ]
     with pytest.raises(InputError) as caught:
         build_dataset(rows, DatasetSpec(path="a.csv"))
     left = "split is empty (1 usable row; dropped: 1 duplicate, 2 conflicting); add rows, or raise"
@@ -222,7 +227,7 @@ def test_an_empty_split_counts_what_is_left_of_the_rows() -> None:
 
 
 def test_empty_split_names_its_field() -> None:
-    rows = [Row(f"question {number}", "a") for number in range(12)]
+    rows = [text_row(f"question {number}", "a") for number in range(12)]
     spec = DatasetSpec.model_validate(
         {"path": "a.csv", "split": {"train": 4, "validation": 8, "test": 50}}
     )

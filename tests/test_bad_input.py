@@ -71,7 +71,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a text for a section": (spec_text(dataset="rows.csv"), ['dataset = "rows.csv": is not a map']),
     "a text for the grader": (spec_text(grader="choice"), ['grader = "choice": is not a mapping']),
-    "nothing in a section": (spec_text(grader=""), ["grader = null: is not a mapping; write"]),
+    "nothing in a section": (spec_text(grader=""), ["grader: is missing; add it"]),
     "no kind of grader": (spec_text(grader="{}"), ["grader.kind: is missing; add it"]),
     "an unknown grader": (spec_text(grader="{kind: chioce}"), ['grader.kind = "chioce"', "use on"]),
     "a list for the grader's kind": (spec_text(grader="{kind: [exact]}"), ['grader.kind = ["exac']),
@@ -125,7 +125,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a placeholder beside the input's": (
         spec_text(
-            dataset="{path: rows.csv, input: question}",
+            dataset="{path: rows.csv, inputs: question}",
             roles=GOOD["roles"].replace("Solve", '"Solve {{question}}: {text}"'),
         ),
         [
@@ -191,19 +191,19 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
         ["dataset.split.train is 0; raise it"],
     ),
     "one column for both": (
-        spec_text(dataset="{path: a.csv, input: q, target: q}"),
-        ["dataset: input and target are the same column 'q'; name two"],
+        spec_text(dataset="{path: a.csv, inputs: q, target: q}"),
+        ["dataset: inputs and target are the same column 'q'; name two"],
     ),
     "an unknown format": (spec_text(dataset="{path: a, format: xls}"), ["format = \"xls\"", "use"]),
     "no path": (spec_text(dataset="{path: ''}"), ['dataset.path = "": is empty; fill it in']),
     "reserved extra": (target("extra: {stream: true}"), ["'stream' may not stand in extra"]),
     "an image": (
         prompted("'See data:image/png;base64,iVBORw0KGgo= here'"),
-        ["roles.target.prompt holds an image as a data URL, not supported yet"],
+        ["roles.target.prompt holds an image as a data URL; name a column of images"],
     ),
     "messages": (
         prompted("""'[{"role": "system", "content": "Sort it."}]'"""),
-        ["roles.target.prompt holds a list of messages, not supported yet"],
+        ["roles.target.prompt holds a list of messages; write them as roles.target.messages"],
     ),
     "tools": (target("extra: {tools: []}"), ["'tools' in extra is not supported", "take it out"]),
     "a date in extra": (target("extra: {a: 2024-01-01}"), ["extra.a", "put it in quotes"]),

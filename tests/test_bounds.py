@@ -34,10 +34,12 @@ from autoprompt_assets.engine.search import comparison_bound, make_optimizer, ru
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.statistics import HeadroomSpec
+from tests.row_support import text_demo, text_example
 
-ROWS = [Example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)]
-COLUMNS = frozenset(["input", "question"])
-REVIEW = "{input} {{question}} {response} {{response}} {answer} {{ answer }}"
+ROWS = [
+    text_example(f"e{n}", f"i{n}", "ü" * n, "target " * (30 - n), "train") for n in range(1, 30)
+]
+REVIEW = "{input} {{input}} {response} {{response}} {answer} {{ answer }}"
 
 
 def role(prompt: str = "", max_tokens: int | None = 50) -> Asked:
@@ -53,28 +55,28 @@ def size(messages: tuple[dict[str, str], ...]) -> int:
     [
         Candidate("Solve."),
         Candidate("Solve {input}, I said: {input}"),
-        Candidate("Sölve.", (Demo("a", 'b "c"'), Demo("{input}", "ü"))),
-        Candidate("Q: {input}", (Demo("a", "b"),)),
-        Candidate("Q: {{input}} {question} {{ question }}", (Demo("{input}", "b"),)),
+        Candidate("Sölve.", (text_demo("a", 'b "c"'), text_demo("{input}", "ü"))),
+        Candidate("Q: {input}", (text_demo("a", "b"),)),
+        Candidate("Q: {{input}} {input} {{ input }}", (text_demo("{input}", "b"),)),
     ],
 )
 @pytest.mark.parametrize("as_choice", [True, False])
 def test_every_prompt_fits_the_evaluation_s_bound(candidate: Candidate, as_choice: bool) -> None:
-    models = Models(role(), None, None, COLUMNS)
+    models = Models(role(), None, None)
     bound = evaluation_bound(models, candidate, Extent.of(ROWS))
-    asked = (candidate.messages(r.input, as_choice=as_choice, columns=COLUMNS) for r in ROWS)
+    asked = (candidate.messages(one.inputs, as_choice=as_choice) for one in ROWS)
     held = sum(map(size, asked))
     assert held <= bound.prompt_tokens
     assert (bound.calls, bound.completion_tokens) == (len(ROWS), len(ROWS) * 50)
 
 
 def test_every_review_fits_the_evaluation_s_bound() -> None:
-    target = Models(role(), None, None, COLUMNS)
-    both = Models(role(), role(REVIEW, 7), None, COLUMNS)
+    target = Models(role(), None, None)
+    both = Models(role(), role(REVIEW, 7), None)
     extent, candidate = Extent.of(ROWS), Candidate("Solve.")
     bound = evaluation_bound(both, candidate, extent)
     alone = evaluation_bound(target, candidate, extent)
-    held = sum(size(Judge(REVIEW, COLUMNS).review(row, "x" * 100)) for row in ROWS)
+    held = sum(size(Judge(REVIEW).messages(row, "x" * 100)) for row in ROWS)
     assert held <= bound.prompt_tokens - alone.prompt_tokens
     assert bound.completion_tokens - alone.completion_tokens == len(ROWS) * 7
 
@@ -84,8 +86,8 @@ def test_a_candidate_s_own_max_tokens_counts_for_its_answers_and_their_reviews()
     extent, candidate = Extent.of(ROWS), Candidate("Solve.", (), {"max_tokens": 500})
     bound = evaluation_bound(both, candidate, extent)
     assert bound.completion_tokens == len(ROWS) * (500 + 7)
-    held = sum(size(candidate.messages(row.input, as_choice=True)) for row in ROWS)
-    held += sum(size(Judge(REVIEW).review(row, "x" * 1000)) for row in ROWS)
+    held = sum(size(candidate.messages(row.inputs, as_choice=True)) for row in ROWS)
+    held += sum(size(Judge(REVIEW).messages(row, "x" * 1000)) for row in ROWS)
     assert held <= bound.prompt_tokens
     unsaid = evaluation_bound(both, Candidate("Solve.", (), {"max_tokens": None}), extent)
     assert unsaid.completion_tokens == len(ROWS) * (UNSAID_MAX_TOKENS + 7)
@@ -98,7 +100,7 @@ def experiment(
     settings = {"prompt": "Solve." * 50, "max_tokens": 50, **target}
     return ExperimentSpec.model_validate(
         {
-            "dataset": {"path": "a.csv", "input": "question"},
+            "dataset": {"path": "a.csv"},
             "roles": {"target": settings, **({"optimizer": prompt} if writes else {})},
             "grader": {"kind": "exact"},
             "optimizer": optimizer,
@@ -110,7 +112,7 @@ def experiment(
 def models_of(spec: ExperimentSpec) -> Models:
     roles = spec.roles
     optimizer = Asked("optimizer", roles.optimizer, "e", "m") if roles.optimizer else None
-    return Models(Asked("target", roles.target, "e", "m"), None, optimizer, spec.dataset.columns)
+    return Models(Asked("target", roles.target, "e", "m"), None, optimizer, spec.chat)
 
 
 class Anything:
@@ -127,9 +129,9 @@ class Spent:
 
     def evaluate(self, candidate: Candidate, rows: Sequence[Example]) -> None:
         self.calls += len(rows)
-        columns = self.spec.dataset.columns
         self.prompts += sum(
-            size(candidate.messages(row.input, as_choice=True, columns=columns)) for row in rows
+            size(candidate.messages(row.inputs, as_choice=True, chat=self.spec.chat))
+            for row in rows
         )
         tokens = candidate.parameters.get("max_tokens", self.spec.roles.target.max_tokens)
         self.completions += len(rows) * tokens
@@ -180,7 +182,7 @@ def test_every_strategy_s_bound_is_held_against_what_it_asks() -> None:
     assert {*MOST, "rescore"} == {*STRATEGIES.words}
 
 
-@pytest.mark.parametrize("prompt", ["Solve." * 50, "Solve {input} or {{question}}."])
+@pytest.mark.parametrize("prompt", ["Solve." * 50, "Solve {input} or {{input}}."])
 @pytest.mark.parametrize("strategy", MOST)
 def test_all_that_a_search_asks_fits_the_run_s_bound(strategy: str, prompt: str) -> None:
     optimizer = {"strategy": strategy, "iterations": 6, "candidates": 2, **MOST[strategy]}
@@ -229,7 +231,7 @@ def test_demos_of_any_row_fit_the_comparison_s_bound() -> None:
     bound = comparison_bound(spec, models, ROWS, extent)
     baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), extent)
     longest = sorted(ROWS, key=lambda row: len(row.target), reverse=True)[:4]
-    demos = tuple(Demo(row.input, row.target) for row in longest)
+    demos = tuple(Demo(row.inputs, row.target) for row in longest)
     largest = evaluation_bound(models, Candidate(spec.roles.target.prompt, demos), extent)
     assert baseline.plus(largest).prompt_tokens <= bound.prompt_tokens
 

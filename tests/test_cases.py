@@ -22,14 +22,16 @@ from autoprompt_assets.engine.dataset import DatasetSpec, read_table
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.evaluation import without_answer
 from autoprompt_assets.engine.evaluation.row import read_answer
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.verdict import read_verdict
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm import failures
 from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.resources.endpoints.replies import Reply
 from tests.engine_support import make_completion
+from tests.grading_support import grade_of
+from tests.row_support import text_example
 from tests.test_replies import QUESTION, READER, TARGET
 
 Case = dict[str, Any]
@@ -51,9 +53,9 @@ def grade(case: Case, folder: Path) -> object:
     answer, lacking = read_answer(make_completion(case["answer"]), ())
     if lacking is not None:
         return lacking.outcome
-    example = Example("id", "input", case.get("input", OPTIONS), case["target"], "test")
+    example = text_example("id", "input", case.get("input", OPTIONS), case["target"], "test")
     rule = GRADERS.validate_python(case["grader"]).make()
-    return rule.grade(example, answer, None).outcome
+    return grade_of(rule, example, answer).outcome
 
 
 def choice(case: Case, folder: Path) -> object:
@@ -70,7 +72,7 @@ def lint(case: Case, folder: Path) -> object:
 
 
 def turn(case: Case, folder: Path) -> object:
-    return Candidate(case["prompt"]).messages("TEXT", as_choice=False)[-1]["content"]
+    return Candidate(case["prompt"]).messages(Inputs.single("TEXT"), as_choice=False)[-1]["content"]
 
 
 def reply(case: Case, folder: Path) -> object:

@@ -71,7 +71,8 @@ def test_a_test_row_among_the_training_rows_fails_however_it_is_spelled(graph: G
 
     def leak(rows: list[dict[str, Any]]) -> None:
         sealed = next(row for row in rows if row["split"] == "test")
-        rows.append({**sealed, "split": "train", "input": "  " + sealed["input"].upper()})
+        spelled = "  " + sealed["input.input"].upper()
+        rows.append({**sealed, "split": "train", "input.input": spelled})
 
     rewrite(path, leak)
     evaluation = check(graph, SEALED)

@@ -52,9 +52,9 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
     shape = {
         "experiment": "",
         "best_prompt": "",
-        "best_candidate": ["demos", "instruction", "parameters"],
-        "baseline": ["answer", "test", "validation"],
-        "best": ["answer", "iteration", "test", "validation"],
+        "best_candidate": ["demos", "parameters", "texts"],
+        "baseline": ["answer", "confusion", "metrics", "test", "validation"],
+        "best": ["answer", "confusion", "iteration", "metrics", "test", "validation"],
         "comparison": [
             *("confidence", "difference", "interval", "level", "p_value", "reading", "reason"),
             *("verdict", "wear"),
@@ -62,6 +62,7 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "validation_minus_test": "",
         "headroom": sorted(field.name for field in fields(Headroom)),
         "candidates": ["accepted", "dropped", "evaluated", "rejected"],
+        "tried": [],
         "stopped": "",
         "calls": ["failed", "made", "replayed"],
         "tokens": ["completion", "prompt"],
@@ -71,9 +72,17 @@ def test_json_is_one_object_with_the_agreed_keys_alone_on_stdout(finished: Finis
         "best_request": "",
         "report": "",
     }
-    outcome = finished.outcome
+    outcome = dict(finished.outcome)
     assert len(finished.out.splitlines()) == 1
     assert list(outcome) == list(shape)
+    tried = outcome.pop("tried")
+    assert tried
+    for one in tried:
+        keys = ["answer", "candidate", "decision", "iteration", "metrics", "rows", "score"]
+        assert sorted(one) == keys
+        keys = ["completion_tokens", "prompt_tokens", "seconds", "usd"]
+        assert sorted(one["answer"]) == keys
+    del shape["tried"]
     for key, inner in shape.items():
         assert sorted(outcome[key]) == inner if inner else not isinstance(outcome[key], dict | list)
     low, high = outcome["comparison"]["interval"]
@@ -139,7 +148,10 @@ def test_a_run_for_people_ends_with_the_verdict_and_the_report(finished: Finishe
         (("init", "Upper", "--data", "new.csv"), "NAME 'Upper': use lower-case letters"),
         (("init", "new", "--data", "nosuch.csv"), "nosuch.csv"),
         (("init", "new", "--data", "new.csv", "--input", "question"), "question"),
-        (("init", "new", "--data", "new.csv", "--target", "input"), "the same column"),
+        (
+            ("init", "new", "--data", "new.csv", "--input", "input", "--target", "input"),
+            "the same column",
+        ),
     ],
 )
 def test_wrong_input_is_refused_in_one_line(

@@ -205,6 +205,19 @@ def test_graded_p_value_counts_every_flip_of_few_rows() -> None:
     assert compare([(0.0, value) for value in differences]).p_value == 2 * share
 
 
+def test_graded_p_value_is_scipy_s_for_many_rows() -> None:
+    from scipy import stats
+
+    draw = np.random.default_rng(8)
+    for shift in (0.0, 0.03, 0.06):
+        differences = draw.normal(shift, 0.25, 120).round(2).clip(-1, 1)
+        oracle = stats.permutation_test(
+            (differences,), np.mean, permutation_type="samples", n_resamples=20_000, rng=draw
+        )
+        found = compare([(0.0, value) for value in differences.tolist()])
+        assert found.p_value == pytest.approx(oracle.pvalue, abs=0.02)
+
+
 @pytest.mark.parametrize("rows", range(1, 8))
 def test_graded_wins_alone_need_six_rows_as_right_and_wrong_ones_do(rows: int) -> None:
     found = compare([(0.2, 0.2 + 0.01 * (row + 1)) for row in range(rows)])

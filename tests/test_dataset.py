@@ -23,16 +23,17 @@ from autoprompt_assets.engine.dataset import (
 from autoprompt_assets.engine.example import SPLITS, Row, Split
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.likeness import near
+from tests.row_support import text_row
 
 SPEC = DatasetSpec(path="rows.csv")
 COUNTS = DatasetSpec.model_validate(
     {"path": "rows.csv", "split": {"train": 10, "validation": 20, "test": 30}}
 )
-ROWS = [Row(f"question {number}", "yes" if number % 2 else "no") for number in range(200)]
+ROWS = [text_row(f"question {number}", "yes" if number % 2 else "no") for number in range(200)]
 
 
 def splits(dataset: Dataset) -> dict[str, Split]:
-    return {example.input: example.split for example in dataset.examples}
+    return {example.inputs.text: example.split for example in dataset.examples}
 
 
 def shuffled(rows: list[Row], seed: int = 1) -> list[Row]:
@@ -40,15 +41,15 @@ def shuffled(rows: list[Row], seed: int = 1) -> list[Row]:
 
 
 def relabelled(rows: list[Row]) -> list[Row]:
-    return [Row(row.input, row.target + "!") for row in rows]
+    return [text_row(row.inputs.text, row.target + "!") for row in rows]
 
 
 CHANGES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "relabelled": relabelled,
     "reordered": shuffled,
     "half removed": lambda rows: rows[::2],
-    "as many added": lambda rows: [Row(f"new {number}", "no") for number in range(200)] + rows,
-    "all at once": lambda rows: shuffled([*relabelled(rows)[50:], Row("new", "no")]),
+    "as many added": lambda rows: [text_row(f"new {number}", "no") for number in range(200)] + rows,
+    "all at once": lambda rows: shuffled([*relabelled(rows)[50:], text_row("new", "no")]),
 }
 
 
@@ -70,16 +71,16 @@ def test_stored_membership_wins_over_whatever_the_file_holds(
     second = build_dataset(CHANGES[change](ROWS), spec, first.membership)
     before, after = splits(first), splits(second)
     assert all(after[text] == before[text] for text in before.keys() & after.keys())
-    left_out = {row.input for row in ROWS} - before.keys()
+    left_out = {row.inputs.text for row in ROWS} - before.keys()
     assert not left_out & after.keys()
 
 
 def test_stored_membership_wins_over_the_hash() -> None:
     first = build_dataset(ROWS, SPEC)
-    mine = content_hash(near(ROWS[0].input), 16)
-    other: Split = "test" if splits(first)[ROWS[0].input] == "train" else "train"
+    mine = content_hash(near(ROWS[0].inputs.text), 16)
+    other: Split = "test" if splits(first)[ROWS[0].inputs.text] == "train" else "train"
     known = Membership(first.membership.thresholds, {**first.membership.splits, mine: other})
-    assert splits(build_dataset(ROWS, SPEC, known))[ROWS[0].input] == other
+    assert splits(build_dataset(ROWS, SPEC, known))[ROWS[0].inputs.text] == other
 
 
 def test_removed_row_comes_back_to_its_split() -> None:
@@ -92,7 +93,7 @@ def test_removed_row_comes_back_to_its_split() -> None:
 def test_counts_are_met_at_first_and_new_rows_join_in_proportion() -> None:
     first = build_dataset(ROWS, COUNTS)
     assert first.sizes() == {"train": 10, "validation": 20, "test": 30}
-    more = ROWS + [Row(f"more {number}", "no") for number in range(2000)]
+    more = ROWS + [text_row(f"more {number}", "no") for number in range(2000)]
     second = build_dataset(more, COUNTS, first.membership)
     assert second.membership.thresholds == first.membership.thresholds
     below = 0.0
@@ -128,7 +129,7 @@ def test_spelling_variants_of_an_input_share_a_split(seed: int) -> None:
         " Where is it? ",
     ]
     variants += ["Ｗhere is it?"]
-    rows = [Row(text, f"target {text.strip()}") for text in variants]
+    rows = [text_row(text, f"target {text.strip()}") for text in variants]
     dataset = build_dataset(ROWS + rows, spec)
     sides = {splits(dataset)[text] for text in variants if text in splits(dataset)}
     assert len(sides) == 1
@@ -137,14 +138,14 @@ def test_spelling_variants_of_an_input_share_a_split(seed: int) -> None:
 @pytest.mark.parametrize(
     ("rows", "dropped", "note"),
     [
-        ([Row("same", "a")] * 3, {"duplicate": 2, "conflicting": 0}, "2 duplicate rows"),
+        ([text_row("same", "a")] * 3, {"duplicate": 2, "conflicting": 0}, "2 duplicate rows"),
         (
-            [Row("same", "a"), Row(" same ", "a ")],
+            [text_row("same", "a"), text_row(" same ", "a ")],
             {"duplicate": 1, "conflicting": 0},
             "1 duplicate",
         ),
         (
-            [Row("same", "a"), Row("same", "b"), Row("same", "a")],
+            [text_row("same", "a"), text_row("same", "b"), text_row("same", "a")],
             {"duplicate": 0, "conflicting": 3},
             "3 rows were dropped because one input has conflicting targets, such as 'same'",
         ),
@@ -157,7 +158,7 @@ def test_unusable_rows_are_dropped_and_reported(
     dataset = build_dataset(ROWS + rows, SPEC)
     assert {key: dataset.dropped[key] for key in dropped} == dropped
     assert any(note in line for line in dataset.notes)
-    kept = sum(1 for example in dataset.examples if example.input.strip() == "same")
+    kept = sum(1 for example in dataset.examples if example.inputs.text.strip() == "same")
     assert kept == (0 if dropped["conflicting"] else 1)
 
 
@@ -166,13 +167,13 @@ def test_clean_data_brings_no_note() -> None:
 
 
 def test_lacking_class_is_noted() -> None:
-    dataset = build_dataset([*ROWS, Row("the only one", "perhaps")], SPEC)
+    dataset = build_dataset([*ROWS, text_row("the only one", "perhaps")], SPEC)
     lacking = [note for note in dataset.notes if "lacks the target 'perhaps'" in note]
     assert len(lacking) == 2
 
 
 def test_free_text_targets_are_no_classes() -> None:
-    rows = [Row(f"question {number}", f"answer {number}") for number in range(200)]
+    rows = [text_row(f"question {number}", f"answer {number}") for number in range(200)]
     assert build_dataset(rows, SPEC).notes == ()
 
 
@@ -183,7 +184,12 @@ def test_size_far_from_what_was_asked_is_noted() -> None:
 
 @pytest.mark.parametrize("spec", [SPEC, COUNTS], ids=["fractions", "counts"])
 def test_version_does_not_depend_on_row_order(spec: DatasetSpec) -> None:
-    messy = [*ROWS, Row("question 1 ", "yes"), Row(" question 1", "yes"), Row("x", "a")]
+    messy = [
+        *ROWS,
+        text_row("question 1 ", "yes"),
+        text_row(" question 1", "yes"),
+        text_row("x", "a"),
+    ]
     versions = {build_dataset(shuffled(messy, seed), spec).version for seed in range(10)}
     assert len(versions) == 1
 
@@ -212,7 +218,7 @@ def write(path: Path, rows: list[tuple[str, str]]) -> None:
 
 
 def test_version_does_not_depend_on_file_format(tmp_path: Path) -> None:
-    rows = [(row.input, row.target) for row in ROWS]
+    rows = [(row.inputs.text, row.target) for row in ROWS]
     rows += [('a "quoted", text', "ja\nnein"), ("ünï 日本語 🙂", "NA"), ("spaces ", " 007")]
     versions = set()
     for name in ("rows.csv", "rows.jsonl", "rows.parquet"):
@@ -227,7 +233,7 @@ def test_version_does_not_depend_on_file_format(tmp_path: Path) -> None:
 )
 def test_csv_cells_stay_the_text_they_are(target: str, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", [("a", target)])
-    assert read_table(SPEC, tmp_path) == [Row("a", target)]
+    assert read_table(SPEC, tmp_path) == [text_row("a", target)]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +252,7 @@ def test_typed_targets_become_text(value: Any, text: str, name: str, tmp_path: P
         (tmp_path / name).write_text(json.dumps({"input": "a", "target": value}))
     else:
         pq.write_table(pa.table({"input": ["a"], "target": [value]}), tmp_path / name)
-    assert read_table(DatasetSpec(path=name), tmp_path) == [Row("a", text)]
+    assert read_table(DatasetSpec(path=name), tmp_path) == [text_row("a", text)]
 
 
 @pytest.mark.parametrize(
@@ -263,24 +269,26 @@ def test_typed_targets_become_text(value: Any, text: str, name: str, tmp_path: P
 )
 def test_csv_dialects_hold_the_same_rows(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(content)
-    assert read_table(SPEC, tmp_path) == [Row("a", "b"), Row("c", "d")]
+    assert read_table(SPEC, tmp_path) == [text_row("a", "b"), text_row("c", "d")]
 
 
 def test_quoted_cell_keeps_its_lines_and_quotes(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(b'input,target\r\n"a\r\n""b"",\nc",d\r\n')
-    assert read_table(SPEC, tmp_path) == [Row('a\r\n"b",\nc', "d")]
+    assert read_table(SPEC, tmp_path) == [text_row('a\r\n"b",\nc', "d")]
 
 
 def test_declared_encoding_is_used(tmp_path: Path) -> None:
     for encoding in ("cp1252", "utf-16", "UTF8", "latin-1"):
         (tmp_path / "rows.csv").write_text("input,target\ncafé,ü\n", encoding=encoding)
         spec = DatasetSpec(path="rows.csv", encoding=encoding)
-        assert read_table(spec, tmp_path) == [Row("café", "ü")]
+        assert read_table(spec, tmp_path) == [text_row("café", "ü")]
 
 
 def test_named_columns_and_format_are_used(tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_text("q,a\nx,y\n")
-    spec = DatasetSpec(path="rows.txt", format="csv", input="q", target="a")
-    assert read_table(spec, tmp_path) == [Row("x", "y")]
-    file = DatasetSpec(path=(tmp_path / "rows.txt").as_uri(), format="csv", input="q", target="a")
-    assert read_table(file, Path("/")) == [Row("x", "y")]
+    spec = DatasetSpec(path="rows.txt", format="csv", inputs=("q",), target="a")
+    assert read_table(spec, tmp_path) == [text_row("x", "y", "q")]
+    file = DatasetSpec(
+        path=(tmp_path / "rows.txt").as_uri(), format="csv", inputs=("q",), target="a"
+    )
+    assert read_table(file, Path("/")) == [text_row("x", "y", "q")]

@@ -38,7 +38,7 @@ from tests.optimizer_support import (
     trial,
 )
 
-KNOWN = {Demo(example.input, example.target) for example in TRAIN}
+KNOWN = {Demo(example.inputs, example.target) for example in TRAIN}
 
 
 def demos(train: list[Example] = TRAIN, seed: int = 0, iterations: int = 8, most: int = 6) -> Demos:

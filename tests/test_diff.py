@@ -7,11 +7,12 @@ import time
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.report import unified
 from autoprompt_assets.engine.report.diff import LONGEST, Piece, change, text_diff
+from tests.row_support import text_demo
 
-A, B, C = Demo("1", "one"), Demo("2", "two"), Demo("3", "three")
+A, B, C = text_demo("1", "one"), text_demo("2", "two"), text_demo("3", "three")
 FILLER = " ".join(f"word{i}" for i in range(60))
 
 
@@ -121,7 +122,7 @@ def test_a_huge_text_takes_little_time_and_little_room(before: str, after: str) 
 
 
 def test_demos_that_came_went_and_moved_are_told_apart() -> None:
-    found = change(Candidate("x", (A, B, C)), Candidate("x", (C, A, Demo("4", "four")))).demos
+    found = change(Candidate("x", (A, B, C)), Candidate("x", (C, A, text_demo("4", "four")))).demos
     assert {(one.kind, one.place, one.was, one.demo.answer) for one in found} == {
         ("removed", 2, 0, "two"),
         ("added", 3, 0, "four"),

@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 
 from autoprompt_assets.engine.candidate import Demo
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.optimizers.parts.demo_sampling import demo_sets
+from tests.row_support import text_example
 
-TRAIN = [Example(f"e{n}", f"i{n}", f"text {n}", "abc"[n % 3], "train") for n in range(30)]
-KNOWN = {Demo(example.input, example.target) for example in TRAIN}
+TRAIN = [text_example(f"e{n}", f"i{n}", f"text {n}", "abc"[n % 3], "train") for n in range(30)]
+KNOWN = {Demo(example.inputs, example.target) for example in TRAIN}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,12 +8,14 @@ import sys
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.llm import Completion, ContextTooLong
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import unkept
+from tests.row_support import text_demo
 
 LABELS = ("person", "place", "number", "date")
 SPEC = ExperimentSpec.model_validate(
@@ -34,10 +36,10 @@ SPEC = ExperimentSpec.model_validate(
 CANDIDATE = Candidate(
     "Say what kind of answer the question wants: person, place, number or date.",
     (
-        Demo("Who wrote Hamlet?", "person"),
-        Demo("Where is Oslo?", "place"),
-        Demo("How many legs has a cat?", "number"),
-        Demo("When did the war end?", "date"),
+        text_demo("Who wrote Hamlet?", "person"),
+        text_demo("Where is Oslo?", "place"),
+        text_demo("How many legs has a cat?", "number"),
+        text_demo("When did the war end?", "date"),
     ),
 )
 
@@ -48,7 +50,8 @@ def ask(*texts: str) -> list[Completion]:
 
     async def go() -> list[Completion]:
         async with resource.connect(SPEC) as client:
-            requests = (target.request(CANDIDATE.messages(t, as_choice=True)) for t in texts)
+            chats = (CANDIDATE.messages(Inputs.single(t), as_choice=True) for t in texts)
+            requests = map(target.request, chats)
             return await asyncio.gather(*(client.complete(one, unkept) for one in requests))
 
     return asyncio.run(go())

@@ -8,20 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import choice_json, read_choice
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.llm import CallError, Completion, RequestRefused
 from autoprompt_assets.engine.llm.failures import AuthenticationFailed, ServerFailed
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples
+from tests.row_support import text_demo
 
 CANDIDATE = Candidate("Say yes.")
-DEMO = Demo("1+1 {x}", "2")
+DEMO = text_demo("1+1 {x}", "2")
 SHOWN = [("user", "1+1 {x}"), ("assistant", "2")]
 
 
 def texts(candidate: Candidate, question: str, as_choice: bool = False) -> list[tuple[str, str]]:
-    messages = candidate.messages(question, as_choice=as_choice)
+    messages = candidate.messages(Inputs.single(question), as_choice=as_choice)
     return [(message["role"], message["content"]) for message in messages]
 
 
@@ -57,7 +59,7 @@ def test_instruction_is_the_system_s_turn_or_a_template_of_the_user_s(
 
 
 def test_demos_show_choices_in_the_form_they_are_answered_in() -> None:
-    answer = texts(Candidate("S", (Demo("q", 'ja "é"'),)), "x", as_choice=True)[2][1]
+    answer = texts(Candidate("S", (text_demo("q", 'ja "é"'),)), "x", as_choice=True)[2][1]
     assert answer == '{"answer": "ja \\"é\\""}' == choice_json('ja "é"')
     assert read_choice(answer, ('ja "é"', "nein")) == 'ja "é"'
 

@@ -67,8 +67,8 @@ def sides(project: Project, experiment: str) -> dict[str, set[str]]:
     """Where each input stands, over all versions that were materialized."""
     found: dict[str, set[str]] = {}
     for path in (project.home / "results" / experiment / "datasets").glob("*/rows.parquet"):
-        for row in pq.read_table(path, columns=["input", "split"]).to_pylist():
-            found.setdefault(row["input"], set()).add(row["split"])
+        for row in pq.read_table(path, columns=["input.input", "split"]).to_pylist():
+            found.setdefault(row["input.input"], set()).add(row["split"])
     return found
 
 

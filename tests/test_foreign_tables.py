@@ -170,7 +170,7 @@ def test_table_like_another_program_s_is_read(
     name: str, content: bytes, columns: tuple[str, str], target: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    spec = DatasetSpec(path=name, input=columns[0], target=columns[1])
+    spec = DatasetSpec(path=name, inputs=columns[:1], target=columns[1])
     assert read_table(spec, tmp_path)[0].target == target
 
 
@@ -186,7 +186,7 @@ def test_table_like_another_program_s_is_read(
 def test_assertions_in_promptfoo_s_column_are_named(cells: list[str], tmp_path: Path) -> None:
     rows = "".join(f"q{number},{cell}\n" for number, cell in enumerate(cells))
     content = f"q,__expected\n{rows}".encode()
-    line = refusal(tmp_path, "a.csv", content, input="q", target="__expected")
+    line = refusal(tmp_path, "a.csv", content, inputs="q", target="__expected")
     assert "column '__expected' holds promptfoo assertions in 1 row (line 2); write bare" in line
 
 
@@ -197,7 +197,8 @@ def test_assertions_in_every_row_are_named_in_any_column(tmp_path: Path) -> None
     )
 
 
-MESSAGES = "message lists are not supported yet"
+MESSAGES = "name the column as a history of roles.target.messages, or write"
+IMAGES = "name the column in roles.target.images, or leave these rows out"
 INPUTS: dict[str, tuple[object, str]] = {
     "messages": (CHAT, MESSAGES),
     "messages as text": (json.dumps(CHAT, indent=1), MESSAGES),
@@ -209,10 +210,10 @@ INPUTS: dict[str, tuple[object, str]] = {
     "parts": ([{"type": "text", "text": "What is it?"},
         {"type": "image_url", "image_url": {"url": "https://a/b.png"}}], MESSAGES),
     "tool calls": ([{"role": "assistant", "tool_calls": []}], MESSAGES),
-    "a data URL": (PNG, "images are not supported yet"),
-    "another data URL": (" DATA:image/svg+xml;utf8,<svg/>", "images are not supported yet"),
-    "a picture in Markdown": (f"What is it? ![]({PNG[:-1]}{'A' * 99})", "images are not supported"),
-    "bare base64": ("/9j/" + "A" * 300, "images are not supported yet"),
+    "a data URL": (PNG, IMAGES),
+    "another data URL": (" DATA:image/svg+xml;utf8,<svg/>", IMAGES),
+    "a picture in Markdown": (f"What is it? ![]({PNG[:-1]}{'A' * 99})", IMAGES),
+    "bare base64": ("/9j/" + "A" * 300, IMAGES),
 }  # fmt: skip
 
 
@@ -243,4 +244,4 @@ def test_input_that_is_more_than_text_is_named(case: str, tmp_path: Path) -> Non
 )
 def test_input_that_only_looks_like_more_than_text_is_read(cell: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines({"input": cell, "target": PNG}))
-    assert read_table(DatasetSpec(path="a.jsonl"), tmp_path)[0].input == cell
+    assert read_table(DatasetSpec(path="a.jsonl"), tmp_path)[0].inputs.text == cell

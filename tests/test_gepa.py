@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.optimizers import (
     Answer,
@@ -44,6 +44,7 @@ from tests.optimizer_support import (
     told,
     trial,
 )
+from tests.row_support import text_demo, text_example
 
 BY_ID = {example.id: example for example in TRAIN}
 
@@ -81,7 +82,7 @@ class TestReflection:
         assert [message["role"] for message in question.messages] == ["user"]
         assert f"<prompt>\n{BASELINE.instruction}\n</prompt>" in text
         assert "tried on 4 inputs. 1 went right" in text
-        shown = [BY_ID[key].input in text.splitlines() for key in probe.rows]
+        shown = [BY_ID[key].inputs.text in text.splitlines() for key in probe.rows]
         assert shown == [False, True, True, True]
         assert text.count("nonsense") == text.count("The label is another.") == 3
         for key in probe.rows[1:]:
@@ -188,7 +189,7 @@ class TestReflection:
         assert instructions(found) == ["Use {a} and [[b]]."]
 
     def test_long_texts_are_cut_in_the_middle(self) -> None:
-        row = Example("e", "i", "<" + "i" * 9000 + ">", "t" * 9000, "train")
+        row = text_example("e", "i", "<" + "i" * 9000 + ">", "t" * 9000, "train")
         subject = gepa(train=[row])
         reply = (Feedback(row, "(" + "a" * 9000 + ")", "wrong", 0.0, "r" * 9000),)
         text = text_of(asked(subject, reply))
@@ -211,7 +212,7 @@ class TestReflection:
         assert text.index("Child 6.") < text.index(f"<prompt>\n{BASELINE.instruction}")
 
     def test_demos_and_parameters_of_the_parent_stay(self) -> None:
-        parent = Candidate("Best.", (Demo("i", "o"),), {"temperature": 0.7})
+        parent = Candidate("Best.", (text_demo("i", "o"),), {"temperature": 0.7})
         subject = Gepa(GepaSpec(strategy="gepa"), "Best.", [], Lenient())
         subject.tell(Step((trial(parent, 0.5, accepted=True),)))
         assert "1 worked examples" in text_of(asked(subject))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.optimizers import Answer, GepaSpec, Probe, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.gepa import MERGE_EVERY, Gepa
 from tests.optimizer_support import (
@@ -21,6 +21,7 @@ from tests.optimizer_support import (
     told,
     trial,
 )
+from tests.row_support import text_demo
 
 
 def gepa(*steps: Step, candidates: int = 1) -> Gepa:
@@ -107,7 +108,7 @@ def test_merges_are_rare() -> None:
 
 
 def test_demos_of_either_are_kept() -> None:
-    shown, cool = (Demo("i", "o"),), {"temperature": 0.0}
+    shown, cool = (text_demo("i", "o"),), {"temperature": 0.0}
     high = trial(Candidate("Right.", (), cool), 0.7, RIGHT)
     low = trial(Candidate("Left.", shown), 0.6, LEFT)
     found = proposed(gepa(step(high, low)), "[[Both.]]")
@@ -115,7 +116,7 @@ def test_demos_of_either_are_kept() -> None:
 
 
 def test_one_instruction_is_merged_without_a_question() -> None:
-    shown, cool = (Demo("i", "o"),), {"temperature": 0.0}
+    shown, cool = (text_demo("i", "o"),), {"temperature": 0.0}
     high = trial(Candidate("Same.", (), cool), 0.7, RIGHT)
     low = trial(Candidate("Same.", shown), 0.6, LEFT)
     found = proposed(gepa(step(high, low)))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.json_answers import JsonGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from tests.grading_support import grade_of
+from tests.row_support import text_example
 
 SHAPES = "This path draws a\nOptions:\n(A) circle\n(B) heptagon\n(C) hexagon\n(D) kite\n(I) sector"
 
 
 def outcome(rule: GraderSpec, target: str, answer: str, question: str = SHAPES) -> str:
-    example = Example("id", "input", question, target, "validation")
-    return rule.make().grade(example, answer, None).outcome
+    example = text_example("id", "input", question, target, "validation")
+    return grade_of(rule.make(), example, answer).outcome
 
 
 RIGHT = """

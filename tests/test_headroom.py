@@ -147,8 +147,41 @@ def test_graded_values_are_won_in_part_and_any_change_is_a_flip() -> None:
     assert whole.noise_floor == pytest.approx(100 * (1 / 2 / 2 / 4) ** 0.5)
 
 
-def test_sums_of_tenths_do_not_drift_over_a_row() -> None:
-    assert measure_headroom([0.9] * 10, [], 50).chance == pytest.approx(room(9, 1, 50).chance)
+def test_values_near_one_leave_every_row_to_be_won_in_part() -> None:
+    """A gain of .1 on each of six rows without a loss is shown, as whole ones are."""
+    found = measure_headroom([0.9] * 10, [], 50)
+    assert found.winnable_share == pytest.approx(0.1)
+    assert not found.hopeless
+    assert found.chance == pytest.approx(room(0, 10, 50).chance)
+    assert compare([(0.9, 1.0)] * 6).verdict == "better"
+
+
+def test_small_changes_of_every_value_are_no_lost_rows() -> None:
+    """Asked twice, each row of a likeness scores a little otherwise: small gains are hidden."""
+    pairs = [(0.6, 0.62), (0.7, 0.69)] * 10
+    found = measure_headroom([0.6, 0.7] * 20, pairs, 80)
+    assert (found.flipped, found.noise) == (20, 1.0)
+    assert found.smallest == pytest.approx(1.96 * (0.00025 / 80) ** 0.5, rel=1e-3)
+    assert not found.hopeless
+    wild = measure_headroom([0.99] * 40, [(0.0, 1.0), (0.98, 0.0)] * 10, 20)
+    assert wild.hopeless
+    assert wild.reason.startswith("the same prompt asked twice changes so many grades that 20 test")
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.3])
+def test_the_smallest_gain_of_values_is_shown_every_second_time(spread: float) -> None:
+    draw, rows = np.random.default_rng(3), 60
+    noise = [(0.5, 0.5 + change) for change in draw.normal(0, spread, 400).clip(-0.5, 0.5)]
+    found = measure_headroom([0.5] * 40, noise, rows)
+    assert found.smallest is not None
+    shown_of = []
+    for gain in (0.3 * found.smallest, found.smallest, 1.6 * found.smallest):
+        samples = draw.normal(gain, spread, (60, rows)).clip(-0.5, 0.5)
+        verdicts = [compare([(0.5, 0.5 + one) for one in sample]).verdict for sample in samples]
+        shown_of.append(verdicts.count("better") / len(verdicts))
+    assert shown_of[0] < 0.25
+    assert 0.3 < shown_of[1] < 0.7
+    assert shown_of[2] > 0.75
 
 
 def test_lines_for_a_person() -> None:
@@ -164,8 +197,17 @@ def test_lines_for_a_person() -> None:
         "hopeless: test has 5 rows and no gain can be shown with fewer than 6: raise "
         "dataset.split.test",
     ]
-    graded = measure_headroom([0.5] * 3, [], 50).lines()[0]
-    assert graded == "baseline: right on 1.5 of 3 validation rows; 50.0 points are left to win"
+
+
+def test_lines_on_values_between_right_and_wrong() -> None:
+    still = measure_headroom([0.5] * 30, [(0.5, 0.5)] * 20, 50).lines()
+    assert still[0] == "baseline: worth 15 of 30 validation rows; 50.0 points are left to win"
+    assert still[2] == (
+        "test: 50 rows; how small a gain it can show depends on how even it is; "
+        "a prompt that is right on every row is shown with a chance of 100%"
+    )
+    moving = measure_headroom([0.5] * 30, [(0.5, 0.6)] * 20, 50).lines()
+    assert moving[2].startswith("test: 50 rows; the noise hides gains below 2.8 points, and a ")
 
 
 @pytest.mark.parametrize("found", [room(60, 20, 80, 3, 30), room(1, 1, 5), room(0, 0, 0)])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.journal import Calls, Journal
 from autoprompt_assets.engine.llm import Completion, Request, SharedFields
 from autoprompt_assets.engine.llm.failures import AuthenticationFailed, RateLimited
@@ -152,7 +153,10 @@ def test_key_depends_on_content_alone() -> None:
 def test_key_survives_a_candidate_s_way_through_json() -> None:
     candidate = Candidate("Sö {input}", parameters={"temperature": 0.5})
     both = (candidate, Candidate.from_json(candidate.as_json()))
-    keys = {replace(BASE, messages=one.messages("x", as_choice=False)).key for one in both}
+    keys = {
+        replace(BASE, messages=one.messages(Inputs.single("x"), as_choice=False)).key
+        for one in both
+    }
     assert len(keys) == 1
 
 

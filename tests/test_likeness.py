@@ -11,14 +11,15 @@ from collections.abc import Callable
 import pytest
 
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset
-from autoprompt_assets.engine.example import SPLITS, Row, Split
+from autoprompt_assets.engine.example import SPLITS, Split
 from autoprompt_assets.engine.likeness import PLANES, near
+from tests.row_support import text_row
 
 SPEC = DatasetSpec(path="rows.csv")
 COUNTS = DatasetSpec.model_validate(
     {"path": "rows.csv", "split": {"train": 10, "validation": 20, "test": 30}}
 )
-ROWS = [Row(f"question {number}", "yes" if number % 2 else "no") for number in range(200)]
+ROWS = [text_row(f"question {number}", "yes" if number % 2 else "no") for number in range(200)]
 SEEN_ALIKE = {
     "zero-width space": "\u200b",
     "byte order mark": "\ufeff",
@@ -50,12 +51,14 @@ def test_rows_that_look_the_same_are_one_input(mark: str) -> None:
     places = random.Random(mark)
     changed = []
     for row in ROWS[:100]:
-        at = places.randrange(len(row.input) + 1)
-        changed.append(Row(row.input[:at] + mark + row.input[at:], row.target))
+        at = places.randrange(len(row.inputs.text) + 1)
+        changed.append(text_row(row.inputs.text[:at] + mark + row.inputs.text[at:], row.target))
     dataset = build_dataset([*changed, *ROWS], SPEC)
     assert dataset.dropped["duplicate"] == 100
-    assert {example.input for example in dataset.examples} == {row.input for row in ROWS}
-    relabelled = [Row(row.input, "another") for row in changed]
+    assert {example.inputs.text for example in dataset.examples} == {
+        row.inputs.text for row in ROWS
+    }
+    relabelled = [text_row(row.inputs.text, "another") for row in changed]
     assert build_dataset([*relabelled, *ROWS], SPEC).dropped["conflicting"] == 200
 
 
@@ -74,9 +77,9 @@ def test_rows_that_look_the_same_are_one_input(mark: str) -> None:
 )
 def test_rows_that_look_different_are_both_kept_on_one_side(pair: tuple[str, str]) -> None:
     for seed in range(10):
-        rows = [Row(text, target) for text, target in zip(pair, "ab", strict=True)]
+        rows = [text_row(text, target) for text, target in zip(pair, "ab", strict=True)]
         dataset = build_dataset(ROWS + rows, SPEC.model_copy(update={"seed": seed}))
-        found = [example for example in dataset.examples if example.input in pair]
+        found = [example for example in dataset.examples if example.inputs.text in pair]
         assert len(found) == 2
         assert len({example.split for example in found}) == 1
 
@@ -114,10 +117,10 @@ def test_near_duplicates_are_kept_in_one_split_and_named_with_their_number(
     change: Callable[[str], str],
 ) -> None:
     rows = [
-        Row(f"The \"café\" № {n} - it's Tom & Jerry's <b>best</b>, at -{n} degrees.", "yes")
+        text_row(f"The \"café\" № {n} - it's Tom & Jerry's <b>best</b>, at -{n} degrees.", "yes")
         for n in range(150)
     ]
-    others = [Row(change(row.input), "no") for row in rows]
+    others = [text_row(change(row.inputs.text), "no") for row in rows]
     dataset = build_dataset(rows + others, SPEC)
     sides: dict[str, set[Split]] = {}
     for example in dataset.examples:
@@ -139,7 +142,7 @@ def test_inputs_of_marks_alone_are_not_all_near_duplicates() -> None:
 
 
 def test_counts_are_of_rows_where_many_are_near_duplicates() -> None:
-    rows = [Row(f"question {n}{end}", "yes") for n in range(60) for end in ("", ".", "!")]
+    rows = [text_row(f"question {n}{end}", "yes") for n in range(60) for end in ("", ".", "!")]
     dataset = build_dataset(rows, COUNTS)
     sizes = dataset.sizes()
     assert sum(sizes.values()) <= 60

@@ -10,7 +10,6 @@ import pytest
 
 from autoprompt_assets.engine.budget import Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec
 from autoprompt_assets.engine.optimizers import (
     AcceptAll,
@@ -22,12 +21,13 @@ from autoprompt_assets.engine.optimizers import (
 from autoprompt_assets.engine.search import make_optimizer, run_bound
 from autoprompt_assets.engine.spec import ExperimentSpec
 from tests.loopback import Behaviour, LoopbackServer
+from tests.row_support import text_example
 from tests.support import ANSWERS, Project, toy_project
 
 OLDER: dict[str, Any] = {"max_tokens": 70}
 NEWER: dict[str, Any] = {"extra": {"max_completion_tokens": 70}}
 NULL: dict[str, Any] = {**NEWER, "max_tokens": None}
-ROWS = [Example(f"e{n}", f"i{n}", f"row {n}", "yes", "train") for n in range(20)]
+ROWS = [text_example(f"e{n}", f"i{n}", f"row {n}", "yes", "train") for n in range(20)]
 MIPRO = ("optimizer.strategy=mipro",)
 QUESTION = ({"role": "user", "content": "q"},)
 

@@ -9,19 +9,25 @@ import pytest
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader, GraderSpec
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.json_answers import JsonGrader
+from autoprompt_assets.engine.grading.labels import LabelsGrader
+from autoprompt_assets.engine.grading.length import LengthGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.numbers import NumberGrader
 from autoprompt_assets.engine.grading.options import read_options
+from autoprompt_assets.engine.grading.ordinal import OrdinalGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.grading.similarity import SimilarityGrader
+from autoprompt_assets.engine.grading.tool_calls import ToolCallsGrader
 from autoprompt_assets.engine.grading.verdict import read_verdict
 from autoprompt_assets.engine.lint import Lint
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
 from autoprompt_assets.engine.optimizers.parts.instruction import read_instruction
 from autoprompt_assets.engine.template import fields, foreign, stray
+from tests.grading_support import grade_of
+from tests.row_support import text_example
 
 LENGTH = 16_000
 SECONDS = 4.0
@@ -33,14 +39,14 @@ PIECES = [
     *(" ", "[", "{", "}", "(", "a", "A, ", "A or ", "`", "```[", '"', '\\"', '{"a":', "[1,", "*"),
     *("1", "1,", "1,111,", "1/", "answer ", "correct: ", "no. ", "C ", "\\boxed{", "<", "\n", "東"),
 ]
-ROW = Example("1", "1", "Where is the oldest bridge of this town?", "place", "train")
+ROW = text_example("1", "1", "Where is the oldest bridge of this town?", "place", "train")
 LINT = Lint("Put {input} in <answer></answer>.", (ROW,), ExactGrader(kind="exact"), longest=10**6)
 OPTIONS = "Which?\nA. dog\nB. red\nC. seven"
 
 
 def grades(rule: GraderSpec, target: str, question: str = "q") -> Callable[[str], object]:
-    example = Example("id", "input", question, target, "test")
-    return lambda text: rule.make().grade(example, text, None)
+    example = text_example("id", "input", question, target, "test")
+    return lambda text: grade_of(rule.make(), example, text)
 
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -51,6 +57,16 @@ READERS: dict[str, Callable[[str], object]] = {
     "numbered choice": grades(ChoiceGrader(kind="choice"), "2", "1. dog\n2. red"),
     "json": grades(JsonGrader(kind="json"), "[1]"),
     "json field": grades(JsonGrader(kind="json", field="x"), "7"),
+    "json credit": grades(JsonGrader(kind="json", credit="fields", order="any"), '[[1], {"a": 1}]'),
+    "labels": grades(LabelsGrader(kind="labels"), "a, b"),
+    "ordinal": grades(OrdinalGrader(kind="ordinal", scale=(1, 5)), "4"),
+    "ordinal label": grades(OrdinalGrader(kind="ordinal", labels=("a", "b")), "a"),
+    "length": grades(LengthGrader(kind="length", at_most=9, unit="words"), ""),
+    "similarity": grades(SimilarityGrader(kind="similarity"), "a cat, a mat"),
+    "bleu": grades(SimilarityGrader(kind="similarity", measure="bleu"), "a cat, a mat"),
+    "tool calls": grades(
+        ToolCallsGrader(kind="tool_calls", order="any"), '[{"name": "a", "arguments": {"b": [1]}}]'
+    ),
     "contains": grades(ContainsGrader(kind="contains"), "111"),
     "regex": grades(RegexGrader(kind="regex", pattern=r"(?:\w+\W*)*answer: (\w+)"), "a"),
     "instruction": read_instruction,

@@ -6,11 +6,12 @@ import time
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.grading import GraderSpec
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.lint.rules import alike
 from tests.lint_support import (
@@ -27,6 +28,7 @@ from tests.lint_support import (
     lint,
     problem,
 )
+from tests.row_support import text_demo
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ from tests.lint_support import (
 )
 def test_prompt_without_a_letter_is_empty(text: str) -> None:
     assert problem(FIRST, text) == "the prompt is empty"
-    assert lint().problem(Candidate(text, (Demo("a", "b"),)), ()) == "the prompt is empty"
+    assert lint().problem(Candidate(text, (text_demo("a", "b"),)), ()) == "the prompt is empty"
 
 
 @pytest.mark.parametrize("text", ["Go", "答", "ענה", "1", "\u200bOK"])
@@ -65,12 +67,12 @@ def test_wording_that_says_the_same_is_a_duplicate(other: str, same: bool) -> No
 
 
 def test_same_wording_with_other_demos_or_parameters_is_new() -> None:
-    known = names([Candidate(FIRST), Candidate("Go", (Demo("a", "b"),), {"top_p": 0.5})])
+    known = names([Candidate(FIRST), Candidate("Go", (text_demo("a", "b"),), {"top_p": 0.5})])
     rules = lint()
-    assert rules.problem(Candidate(FIRST, (Demo("a", "b"),)), known) == ""
+    assert rules.problem(Candidate(FIRST, (text_demo("a", "b"),)), known) == ""
     assert rules.problem(Candidate(FIRST, (), {"temperature": 1.0}), known) == ""
-    assert rules.problem(Candidate(" go. ", (Demo("a", "b"),), {"top_p": 0.5}), known)
-    assert rules.problem(Candidate(" go. ", (Demo("a", "b "),), {"top_p": 0.5}), known) == ""
+    assert rules.problem(Candidate(" go. ", (text_demo("a", "b"),), {"top_p": 0.5}), known)
+    assert rules.problem(Candidate(" go. ", (text_demo("a", "b "),), {"top_p": 0.5}), known) == ""
 
 
 def test_bare_ids_find_exact_repetitions_only() -> None:
@@ -99,7 +101,7 @@ def test_length_is_limited(first: str, longest: int | None, length: int, fits: b
 
 
 def test_demos_are_not_counted() -> None:
-    candidate = Candidate(FIRST, (Demo("x" * 10_000, "y"),))
+    candidate = Candidate(FIRST, (text_demo("x" * 10_000, "y"),))
     assert lint(longest=100).problem(candidate, ()) == ""
 
 
@@ -142,7 +144,7 @@ def test_demos_are_not_counted() -> None:
     ],
 )
 def test_placeholders(first: str, other: str, found: str) -> None:
-    told = problem(first, other, columns=frozenset(["input", "question"]))
+    told = problem(first, other, layout=Layout(("question",)))
     assert found in told
     assert bool(told) == bool(found)
 
@@ -191,7 +193,7 @@ def test_problem_is_one_short_line() -> None:
 
 
 def test_names_are_by_content() -> None:
-    one = Candidate("Go", (Demo("a", "b"),), {"a": 1})
+    one = Candidate("Go", (text_demo("a", "b"),), {"a": 1})
     assert alike(one) == alike(Candidate.from_json(one.as_json())) != one.id
     assert names([one, one]) == {one.id, alike(one)}
 

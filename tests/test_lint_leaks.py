@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from tests.lint_support import FIRST, LONG, ROWS, lint, problem
+from tests.row_support import text_demo
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_rows_that_differ_in_one_word_are_found_as_a_whole() -> None:
 
 
 def test_demos_are_no_copies() -> None:
-    candidate = Candidate("Go on like this.", tuple(Demo(*row) for row in ROWS))
+    candidate = Candidate("Go on like this.", tuple(text_demo(*row) for row in ROWS))
     assert lint().problem(candidate, ()) == ""
 
 

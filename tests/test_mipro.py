@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import ExactGrader
 from autoprompt_assets.engine.identity import uniform
@@ -27,10 +27,11 @@ from autoprompt_assets.engine.optimizers.parts.observed import POOL
 from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
 from tests.benchmarks.simulated.landscape import landscape
 from tests.benchmarks.simulated.proposer import propose
+from tests.row_support import text_demo, text_example
 
 FIRST = "Solve it."
 BASELINE = Candidate(FIRST)
-TRAIN = [Example(f"e{n}", f"i{n}", f"text {n}", "abc"[n % 3], "train") for n in range(30)]
+TRAIN = [text_example(f"e{n}", f"i{n}", f"text {n}", "abc"[n % 3], "train") for n in range(30)]
 TUNED = {"temperature": (0, 0.7), "reasoning_effort": ("low", "high")}
 
 Score = Callable[[Candidate], float]
@@ -154,7 +155,7 @@ def test_each_written_instruction_is_proposed_at_once_and_none_is_lost() -> None
 
 
 def test_new_instruction_takes_the_demos_and_parameters_to_be_beaten() -> None:
-    best = Candidate("Best.", (Demo("x", "y"),), {"temperature": 0.7})
+    best = Candidate("Best.", (text_demo("x", "y"),), {"temperature": 0.7})
     subject = begun(mipro(True, parameters=TUNED))
     subject.tell(accepted(best, 0.9, "demos"))
     question = subject.ask(())
@@ -234,7 +235,7 @@ def test_notes_and_parents_say_what_was_combined() -> None:
 
 def test_instructions_and_accepted_demos_of_other_strategies_join_the_space() -> None:
     subject = begun(mipro(demo_sets=1, demos=2))
-    demos = (Demo("x", "y"), Demo("z", "y"))
+    demos = (text_demo("x", "y"), text_demo("z", "y"))
     subject.tell(accepted(Candidate("Theirs.", demos), 0.9, "gepa"))
     tried = []
     for _ in range(4):
@@ -283,13 +284,13 @@ def test_it_finds_more_than_random_draws_do() -> None:
 @pytest.mark.parametrize(("name", "gain"), [("shown", 0.15), ("warm", 0.15)])
 def test_true_score_of_a_simulated_model_rises(name: str, gain: float) -> None:
     world = landscape(name, 0)
-    train = [Example(f"{n}", f"{n}", *row, "train") for n, row in enumerate(world.rows(60, 1))]
+    train = [text_example(f"{n}", f"{n}", *row, "train") for n, row in enumerate(world.rows(60, 1))]
     judge = Lint(world.first_prompt, train, ExactGrader(kind="exact"))
     spec = MiproSpec(strategy="mipro", parameters=world.parameters)
     subject = Mipro(spec, world.first_prompt, train, judge, True)
 
     def true(one: Candidate) -> float:
-        demos = [(demo.input, demo.answer) for demo in one.demos]
+        demos = [(demo.inputs.text, demo.answer) for demo in one.demos]
         return world.true_score(one.instruction, demos, one.parameters)
 
     best = Candidate(world.first_prompt)

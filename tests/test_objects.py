@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from autoprompt_assets.engine.dataset import DatasetSpec, object_mark, read_table
 from autoprompt_assets.engine.dataset.table import objects
 from autoprompt_assets.engine.errors import InputError, Unreachable
-from autoprompt_assets.engine.example import Row
 from tests.bucket_support import MemoryBucket
 from tests.dagster_support import ROWS, SPEC, Graph
 from tests.file_server import serving
+from tests.row_support import text_row
 from tests.support import csv_of
 from tests.test_sensor import UNTOUCHED
 
@@ -101,7 +101,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_not_used() -> None:
     with serving(TABLE) as file:
         spec = DatasetSpec(path=file.url)
         file.etags = ["one"]
-        assert read_table(spec, HERE) == [Row("a", "b")]
+        assert read_table(spec, HERE) == [text_row("a", "b")]
         asked = len(file.requests)
         file.etags = ["one"] * (asked - 1) + ["two"]
         assert line_of(file.url) == ("was replaced while it was read; run again once it is written")

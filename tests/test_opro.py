@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.optimizers import Answer, OproSpec, Proposals, Question, Step, Trial
 from autoprompt_assets.engine.optimizers.opro import Opro
 from autoprompt_assets.engine.optimizers.parts.writing import NO_ANSWER, UNPAIRED
@@ -30,6 +31,7 @@ from tests.optimizer_support import (
     told,
     trial,
 )
+from tests.row_support import text_demo
 
 PROMPT = "Scores {so far}:\n{prompt_scores_str}\nWrite [[a new one]]."
 
@@ -74,7 +76,7 @@ class TestWhatIsShown:
 
     def test_of_one_instruction_the_best_supported_trial_is_shown_once(self) -> None:
         """A dropped trial's score is an estimate; demos tell trials of one instruction apart."""
-        shown = [Candidate("A", (Demo("x", letter),)) for letter in "pqrs"]
+        shown = [Candidate("A", (text_demo("x", letter),)) for letter in "pqrs"]
         trials = [
             trial(shown[0], 0.9, dropped=True),
             trial(shown[1], 0.6),
@@ -112,7 +114,7 @@ class TestWhatIsShown:
     @pytest.mark.parametrize("train", [TRAIN, []])
     def test_builtin_prompt_says_what_must_be_kept(self, train: list[Example]) -> None:
         spec = OproSpec(strategy="opro", keep=("FINAL:", "{json}"), longest=700)
-        subject = Opro(spec, " ", train, Lenient(), {"input", "text"})
+        subject = Opro(spec, " ", train, Lenient(), Layout(("text",)))
         subject.tell(Step((trial("Read {input} and {{text}}.", 0.5, accepted=True),)))
         content = asked(subject).messages[0]["content"]
         for text in (
@@ -166,8 +168,8 @@ class TestWhatIsTaken:
         assert found.proposals[0].note == "written from the history"
 
     def test_new_instruction_keeps_the_demos_and_parameters_of_the_one_to_beat(self) -> None:
-        best = Candidate("Best", (Demo("i", "o"),), {"temperature": 0.7})
-        luckier = Candidate("Luckier", (Demo("j", "p"),))
+        best = Candidate("Best", (text_demo("i", "o"),), {"temperature": 0.7})
+        luckier = Candidate("Luckier", (text_demo("j", "p"),))
         subject = opro(step(trial(best, 0.8, accepted=True), trial(luckier, 0.9, dropped=True)))
         proposal = proposed(subject, "[[New]]").proposals[0]
         assert proposal.candidate == Candidate("New", best.demos, best.parameters)

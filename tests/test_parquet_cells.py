@@ -99,7 +99,7 @@ def test_whole_numbers_beside_nulls_stay_whole(tmp_path: Path) -> None:
     table = pa.table({"input": pa.array([1.0, NAN, 2.0]), "target": pa.array([3.0, None, 4.0]),
                       "note": pa.array([None, None, "a"])})  # fmt: skip
     read = open_table(write(tmp_path, table), tmp_path)
-    assert [(row.input, row.target) for row in read.rows] == [("1", "3"), ("2", "4")]
+    assert [(row.inputs.text, row.target) for row in read.rows] == [("1", "3"), ("2", "4")]
     assert read.notes == ("1 blank row was skipped",)
 
 
@@ -176,7 +176,7 @@ def test_class_label_without_a_name_is_named(tmp_path: Path) -> None:
 
 def test_column_is_found_as_it_is_seen(tmp_path: Path) -> None:
     spec = write(tmp_path, pa.table({" input": ["a"], "target\u200b": [1]}))
-    assert [(row.input, row.target) for row in read_table(spec, tmp_path)] == [("a", "1")]
+    assert [(row.inputs.text, row.target) for row in read_table(spec, tmp_path)] == [("a", "1")]
 
 
 def test_parquet_in_memory_is_read_whatever_its_name_says(tmp_path: Path) -> None:

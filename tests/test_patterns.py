@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import Grade
 from autoprompt_assets.engine.grading.linear import linear
 from autoprompt_assets.engine.grading.pattern_worker import CPU_S
 from autoprompt_assets.engine.grading.regex import RegexGrader
 from autoprompt_assets.engine.grading.regex_search import _WORKER, PatternTooSlow, last_match
+from tests.row_support import text_example
 from tests.support import Project, csv_of
 
 ATOMS = [
@@ -29,8 +29,8 @@ PIECES = ["a", "b", "A", "B", "1", " ", "_", ".", "\n", "\t", "Ã©", "\u0130", "Ù
 
 
 def grade(pattern: str, answer: str, target: str = "a") -> Grade:
-    example = Example("id", "input", "q", target, "test")
-    return RegexGrader(kind="regex", pattern=pattern).grade(example, answer, None)
+    example = text_example("id", "input", "q", target, "test")
+    return RegexGrader(kind="regex", pattern=pattern).grade(example, answer)
 
 
 def as_python_reads_it(pattern: str, ignore_case: bool, text: str) -> str | None:

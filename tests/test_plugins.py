@@ -27,7 +27,7 @@ class EndsGrader(Rule):
     kind: Literal["ends"]
     stop: str = "."
 
-    def grade(self, example, answer, verdict=None):
+    def grade(self, example, answer):
         return right_or_wrong(answer.rstrip(self.stop).endswith(example.target))
 '''
 FAILS = '''
@@ -41,7 +41,7 @@ class FailsGrader(Rule):
 
     kind: Literal["fails", "beyond"]
 
-    def grade(self, example, answer, verdict=None):
+    def grade(self, example, answer):
         if answer == example.target:
             return right_or_wrong(True)
         return Grade(2.0, "partial") if self.kind == "beyond" else right_or_wrong([][1])
@@ -149,7 +149,7 @@ def test_what_is_wrong_with_a_package_is_one_line_that_names_it(tmp_path: Path) 
         "mistyped": f"{place}/mistyped/experiment.yaml: grader.stop = true: is not text; put it "
         "in quotes (YAML reads yes, no, on and off as true and false)",
         "foreign": f"{place}/foreign/experiment.yaml: grader.pattern: no such field; use kind, "
-        "stop",
+        "stop, weight",
         "lost": "the entry point lost = toy_lost:Lost of toy-lost 1.0 cannot be loaded "
         "(ModuleNotFoundError: No module named 'toy_nowhere'); mend it",
         "strange": f"the entry point strange = toy_strange:Strange of toy-strange 1.0 {stray}",

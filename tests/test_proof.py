@@ -121,7 +121,7 @@ def test_mipro_gets_trials_for_its_budget() -> None:
 @pytest.mark.parametrize("name", embedded.TASKS)
 def test_embedded_tasks_are_balanced_and_share_no_input(name: str) -> None:
     rows = embedded.Task(name, 3).rows()
-    inputs = [row.input for part in rows.values() for row in part]
+    inputs = [row.inputs for part in rows.values() for row in part]
     assert len(set(inputs)) == len(inputs) == 200
     targets = [row.target for row in rows["validation"]]
     assert set(targets) == set(embedded.kind(name).choices)

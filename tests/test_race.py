@@ -42,7 +42,7 @@ def candidates(records: dict[str, bytes]) -> list[dict[str, Any]]:
 
 def asked_of_target(measure: Undisturbed, candidate: dict[str, Any]) -> int:
     """Requests with the candidate's prompt and no demos, before the sealed test."""
-    prompt = candidate["candidate"]["instruction"]
+    prompt = dict(candidate["candidate"]["texts"])["prompt"]
     return sum(
         entry["role"] == "target"
         and entry["body"]["messages"][0]["content"] == prompt

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.chat import Chat, ChatTurn
 from autoprompt_assets.engine.errors import JournalError
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import ModelGrader
@@ -23,8 +24,9 @@ from autoprompt_assets.engine.journal import address as journal_address
 from autoprompt_assets.engine.llm import Asked, Models, Role, RoleSpec
 from autoprompt_assets.engine.statistics import Reading, RowSet, grader_key, pair_key
 from tests.journal_support import at_once, failing, start, use
+from tests.row_support import text_demo, text_example
 
-FIRST, SECOND = Candidate("Name it."), Candidate("Name the shape.", (Demo("a", "b"),))
+FIRST, SECOND = Candidate("Name it."), Candidate("Name the shape.", (text_demo("a", "b"),))
 MANY = """
 import asyncio, json, random, sys
 from autoprompt_assets.engine.journal.journal import Journal
@@ -51,7 +53,7 @@ def url(tmp_path: Path) -> str:
 
 
 def rows(numbers: Iterable[int], target: str = "yes") -> list[Example]:
-    return [Example(f"{n} {target}", f"in{n}", f"{n}", target, "test") for n in numbers]
+    return [text_example(f"{n} {target}", f"in{n}", f"{n}", target, "test") for n in numbers]
 
 
 def reading(pair: str, numbers: Iterable[int] = range(30), grader: str = "exact") -> Reading:
@@ -112,7 +114,7 @@ def test_the_order_of_rows_does_not_matter_and_a_changed_target_is_another_readi
 
 
 def test_spellings_of_one_input_are_one_row_of_what_is_shared() -> None:
-    twice = [*rows([1]), Example("other", "in1", "1 ", "yes", "test")]
+    twice = [*rows([1]), text_example("other", "in1", "1 ", "yes", "test")]
     assert RowSet.of(twice).size == 1
     assert RowSet.of(twice) != RowSet.of(rows([1]))
 
@@ -135,16 +137,32 @@ def role(name: Role, **settings: Any) -> Asked:
 )
 def test_the_same_texts_asked_otherwise_are_another_pair(settings: Mapping[str, Any]) -> None:
     known, other = role("target"), role("target", **settings)
-    assert pair_key(known, FIRST, SECOND) != pair_key(other, FIRST, SECOND)
+    pairs = [pair_key(Models(one, None, None), FIRST, SECOND) for one in (known, other)]
+    assert pairs[0] != pairs[1]
     models = [Models(known, role("review"), None), Models(known, role("review", **settings), None)]
     judged = {grader_key(ModelGrader(kind="model"), each) for each in models}
     assert len(judged) == 2
     assert len({grader_key(ChoiceGrader(kind="choice"), each) for each in models}) == 1
 
 
+@pytest.mark.parametrize(
+    "chat",
+    [
+        Chat(turns=(ChatTurn("user", "prompt"),)),
+        Chat(turns=(ChatTurn("history", "input"), ChatTurn("user", "prompt"))),
+        Chat(images=("input",)),
+        Chat(tools=({"type": "function", "function": {"name": "f"}},)),
+    ],
+)
+def test_the_same_texts_in_another_form_are_another_pair(chat: Chat) -> None:
+    one, other = (Models(role("target"), None, None, form) for form in (Chat(), chat))
+    assert pair_key(one, FIRST, SECOND) != pair_key(other, FIRST, SECOND)
+
+
 def test_how_long_is_waited_and_which_prompt_was_first_make_no_other_pair() -> None:
-    patient = role("target", timeout=5, deadline=9, prompt="another first prompt")
-    known = pair_key(role("target"), FIRST, SECOND)
+    waiting = role("target", timeout=5, deadline=9, prompt="another first prompt")
+    patient = Models(waiting, None, None)
+    known = pair_key(Models(role("target"), None, None), FIRST, SECOND)
     assert pair_key(patient, SECOND, FIRST) == known
     assert pair_key(patient, FIRST, FIRST) != known
 
@@ -223,7 +241,7 @@ def test_where_there_is_no_journal_none_is_made_and_all_rows_are_fresh(
 
 def test_rows_that_were_read_are_not_fresh_even_where_the_sets_share_too_few(url: str) -> None:
     numbered(url, reading("a"))
-    test = [*rows(range(29, 59)), Example("again", "in29", "29 ", "yes", "test")]
+    test = [*rows(range(29, 59)), text_example("again", "in29", "29 ", "yes", "test")]
     found = read_wear(url, test, ["in1", "in1", "in2", "in99"])
     assert (found.verdicts, found.fresh, found.spare) == (0, 29, 1)
     assert read_wear(url, rows(range(27, 57)), []).verdicts == 1

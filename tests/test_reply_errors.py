@@ -215,7 +215,7 @@ def test_a_content_of_no_known_form_is_malformed(part: object) -> None:
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
 def test_tool_calls_end_the_run_and_are_no_answer(message: dict[str, Any], finish: str) -> None:
     """Not journaled, or a run that is tried again would end at the same answer."""
-    with pytest.raises(failures.ToolsCalled, match="tool calls, which are not supported yet"):
+    with pytest.raises(failures.ToolsCalled, match="tool calls and was given no tools"):
         read({"choices": [{"message": message, "finish_reason": finish}]})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.optimizers import Proposal, Rejected
 from autoprompt_assets.engine.report import ComparedRow, Report, render, wear
 from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, ScorePoint, draw
@@ -30,6 +30,7 @@ from tests.report_support import (
     story,
     summary,
 )
+from tests.row_support import text_demo
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -46,7 +47,7 @@ HOSTILE = [
 
 @pytest.fixture
 def report() -> Report:
-    best = scored(Candidate("Count the vertices.", (Demo("M 0,0", "(A)"),)), 96, "accepted")
+    best = scored(Candidate("Count the vertices.", (text_demo("M 0,0", "(A)"),)), 96, "accepted")
     iterations = [
         step(1, scored("Think.", 70), scored("Think twice.", 66), answers=["I say [[Think.]]"]),
         Iteration(2, "unusable", "no usable answer: it is empty", (), ("",), SPEND),
@@ -57,7 +58,7 @@ def report() -> Report:
 
 def with_text(report: Report, text: str) -> Report:
     """`report` with `text` in every place that holds someone's text."""
-    candidate = Candidate(text, (Demo(text, text),), {"stop": text})
+    candidate = Candidate(text, (text_demo(text, text),), {"stop": text})
     proposal = Proposal(candidate, (text,), text)
     best = Scored(proposal, summary(140), True, "accepted", text, 0.9)
     early = Scored(replace(proposal, parents=()), summary(1, 8), True, "dropped", text, 0.3)
@@ -270,6 +271,36 @@ def test_both_intervals_of_the_test_are_shown_and_explained(report: Report) -> N
     outcome = report.outcome
     graded = replace(outcome, comparison=replace(outcome.comparison, won_interval=None))
     assert "Clopper" not in render(replace(report, outcome=graded))
+
+
+def test_rows_that_are_right_in_part_show_their_value_and_feedback_the_greatest_change_first(
+    report: Report,
+) -> None:
+    def row(name: str, before: float, after: float, said: str) -> ComparedRow:
+        was, is_now = ("partial" if value < 1 else "correct" for value in (before, after))
+        return ComparedRow(name, name, "A", "x", "y", was, is_now, before, after, "", said)
+
+    rows = [
+        row("small", 0.5, 0.625, "two of <b>four</b> fields are missing"),
+        row("great", 0.25, 1.0, ""),
+        row("fallen", 1.0, 0.75, "one field is missing"),
+    ]
+    page = render(replace(report, rows=rows))
+    said = parse(page).said
+    places = [said.index(name) for name in ("great", "small", "fallen")]
+    assert places == sorted(places)
+    assert "partial 0.625" in said
+    assert "two of <b>four</b> fields are missing" in said
+    assert "<b>four</b>" not in page
+
+
+def test_metrics_stand_beside_the_scores(report: Report) -> None:
+    outcome = replace(report.outcome, best=replace(report.outcome.best, metrics={"f1 <b>": 0.8125}))
+    page = render(replace(report, outcome=outcome))
+    assert "Metrics on the test rows" in page
+    assert "f1 <b> 0.812" in parse(page).said
+    assert "f1 <b>" not in page
+    assert "Metrics on the test rows" not in render(report)
 
 
 def test_a_later_verdict_has_its_own_level_and_intervals(report: Report) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import near_id
-from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.optimizers import Apart
 from tests.loopback import Behaviour, LoopbackServer
+from tests.row_support import text_demo, text_example
 from tests.support import KEY, OPTIONS, Project, csv_of
 
 ROWS = {f"Which shape is path {i}?": OPTIONS[i % 4] for i in range(40)}
@@ -25,7 +26,7 @@ grader: {kind: exact}
 optimizer: {strategy: demos, iterations: 3, candidates: 4, demos: 1, race: false}
 """
 OTHER_SPLIT = ("--rescore", "latest", "--set", "dataset.seed=5")
-HELD = "hold rows that this search scores them on"
+HELD = "hold rows that this search scores them on, or other columns"
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +50,13 @@ def rescored(project: Project) -> tuple[dict[str, set[str]], list[dict[str, Any]
     rows = found.parents[1] / "datasets" / specs[found]["dataset_version"] / "rows.parquet"
     splits: dict[str, set[str]] = {}
     for row in pq.read_table(rows).to_pylist():
-        splits.setdefault(row["split"], set()).add(row["input"])
+        splits.setdefault(row["split"], set()).add(row["input.input"])
     steps = sorted((found / "iterations").glob("*.json"))
     return splits, [json.loads(path.read_bytes()) for path in steps]
 
 
 def shown(candidate: dict[str, Any]) -> set[str]:
-    return {demo["input"] for demo in candidate["demos"]}
+    return {demo["inputs"]["input"] for demo in candidate["demos"]}
 
 
 @pytest.mark.slow
@@ -93,7 +94,9 @@ def test_where_none_is_left_it_is_refused_before_anything_is_paid(
     begin = len(server.ledger)
     line = project.refused("run", "toy", *OTHER_SPLIT)
     assert f"all 2 candidates {HELD} (the first: it shows " in line
-    assert line.endswith("(the dataset.seed and dataset.split of that search)")
+    assert line.endswith(
+        "(the dataset.seed and dataset.split of that search, and its dataset.inputs)"
+    )
     assert len(server.ledger) == begin
 
 
@@ -108,7 +111,7 @@ PLACES: list[tuple[str, Split]] = [
     ("Why?", "validation"),
 ]
 PLACED = [
-    Example(str(number), near_id(text), text, "x", split)
+    text_example(str(number), near_id(text), text, "x", split)
     for number, (text, split) in enumerate(PLACES)
 ]
 
@@ -116,10 +119,12 @@ PLACED = [
 @pytest.mark.parametrize(
     ("candidate", "said"),
     [
-        (Candidate("Say it.", (Demo("Where is it?", "x"),)), ""),
-        (Candidate("Say it.", (Demo(" who was IT ?!", "x"),)), "it shows 1 test row"),
+        (Candidate("Say it.", (text_demo("Where is it?", "x"),)), ""),
+        (Candidate("Say it.", (text_demo(" who was IT ?!", "x"),)), "it shows 1 test row"),
         (
-            Candidate("A", (Demo("Why?", "x"), Demo(STORY, "x"), Demo("Who was it?", "y"))),
+            Candidate(
+                "A", (text_demo("Why?", "x"), text_demo(STORY, "x"), text_demo("Who was it?", "y"))
+            ),
             "it shows 2 test rows and 1 validation row",
         ),
         (Candidate(f"Solve it. Example: {STORY} x"), "a test row"),

@@ -14,9 +14,9 @@ import pytest
 
 from autoprompt_assets.engine.dataset import DatasetSpec, read_table
 from autoprompt_assets.engine.errors import InputError, Unreachable
-from autoprompt_assets.engine.example import Row
 from tests.bucket_support import SECRET, S3Bucket, forget_connections, s3_bucket
 from tests.loopback import Behaviour, LoopbackServer
+from tests.row_support import text_row
 from tests.support import ANSWERS, TOY, csv_of, toy_project, without_calls
 from tests.test_object_sensor import connect
 
@@ -69,7 +69,7 @@ def lines() -> bytes:
 )
 def test_every_format_is_read_from_s3(name: str, content: bytes, bucket: S3Bucket) -> None:
     url = bucket.put(name, content)
-    assert read_table(DatasetSpec(path=url), Path()) == [Row(*pair) for pair in PAIRS]
+    assert read_table(DatasetSpec(path=url), Path()) == [text_row(*pair) for pair in PAIRS]
     forget_connections()
 
 

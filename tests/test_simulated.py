@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import choice_schema
+from autoprompt_assets.engine.inputs import Inputs
 from tests.benchmarks.measure import ROOT
 from tests.benchmarks.simulated.landscape import Landscape, landscape
 from tests.benchmarks.simulated.reading import Reader, answer
@@ -27,6 +28,7 @@ from tests.benchmarks.simulated.shapes import (
     SHAPES,
     TUNING,
 )
+from tests.row_support import text_demo
 
 ROWS = 1500
 
@@ -49,7 +51,7 @@ def asked(
     """The accuracy over rows, as the server would answer them."""
     reader, right = Reader(subject), 0
     for text, target in rows:
-        prompt, row = reader.read(candidate.messages(text, as_choice=False))
+        prompt, row = reader.read(candidate.messages(Inputs.single(text), as_choice=False))
         right += answer(subject, prompt, row, {**candidate.parameters, **fields}) == target
     return right / len(rows)
 
@@ -57,13 +59,13 @@ def asked(
 def some_candidate(subject: Landscape, seed: int) -> Candidate:
     draw = random.Random(seed)
     numbers = [n for n in range(len(subject.features)) if draw.random() < 0.5]
-    demos = tuple(Demo(*row) for row in subject.rows(draw.randrange(9), 1000 + seed))
+    demos = tuple(text_demo(*row) for row in subject.rows(draw.randrange(9), 1000 + seed))
     settings = {name: draw.choice(values) for name, values in subject.parameters.items()}
     return Candidate(subject.write(numbers), demos, settings)
 
 
 def true_score(subject: Landscape, candidate: Candidate) -> float:
-    demos = [(demo.input, demo.answer) for demo in candidate.demos]
+    demos = [(demo.inputs.text, demo.answer) for demo in candidate.demos]
     return subject.true_score(candidate.instruction, demos, candidate.parameters)
 
 
@@ -183,10 +185,13 @@ def test_every_form_of_a_candidate_is_the_same_candidate() -> None:
     subject = landscape("laden", 1)
     traits = subject.traits(subject.first_prompt)
     row = subject.rows(1, 0)[0][0]
-    template = Candidate(f"{subject.first_prompt}\n\n{{input}}").messages(row, as_choice=False)
+    given = Inputs.single(row)
+    template = Candidate(f"{subject.first_prompt}\n\n{{input}}").messages(
+        Inputs.single(row), as_choice=False
+    )
     wrapped = FIELDS.format(instruction=subject.first_prompt.replace(". ", ".\n        ").upper())
     for messages in (
-        Candidate(subject.first_prompt).messages(row, as_choice=False),
+        Candidate(subject.first_prompt).messages(given, as_choice=False),
         template,
         [{"role": "system", "content": wrapped}, {"role": "user", "content": f"Text: {row}\nGo."}],
     ):
@@ -217,7 +222,9 @@ def test_answers_come_in_the_form_asked_for() -> None:
 def test_server_answers_equally_and_keeps_accounts_apart(server: SimulatedServer) -> None:
     subject = landscape("tangled", 4)
     one, other = server.base_url("tangled", 4, "a"), server.base_url("tangled", 4, "b")
-    messages = Candidate(subject.first_prompt).messages(subject.rows(1, 0)[0][0], as_choice=False)
+    messages = Candidate(subject.first_prompt).messages(
+        Inputs.single(subject.rows(1, 0)[0][0]), as_choice=False
+    )
     body = {"model": TARGET, "messages": messages, "temperature": 0.0}
     assert post(one, body) == post(one, body) == post(other, body)
     words = sum(len(message["content"].split()) for message in messages)

@@ -68,7 +68,7 @@ class Endings:
     def ask(self, replies):
         if self.step > len(self.endings):
             return Proposals((), "every ending was tried", strategy="endings")
-        first = Candidate(self.context.first)
+        first = Candidate(self.context.first.texts)
         if not replies:
             return Probe(first, tuple(row.id for row in self.context.train[:2]))
         right = sum(row.value or 0 for row in replies[0])
@@ -158,7 +158,7 @@ def test_a_search_by_a_strategy_of_another_package(site: Path, tmp_path: Path) -
         ),
         pytest.param(
             "row.id for",
-            "row.input for",
+            "row.inputs.text for",
             "ValueError: a probe's rows are no train rows",
             marks=pytest.mark.slow,
         ),

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autoprompt_assets.commands import write_experiment
+from autoprompt_assets.commands import NewTable, write_experiment
 from autoprompt_assets.engine.dataset import DatasetSpec, open_table, read_table
 from autoprompt_assets.engine.dataset.table import content as packed
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.example import Row
+from tests.row_support import text_row
 from tests.support import csv_of, toy_project
 
 HI = [("hi", "x")]
@@ -36,7 +36,7 @@ def parquet(target: pa.Array) -> bytes:
 def read(folder: Path, name: str, content: str | bytes, **fields: Any) -> list[tuple[str, str]]:
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     rows = read_table(DatasetSpec(path=name, **fields), folder)
-    return [(row.input, row.target) for row in rows]
+    return [(row.inputs.text, row.target) for row in rows]
 
 
 def refusal(folder: Path, name: str, content: str | bytes, **fields: Any) -> str:
@@ -160,9 +160,9 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
         "line 2 is not JSON (Expecting ',' delimiter)"),
     "an object that is cut": ("a.json", '{\n"input": "a",\n"target": \n}', "line 4 is not JSON"),
     "JSON called CSV": ("a.csv", JSON, "looks like JSON, not CSV; set dataset.format to json"),
-    "another case": ("a.csv", "Input,target\nhi,x\n", "set dataset.input to 'Input'"),
+    "another case": ("a.csv", "Input,target\nhi,x\n", "'Input'; name it in dataset.inputs"),
     "another case in JSON": ("a.json", '[{"input":"hi","Target ":"x"}]', "to 'Target'"),
-    "another case with semicolons": ("a.csv", "INPUT;target\nhi;x\n", "it has 'INPUT'; set"),
+    "another case with semicolons": ("a.csv", "INPUT;target\nhi;x\n", "it has 'INPUT'; name"),
     "names that look the same": ("a.json", '[{"input":"a","target":"x"},{"input ":"b"}]',
         "the columns 'input' and 'input ' differ in white space"),
     "no header but labels": ("a.csv", "Who?,person\nWhere,place\nHim,person\n", "has no header, "),
@@ -203,7 +203,7 @@ def test_declared_encoding_yields_to_the_mark_in_the_file(tmp_path: Path) -> Non
 def test_blank_rows_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("input,target\nhi,x\n,\n\n, \n")
     table = open_table(DatasetSpec(path="a.csv"), tmp_path)
-    assert table.rows == [Row("hi", "x")]
+    assert table.rows == [text_row("hi", "x")]
     assert table.notes == ("2 blank rows were skipped",)
 
 
@@ -261,15 +261,15 @@ def test_init_and_check_take_what_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Input,target\nhi,x\n", "it has 'Input'; set --input to 'Input'"),
-        ('input,target\n"data:image/png;base64,iVBORw0KGgo=",x\n', "images are not supported yet"),
+        ("Input,target\nhi,x\n", "it has 'Input'; name it in --input"),
+        ('input,target\n"data:image/png;base64,iVBORw0KGgo=",x\n', "roles.target.images"),
     ],
 )
 def test_init_names_what_is_not_read(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
-    table = {"path": str(tmp_path / "a.csv"), "input": "input", "target": "target"}
+    table = NewTable(str(tmp_path / "a.csv"), ("input",), "target")
     with pytest.raises(InputError) as caught:
-        write_experiment(tmp_path, "new", table, None)
+        write_experiment(tmp_path, "new", table)
     assert said in str(caught.value)
     assert not (tmp_path / "new").exists()
 
@@ -280,7 +280,7 @@ def test_a_table_whose_name_begins_with_a_tilde_is_read_where_it_lies(
     rows = [(f"Is {number} even?", "no" if number % 2 else "yes") for number in range(40)]
     (tmp_path / "~nobody.csv").write_text(csv_of(rows))
     monkeypatch.chdir(tmp_path)
-    table = {"path": "~nobody.csv", "input": "input", "target": "target"}
-    write_experiment(tmp_path / "experiments", "new", table, None)
+    table = NewTable("~nobody.csv")
+    write_experiment(tmp_path / "experiments", "new", table)
     assert (tmp_path / "experiments" / "new").is_dir()
     assert len(list(read(tmp_path, "~nobody.csv", csv_of(rows)))) == 40

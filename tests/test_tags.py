@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.tags import WIDEST, fill_apart, room_for_numbers, tagged
+from tests.row_support import text_example
 
 REVIEW = "Say True or False.\n<answer>\n{response}\n</answer>\n<truth id='1'>{answer}</truth> <br>"
-ROW = Example("1", "1", "Which?", "B", "train")
+ROW = text_example("1", "1", "Which?", "B", "train")
 
 
 def reviewed(prompt: str, answer: str) -> str:
-    return Judge(prompt).review(ROW, answer)[0]["content"]
+    return str(Judge(prompt).messages(ROW, answer)[0]["content"])
 
 
 def test_an_answer_does_not_close_the_tags_of_the_review_prompt() -> None:

@@ -14,6 +14,7 @@ from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import check_targets
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.loading import load_dataset
+from tests.row_support import text_example
 from tests.support import csv_of
 
 LETTERED = "Which?\nA. dog\nB. red\nC. seven\nD. ten"
@@ -39,12 +40,14 @@ def spec_of(grader: dict[str, Any], *choices: str, prompt: str = "Answer.") -> E
 def check(spec: ExperimentSpec, rows: Sequence[Example]) -> tuple[str, ...]:
     target = spec.roles.target
     prompt, choices, path = target.prompt, target.choices, spec.dataset.path
-    return check_targets(spec.grader, rows, prompt, choices, path, unmeasured=spec.unmeasured)
+    return check_targets(spec.grading, rows, prompt, choices, path, unmeasured=spec.unmeasured)
 
 
 def examples(*targets: str, question: str = "in") -> list[Example]:
     return [
-        Example(str(n), str(n), f"{question} {n}" if question == "in" else question, target, "test")
+        text_example(
+            str(n), str(n), f"{question} {n}" if question == "in" else question, target, "test"
+        )
         for n, target in enumerate(targets)
     ]
 
@@ -169,7 +172,7 @@ def test_a_scored_split_that_would_stay_without_grades_is_refused(split: str) ->
     """One of twenty rows is a twentieth of them, and more than `unmeasured` lets stay so."""
     rows = [replace(row, split="train") for row in examples(*["7"] * 60)]
     scored = [
-        Example(
+        text_example(
             f"{name} {n}", str(n), f"{name} {n}", "seven" if name == split and n == 0 else "7", name
         )
         for name in ("train", "validation", "test")

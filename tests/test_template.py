@@ -10,16 +10,21 @@ from pathlib import Path
 import pytest
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.chat import Chat
+from autoprompt_assets.engine.inputs import Inputs, Layout
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.template import fields, fill, foreign, literal, stray
 from autoprompt_assets.resources.llm import LLMResource
 from tests.engine_support import Scripted, evaluator, examples
+from tests.grading_support import Told, grade_of
 
 COLUMNS = frozenset(["input", "question", "Ticket text"])
 
 
 def turns(prompt: str, *demos: Demo) -> list[tuple[str, str]]:
-    messages = Candidate(prompt, demos).messages("TEXT", as_choice=False, columns=COLUMNS)
+    layout = Layout(("Ticket text" if "Ticket text" in prompt else "question",))
+    inputs = Inputs(layout.columns, ["TEXT"])
+    messages = Candidate(prompt, demos).messages(inputs, as_choice=False, chat=Chat(layout))
     return [(message["role"], message["content"]) for message in messages]
 
 
@@ -66,7 +71,7 @@ def test_a_prompt_without_a_column_s_placeholder_is_the_system_s_turn(prompt: st
 
 
 def test_demos_fill_the_same_template_and_no_value_is_filled_again() -> None:
-    demo = Demo("{input} {{question}}", "{input}")
+    demo = Demo(Inputs.single("{input} {{question}}", "question"), "{input}")
     expected = [("user", "T: {input} {{question}}"), ("assistant", "{input}"), ("user", "T: TEXT")]
     assert turns("T: {{question}}", demo) == expected
 
@@ -162,7 +167,7 @@ def test_what_may_be_meant_for_a_placeholder_is_found_to_be_told(
 def test_the_file_s_column_is_a_name_in_every_request(tmp_path: Path) -> None:
     spec = ExperimentSpec.model_validate(
         {
-            "dataset": {"path": "a.csv", "input": "question"},
+            "dataset": {"path": "a.csv", "inputs": "question"},
             "roles": {
                 "target": {"endpoint": "local", "prompt": "Q: {{question}}"},
                 "review": {"endpoint": "local", "prompt": "{question}|{{response}}|{ answer }"},
@@ -170,18 +175,19 @@ def test_the_file_s_column_is_a_name_in_every_request(tmp_path: Path) -> None:
             "grader": {"kind": "model"},
         }
     )
-    models, example = LLMResource().models(spec), examples(1)[0]
+    models, inputs = LLMResource().models(spec), Inputs.single("0", "question")
+    example = replace(examples(1)[0], inputs=inputs)
 
     async def turn() -> str:
         async with evaluator(tmp_path, Scripted()) as subject:
             asker = replace(subject.asker, models=models)
             request = asker.request(Candidate(spec.roles.target.prompt), example)
-            return request.messages[-1]["content"]
+            return str(request.messages[-1]["content"])
 
     assert asyncio.run(turn()) == "Q: 0"
-    review = spec.make_grader().review(example, "{question}")
-    assert review is not None
-    assert review[0]["content"] == "0|{question}|{ answer }"
+    ask = Told("True")
+    grade_of(spec.make_grader(), example, "{question}", ask)
+    assert ask.questions[0][0]["content"] == "0|{question}|{ answer }"
 
 
 UNITS = [

@@ -11,16 +11,18 @@ import pytest
 from autoprompt_assets.engine.controls import for_terminal
 from autoprompt_assets.engine.evaluation import RowResult
 from autoprompt_assets.engine.evaluation.result import unmeasured_line
-from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import Grade
 from autoprompt_assets.engine.grading.grade import CORRECT, WRONG
 from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.progress import Tally
 from tests.engine_support import make_completion
+from tests.row_support import text_example
 from tests.support import toy_project
 from tests.test_chat import scripted
 
-FAILED = RowResult(Example("1", "1", "a", "b", "validation"), None, Grade(None, "error", "down"))
+FAILED = RowResult(
+    text_example("1", "1", "a", "b", "validation"), None, Grade(None, "error", "down")
+)
 
 
 def row(grade: Grade, usd: float | None) -> RowResult:

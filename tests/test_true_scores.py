@@ -143,7 +143,7 @@ def run(folder: Path, hostile: Hostile, endpoint: str = "plain") -> tuple[str, l
     (search,) = (project.home / "results" / "mails" / "searches").iterdir()
     best = json.loads((search / "best_candidate.json").read_bytes())
     first = json.loads((search / "baseline.json").read_bytes())
-    prompts = [one["candidate"]["instruction"] for one in (first, best)]
+    prompts = [dict(one["candidate"]["texts"])["prompt"] for one in (first, best)]
     for one, prompt in zip((first, best), prompts, strict=True):
         rows = pq.read_table(search / "evaluations" / f"test-{one['id']}.parquet").to_pylist()
         assert len(rows) == 60

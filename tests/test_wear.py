@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset
-from autoprompt_assets.engine.example import SPLITS, Row
+from autoprompt_assets.engine.example import SPLITS
 from tests.loopback import Behaviour, LoopbackServer
+from tests.row_support import text_row
 from tests.support import ANSWERS, TOY, Project, csv_of, toy_project, without_calls
 
 FIRST = "the first verdict on these rows: judged at .05, 95% interval"
@@ -74,8 +75,8 @@ def judged(outcome: dict[str, Any]) -> tuple[int, str]:
 def placed(spec: str, *splits: str) -> set[str]:
     """The inputs that the experiment `spec` has in these splits."""
     settings = DatasetSpec.model_validate(yaml.safe_load(spec)["dataset"])
-    built = build_dataset([Row(*pair) for pair in ANSWERS.items()], settings)
-    return {row.input for row in built.examples if row.split in splits}
+    built = build_dataset([text_row(*pair) for pair in ANSWERS.items()], settings)
+    return {row.inputs.text for row in built.examples if row.split in splits}
 
 
 def counted(project: Project) -> int:

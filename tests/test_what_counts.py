@@ -14,7 +14,7 @@ from autoprompt_assets.engine.errors import UnmeasuredRows
 from autoprompt_assets.engine.evaluation import RowResult, Summary
 from autoprompt_assets.engine.evaluation.row import read_answer
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import Grade, Grader
+from autoprompt_assets.engine.grading import Grade, Grader, graded
 from autoprompt_assets.engine.grading.judge import Judge
 from autoprompt_assets.engine.grading.verdict import VERDICT_WORDS_SHOWN
 from autoprompt_assets.engine.llm import (
@@ -27,19 +27,21 @@ from autoprompt_assets.engine.llm import (
 from autoprompt_assets.engine.llm.failures import RateLimited, ServerFailed
 from tests import engine_support
 from tests.engine_support import Scripted, asked, evaluator, examples, make_completion
+from tests.grading_support import Told, grade_of
+from tests.row_support import text_example
 
 
-@pytest.mark.parametrize("verdict", [None, "", "Perhaps", "True or False"])
-def test_unusable_review_is_unmeasured(verdict: str | None) -> None:
-    example = Example("id", "input", "q", "a", "validation")
-    grade = Judge("{response}?").grade(example, "a", verdict)
+@pytest.mark.parametrize("verdict", ["", "Perhaps", "True or False"])
+def test_unusable_review_is_unmeasured(verdict: str) -> None:
+    example = text_example("id", "input", "q", "a", "validation")
+    grade = grade_of(Judge("{response}?"), example, "a", Told(verdict))
     assert (grade.value, grade.outcome) == (None, "unreviewed")
     assert VERDICT_WORDS_SHOWN in grade.reason
 
 
 def test_review_prompt_is_filled_once_and_keeps_braces() -> None:
-    example = Example("id", "input", "q {answer}", "a {response}", "validation")
-    messages = Judge("{input}|{response}|{answer}|{other}|{").review(example, "r {input}")
+    example = text_example("id", "input", "q {answer}", "a {response}", "validation")
+    messages = Judge("{input}|{response}|{answer}|{other}|{").messages(example, "r {input}")
     assert messages[0]["content"] == "q {answer}|r {input}|a {response}|{other}|{"
 
 
@@ -153,12 +155,8 @@ def test_a_review_that_was_not_finished_is_no_verdict(tmp_path: Path, review: Co
 class Graded:
     """A grader whose value is the number that the answer is."""
 
-    def review(self, example: Example, answer: str) -> None:
-        return None
-
-    def grade(self, example: Example, answer: str, verdict: str | None) -> Grade:
-        value = float(answer)
-        return Grade(value, "correct" if value == 1 else "partial" if value else "wrong")
+    def grade(self, example: Example, answer: str) -> Grade:
+        return graded(float(answer))
 
 
 def test_a_score_is_the_mean_of_the_values(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ ROWS: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
 @pytest.mark.parametrize("case", ROWS)
 def test_a_sheet_is_read_as_it_stands(case: str, tmp_path: Path) -> None:
     content, rows = ROWS[case]
-    assert [(row.input, row.target) for row in opened(tmp_path, content).rows] == rows
+    assert [(row.inputs.text, row.target) for row in opened(tmp_path, content).rows] == rows
 
 
 def test_blank_rows_are_counted_and_places_are_the_sheet_s(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ REFUSED: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "no rows": (workbook(), {}, "the file has no rows; give it some"),
     "a header alone": (workbook(HEADER), {}, "the file has no rows; give it some"),
     "a column doubled": (workbook((*HEADER, "target"), (*HI, "y")), {}, "'target' stands twice;"),
-    "another name": (workbook(("Input", "target"), HI), {}, "it has 'Input'; set dataset.input"),
+    "another name": (workbook(("Input", "target"), HI), {}, "it has 'Input'; name it in data"),
     "no such column": (workbook(("a", "target"), HI), {}, "no column 'input'; it has 'a, target'"),
     "no header": (workbook(("What is it?", 4), ("And that?", 5)), {}, "has no header, the first"),
     "merged cells": (workbook(HEADER, HI, ("b", 1), ("c", 1), change=merge), {},
@@ -220,7 +220,7 @@ def test_an_open_document_spreadsheet_is_read(tmp_path: Path) -> None:
         '<table:table-cell table:number-columns-repeated="1024"/></table:table-row>'
     )
     table = opened(tmp_path, ods(rows), "a.ods")
-    assert [(row.input, row.target) for row in table.rows] == [("hi", "0.5")]
+    assert [(row.inputs.text, row.target) for row in table.rows] == [("hi", "0.5")]
     assert "may show them otherwise (percent, currency, digits)" in table.notes[0]
 
 

@@ -42,6 +42,7 @@ from autoprompt_assets.resources.llm import LLMResource
 from autoprompt_assets.resources.storage import SearchStore
 from tests.engine_support import NoProgress, split_rows
 from tests.loopback import uniform
+from tests.row_support import text_example
 
 SCRIPTS = {
     "ascii": "abc def ghi ",
@@ -112,7 +113,7 @@ class Worst:
 
 def rows_of(script: str, split: Split, count: int, targets: Sequence[str]) -> list[Example]:
     return [
-        Example(
+        text_example(
             f"{split}{n}",
             f"i{split}{n}",
             text(script, (split, n), 20 + 211 * (n % 5)),
@@ -191,11 +192,11 @@ async def _searched(
     judge: CandidateCheck = Lint(
         target.prompt,
         rows["train"],
-        spec.grader,
+        spec.grading,
         target.choices,
         optimizer.longest,
         optimizer.keep,
-        spec.dataset.columns,
+        spec.dataset.layout,
     )
     if optimizer.repeats:
         judge = AcceptAll()

@@ -1,5 +1,6 @@
 from .check import describe as describe
 from .check import preflight as preflight
+from .init import NewTable as NewTable
 from .init import write_experiment as write_experiment
 from .journal import forms as forms
 from .journal import prune as prune

@@ -17,7 +17,7 @@ from autoprompt_assets.engine.llm import Models, Role
 from autoprompt_assets.engine.optimizers import Apart, unscored
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.template import fields, foreign
+from autoprompt_assets.engine.template import foreign
 from autoprompt_assets.engine.text import quantity
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.resources.endpoints import KINDS, Endpoint, key_problems, place_of
@@ -60,6 +60,9 @@ def preflight(name: str, bench: Bench, *, keys: bool) -> Preflight:
         problems = key_problems(endpoints, os.environ)
         if problems:
             raise InputError(bench.experiments.placed(name, problems))
+    unusable = spec.grading.problems("grader")
+    if unusable:
+        raise InputError(bench.experiments.placed(name, unusable))
     folder = bench.experiments.path(name).parent
     files = bench.store.experiment(name)
     data = load_dataset(spec, folder, files)
@@ -96,14 +99,16 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     if unused:
         yield f"{quantity(unused, 'row')} in no split, not used; raise dataset.split to use them"
     targets = {example.target for example in data.examples}
-    if len(targets) == 1:
+    if len(targets) == 1 and spec.dataset.target is not None:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
     yield from _unused_wordings(spec, data)
-    prompt = spec.roles.target.prompt
-    found = () if fields(prompt, spec.dataset.columns) else foreign(prompt)
-    if found:
-        listed = ", ".join(map(shown, found))
-        yield f"roles.target.prompt holds {listed}, sent as it stands: only {{input}} is filled"
+    filled = " or ".join(spec.dataset.layout.placeholders().values())
+    for name, place in spec.roles.target.places.items():
+        text = spec.roles.target.texts[name]
+        found = () if spec.dataset.layout.fields(text) else foreign(text)
+        if found:
+            listed = ", ".join(map(shown, found))
+            yield f"{place} holds {listed}, sent as it stands: only {filled} is filled"
 
 
 def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
@@ -112,10 +117,10 @@ def _unused_wordings(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     if not optimizer.given:
         return
     train = [example for example in data.examples if example.split == "train"]
-    own = (optimizer.longest, optimizer.keep, spec.dataset.columns)
-    lint = Lint(target.prompt, train, spec.grader, target.choices, *own)
+    own = (optimizer.longest, optimizer.keep, spec.dataset.layout)
+    lint = Lint(target.first, train, spec.grading, target.choices, *own)
     for place, wording in optimizer.given.items():
-        problem = lint.problem(Candidate(wording), ())
+        problem = lint.problem(Candidate(target.texts.having(target.tuned[0], wording)), ())
         if problem:
             yield f"optimizer.{place} will not be tried: {problem}"
 
@@ -126,6 +131,11 @@ def _unheeded(spec: ExperimentSpec, target: Endpoint) -> Iterator[str]:
             f"roles.target.choices are not sent as a schema, for endpoints.{target.name} does not "
             "say structured_output: true; the prompt must name them, and an answer that is none "
             "of them counts 0"
+        )
+    if spec.roles.target.response_format is not None and not target.structured_output:
+        yield (
+            f"roles.target.response_format is not sent, for endpoints.{target.name} does not say "
+            "structured_output: true; the prompt must ask for that form"
         )
 
 
@@ -141,7 +151,7 @@ def _too_small(endpoints: Mapping[Role, Endpoint]) -> Iterator[str]:
 
 def _unscored(plan: Plan) -> Iterator[str]:
     """Candidates of an earlier search that hold rows of this one's validation or test split."""
-    check = Apart(plan.spec.roles.target.prompt, plan.data.examples)
+    check = Apart(plan.spec.roles.target.first, plan.data.examples)
     said = unscored(rescored(plan.spec, plan.files), check)
     if said:
         yield said

@@ -66,7 +66,7 @@ class Plan:
         """
         spec, models, train = self.spec, self.models, self._rows["train"]
         validation, test = (Extent.of(self._rows[split]) for split in ("validation", "test"))
-        baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), validation)
+        baseline = evaluation_bound(models, spec.first, validation)
         reserve = comparison_bound(spec, models, train, test, self._earlier)
         refuse_too_small(spec.budget, baseline.calls, reserve)
         whole = run_bound(spec, models, train, validation, test, self._earlier)

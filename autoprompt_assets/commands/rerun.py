@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from autoprompt_assets.configuration import Bench
 from autoprompt_assets.engine.errors import InputError, MissingInput
 from autoprompt_assets.engine.identity import canonical_json
-from autoprompt_assets.resources.storage import ExperimentStore, SearchStore, failures
+from autoprompt_assets.resources.storage import ExperimentStore, SearchStore
 from autoprompt_assets.search_session import Session, open_session
 
 
@@ -78,9 +78,9 @@ def retry_failed(name: str, overrides: Mapping[str, str]) -> Retry:
 def failed_rows(records: SearchStore) -> int:
     """Rows of all evaluations whose call, or whose review's call, failed."""
     return sum(
-        failures(batch).true_count
+        batch.column("failed").true_count
         for split, candidate in records.evaluations()
-        for batch in records.evaluation(split, candidate).batches("outcome", "review")
+        for batch in records.evaluation(split, candidate).batches("failed")
     )
 
 

@@ -18,6 +18,7 @@ from autoprompt_assets.commands.begun import Begun
 from autoprompt_assets.commands.instance import open_instance, working_storage
 from autoprompt_assets.configuration import Bench
 from autoprompt_assets.engine.errors import RunFailed
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.journal import run_present
 from autoprompt_assets.engine.report import optimism, wear
 from autoprompt_assets.engine.search import (
@@ -29,9 +30,10 @@ from autoprompt_assets.engine.search import (
     TestOutcome,
 )
 from autoprompt_assets.engine.spend import CallCounts, Spend
-from autoprompt_assets.engine.statistics import Comparison, Headroom
+from autoprompt_assets.engine.statistics import Comparison, Confusion, Headroom
 from autoprompt_assets.partitions import iteration_range
 from autoprompt_assets.progress import LogProgress
+from autoprompt_assets.report_input import read_confusions, read_seconds
 from autoprompt_assets.resources.storage import required
 from autoprompt_assets.search_session import open_session, read_history
 
@@ -62,6 +64,12 @@ class Outcome:
     ended: str = ""
     """How its last iteration ended, where that gave no candidate."""
     calls: CallCounts = field(default_factory=CallCounts)
+    tried: Sequence[tuple[int, Scored]] = ()
+    """Each candidate that was scored, with its iteration."""
+    seconds: Mapping[tuple[Split, str], float | None] = field(default_factory=dict)
+    """What an answer took, by split and candidate."""
+    confusions: Mapping[str, Confusion | None] = field(default_factory=dict)
+    """Answers by target on the test rows, of the candidates there."""
 
     @property
     def answers(self) -> AnswerCosts:
@@ -91,12 +99,16 @@ class Outcome:
             "baseline": {
                 "validation": self.baseline.summary.score,
                 "test": self.test.baseline.score,
-                "answer": _answer(answers.baseline),
+                "answer": _answer(answers.baseline, self._took(self.baseline)),
+                "confusion": self._confusion(self.baseline),
+                "metrics": dict(self.test.baseline.metrics),
             },
             "best": {
                 "validation": self.best.scored.summary.score,
                 "test": self.test.best.score,
-                "answer": _answer(answers.best),
+                "answer": _answer(answers.best, self._took(self.best.scored)),
+                "confusion": self._confusion(self.best.scored),
+                "metrics": dict(self.test.best.metrics),
                 "iteration": self.best.iteration,
             },
             "comparison": {
@@ -113,6 +125,7 @@ class Outcome:
             "validation_minus_test": self.gap,
             "headroom": self.headroom.as_json(),
             "candidates": self.candidates,
+            "tried": [self._tried(number, scored) for number, scored in self.tried],
             "stopped": self.stopped or None,
             "calls": {
                 "made": self.calls.made,
@@ -128,6 +141,28 @@ class Outcome:
             "cached_tokens": self.calls.cached,
             "best_request": self.request,
             "report": self.report,
+        }
+
+    def _took(self, scored: Scored) -> float | None:
+        of = scored.candidate.id
+        return self.seconds.get(("test", of), self.seconds.get(("validation", of)))
+
+    def _confusion(self, scored: Scored) -> dict[str, Any] | None:
+        found = self.confusions.get(scored.candidate.id)
+        return found.as_json() if found else None
+
+    def _tried(self, number: int, scored: Scored) -> dict[str, Any]:
+        summary = scored.summary
+        return {
+            "iteration": number,
+            "candidate": scored.candidate.id,
+            "decision": scored.decision,
+            "score": summary.score if summary.measured else None,
+            "rows": summary.rows,
+            "answer": _answer(
+                AnswerCost.of(summary), self.seconds.get(("validation", scored.candidate.id))
+            ),
+            "metrics": dict(summary.metrics),
         }
 
 
@@ -193,6 +228,9 @@ def _outcome(name: str, bench: Bench, progress: LogProgress) -> Outcome:
         next((step.reason for step in steps if step.status == "stopped"), ""),
         steps[-1].reason if steps and steps[-1].status == "unusable" else "",
         progress.totals,
+        [(step.iteration, scored) for step in steps for scored in step.scored],
+        read_seconds(session.records),
+        read_confusions(session, (history.baseline, best.scored)),
     )
 
 
@@ -224,8 +262,8 @@ def _partition(name: str, stage: Sequence[dg.AssetsDefinition]) -> dict[str, Any
     }
 
 
-def _answer(cost: AnswerCost | None) -> dict[str, Any] | None:
-    return cost.as_json() if cost else None
+def _answer(cost: AnswerCost | None, seconds: float | None) -> dict[str, Any] | None:
+    return cost.as_json(seconds) if cost else None
 
 
 def _text(metadata: Mapping[str, Any], name: str) -> str:

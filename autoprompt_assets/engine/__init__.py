@@ -18,11 +18,14 @@ contract), and hands out what its `__init__.pyi` names:
 
 The ground, a file each, which all of them may import:
 
-    candidate    what is searched: instruction, demos, parameters
+    candidate    what is searched: texts, demos, parameters
+    texts        a prompt's texts by name; `chat`: how they become messages; `earlier_turns`: those
+                 that a row brings
     choices      answers out of a fixed set
     fields       what every settings model is made of
     likeness     when two inputs are one, or nearly
     template     placeholders in prompts
+    inputs       what a row gives to a prompt, by column
     example      a row and its split; `message`: a turn of a chat
     spend        tokens, calls and dollars; `price`: what tokens cost
     identity     hashes of content; `keys`: which key goes to which host

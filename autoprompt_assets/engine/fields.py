@@ -26,6 +26,8 @@ LIMITS = ("max_tokens", "max_completion_tokens")
 """The two names of one limit, an answer's tokens; reasoning models want the newer one. Budgets rest
 on it, so it is never left out of a request."""
 NEWER_LIMIT = LIMITS[1]
+REVIEW_NAMES = frozenset(["response", "answer"])
+"""What the review prompt holds beside the columns: the model's answer, and the target."""
 UNSUPPORTED_EXTRA = (
     *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
     *("modalities", "audio", "web_search_options"),

@@ -36,6 +36,15 @@ class Kinds(Generic[T]):
         return (*own, *(word for word in plugins(self.group) if word not in own))
 
     def models(self, word: str) -> tuple[type[T], ...]:
+        """The model that `word` names; all own ones where it names none.
+
+        Raises:
+            InputError: the package's cannot be loaded.
+        """
+        known = self._own().get(word)
+        return self.family(word) if known is None else (known,)
+
+    def family(self, word: str) -> tuple[type[T], ...]:
         """The models whose fields are told apart for `word`: the package's one, or all own ones.
 
         Raises:

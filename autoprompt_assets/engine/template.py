@@ -5,6 +5,7 @@
 | `{name}`, `{{name}}`, `{{ name }}` | filled, wherever they stand, where the name is known |
 | the same, the name unknown | stray: whoever wrote it thought that it is filled |
 | the same in JSON (`{"a": {b}}`) or LaTeX (`\\frac{a}{b}`, `x^{n}`, `$f{x}$`), unknown | text |
+| `{name.part}`, where another path into `name` is known, and it is not | stray |
 | `{ name }` | text: how braces around a name are written |
 | `{}`, `{1}`, `{a, b}`, `{ x: 1 }`, `{#if}`, `{% … %}`, a lone brace | text |
 
@@ -21,8 +22,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-INPUT = frozenset(["input"])
-"""The column that every table has, whatever its own name for it."""
 NO_NAMES: frozenset[str] = frozenset()
 
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]{}\n]*\])*|[{}]|[\"'”’]\s*:")
@@ -65,8 +64,14 @@ def fields(template: str, names: Collection[str]) -> list[str]:
     return [match[0] for match in _fields(frozenset(names)).finditer(template)]
 
 
+def field_names(template: str, names: Collection[str]) -> list[str]:
+    """The names that stand in the placeholders that `fields` gives."""
+    return [match[1] or match[2] for match in _fields(frozenset(names)).finditer(template)]
+
+
 def stray(template: str, names: Collection[str]) -> list[str]:
     """The placeholders of `template` that none of `names` fills, as they stand, each once."""
+    heads = {name.partition(".")[0] for name in names if "." in name}
     maths = _maths(template)
     span = next(maths, None)
     found: list[str] = []
@@ -76,7 +81,7 @@ def stray(template: str, names: Collection[str]) -> list[str]:
         if group.is_json or group.is_latex or (span is not None and span[0] <= group.start):
             continue
         name, text = _placeholder(template, group)
-        if name.isidentifier() and name not in names:
+        if name not in names and (name.isidentifier() or _is_path(name, heads)):
             found.append(text)
     return list(dict.fromkeys(found))
 
@@ -90,21 +95,27 @@ def foreign(template: str) -> list[str]:
     return list(dict.fromkeys(match[0] for match in _FOREIGN.finditer(template)))
 
 
-def stray_problem(template: str, columns: frozenset[str], others: frozenset[str] = NO_NAMES) -> str:
+def stray_problem(template: str, names: frozenset[str], others: frozenset[str] = NO_NAMES) -> str:
     """What is wrong with a user's `template`, to follow its name; empty where nothing is.
 
-    `columns` are the names of the input, `others` those of what else is filled in.
+    `names` are those of the input, `others` those of what else is filled in.
     """
-    found = stray(template, columns | others)
+    found = stray(template, names | others)
     if not found:
         return ""
     meant = ""
-    if not others and not fields(template, columns):
-        meant = f"where the input is meant write {_braced(columns, ' or ')}; "
+    if not others and not fields(template, names):
+        meant = f"where the input is meant write {_braced(names, ' or ')}; "
     return (
-        f"holds {', '.join(found)}, which nothing fills: there is {_braced(columns | others)}; "
+        f"holds {', '.join(found)}, which nothing fills: there is {_braced(names | others)}; "
         f"{meant}to send the braces put spaces inside them: {literal(found[0])}"
     )
+
+
+def _is_path(name: str, heads: Collection[str]) -> bool:
+    """Whether `name` is a path into a column into which another name leads."""
+    head, *rest = name.split(".")
+    return head in heads and bool(rest) and all(part and not part.isspace() for part in rest)
 
 
 def literal(placeholder: str) -> str:
@@ -118,6 +129,8 @@ def _braced(names: Collection[str], apart: str = ", ") -> str:
 
 @lru_cache(maxsize=64)
 def _fields(names: frozenset[str]) -> re.Pattern[str]:
+    if not names:
+        return re.compile(r"(?!)(?:()())")
     either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(rf"\{{(?:\{{\s*({either})\s*\}}\}}|({either})\}})")
 

@@ -29,6 +29,7 @@ class Local(EndpointKind):
     hint: ClassVar[str] = "is the embedded model"
     model: ClassVar[str] = "SmolLM2-135M-Instruct"
     in_process: ClassVar[bool] = True
+    text_only: ClassVar[bool] = True
     unfit: ClassVar[tuple[Role, ...]] = ("review", "optimizer")
 
     def endpoint(

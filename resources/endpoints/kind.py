@@ -45,6 +45,8 @@ class EndpointKind(ABC):
     """It is served in this process: one run at a time."""
     unfit: ClassVar[tuple[Role, ...]] = ()
     """Roles that its models are too small for, which `check` says and a run does not refuse."""
+    text_only: ClassVar[bool] = False
+    """Its models are shown no images, and call no tools."""
     settings: ClassVar[type[EndpointSpec] | None] = None
     """What a user says of a server of this kind that he names, where he may name some."""
 

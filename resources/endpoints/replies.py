@@ -16,6 +16,7 @@ from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.json_text import is_shallow
 from autoprompt_assets.engine.llm import Asked, Completion, Request, failures, is_message
+from autoprompt_assets.engine.message import content_size
 from autoprompt_assets.engine.text import size_of
 from autoprompt_assets.resources.endpoints.endpoint import Endpoint
 from autoprompt_assets.resources.endpoints.error_body import ErrorBody
@@ -95,10 +96,10 @@ class Reader:
             latency_s=reply.took_s,
             attempts=attempts,
         )
-        if answer.calls_tools:
+        if answer.calls_tools and "tools" not in request.parameters:
             raise failures.ToolsCalled(
-                f"{self.endpoint.name}: the model answered with tool calls, which are not "
-                f"supported yet: tell it in roles.{role.role}.prompt to answer in text"
+                f"{self.endpoint.name}: the model answered with tool calls and was given no tools: "
+                f"tell it in roles.{role.role}.prompt to answer in text"
             )
         prompt, completion = self._tokens(usage, request, answer)
         counted = replace(answer, prompt_tokens=prompt, completion_tokens=completion)
@@ -150,11 +151,11 @@ class Reader:
         total = _count(counts, "total_tokens")
         if prompt and completion is not None and total is not None:
             completion = max(completion, total - prompt)
-        said = size_of(answer.text or "") + size_of(answer.reasoning or "")
+        said = size_of(answer.answer or "") + size_of(answer.reasoning or "")
         if prompt and (completion or (completion == 0 and not said)):
             return prompt, completion
         self.uncounted += 1
-        asked = sum(size_of(message["content"]) for message in request.messages)
+        asked = sum(map(content_size, request.messages))
         limits = (request.parameters.get(name) for name in LIMITS)
         most = next((limit for limit in limits if limit), said)
         return prompt or asked, completion or min(said, most)

@@ -59,7 +59,7 @@ def resolve_roles(
     """
     roles: dict[Role, RoleSpec | None] = {
         "target": spec.roles.target,
-        "review": spec.roles.review if spec.grader.asks_review else None,
+        "review": spec.roles.review if spec.grading.most_reviews else None,
         "optimizer": spec.roles.optimizer if spec.optimizer.asks else None,
     }
     found: dict[Role, Endpoint] = {}
@@ -70,7 +70,19 @@ def resolve_roles(
             found[name] = resolve(role, spec.endpoints, environ, override)
         except InputError as error:
             raise InputError([_placed(line, name) for line in error.lines]) from None
+    _refuse_beyond_text(spec, found["target"])
     return found
+
+
+def _refuse_beyond_text(spec: ExperimentSpec, endpoint: Endpoint) -> None:
+    kind = KINDS.get(endpoint.word)
+    target = spec.roles.target
+    asked = [name for name in ("images", "tools") if getattr(target, name)]
+    if kind is not None and kind.text_only and asked:
+        raise InputError(
+            f"roles.target.endpoint = {endpoint.word!r} takes no {' and no '.join(asked)}; name "
+            f"another endpoint, or take {' and '.join(asked)} out"
+        )
 
 
 def _placed(line: str, role: Role) -> str:

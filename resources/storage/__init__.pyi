@@ -1,7 +1,6 @@
 from .batches import SIDES as SIDES
 from .batches import compare_rows as compare_rows
 from .batches import disagreements as disagreements
-from .batches import failures as failures
 from .batches import graded_answers as graded_answers
 from .batches import merge_rows as merge_rows
 from .batches import winners as winners

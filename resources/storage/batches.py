@@ -79,15 +79,6 @@ def disagreements(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch.filter(pc.not_equal(batch.column("baseline_value"), batch.column("best_value")))
 
 
-def failures(batch: pa.RecordBatch) -> pa.Array:
-    """True where the call, or the review's call, failed; of rows with `outcome` and `review`."""
-    import pyarrow.compute as pc
-
-    outcome = batch.column("outcome")
-    unreviewed = pc.and_(pc.equal(outcome, "unreviewed"), pc.is_null(batch.column("review")))
-    return pc.or_(pc.equal(outcome, "error"), unreviewed)
-
-
 def graded_answers(texts: pa.Array, choices: Sequence[str]) -> pa.Array:
     """Replies as they are graded: the choice that each names, or the text where it names none."""
     import pyarrow as pa

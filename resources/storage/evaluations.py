@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from autoprompt_assets.engine.evaluation import RowResult, Summary
+from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.search import Sink, summary_json
 from autoprompt_assets.resources.storage.files import (
     ParquetWriter,
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXTS = (
-    *("id", "input", "target", "answer", "reasoning", "finish_reason"),
-    *("outcome", "reason", "review"),
+    *("id", "name", "input", "target", "answer", "reasoning", "finish_reason"),
+    *("outcome", "reason", "feedback", "metrics"),
 )
 COUNTS = (
     *("prompt_tokens", "completion_tokens"),
     *("review_prompt_tokens", "review_completion_tokens"),
 )
-COLUMNS = (*TEXTS, "value", *COUNTS)
+COLUMNS = (*TEXTS, "value", "failed", "reviews", *COUNTS)
+"""`metrics` is a JSON object, and empty where there are none; `reviews` are texts."""
 TIMINGS = ("latency_s", "attempts")
 
 
@@ -110,24 +112,34 @@ class _Sink:
 
 
 def _row_columns(rows: Sequence[RowResult]) -> dict[str, list[Any]]:
-    completions, reviews = [row.completion for row in rows], [row.review for row in rows]
-    both = [[one for one in (row.completion, row.review) if one] for row in rows]
+    completions, reviews = [row.completion for row in rows], [row.reviews for row in rows]
+    both = [[one for one in (row.completion, *row.reviews) if one] for row in rows]
     return {
         "id": [row.example.id for row in rows],
-        "input": [row.example.input for row in rows],
-        "target": [row.example.target for row in rows],
-        "answer": [one and one.text for one in completions],
+        "name": [row.example.name for row in rows],
+        "input": [row.example.inputs.text for row in rows],
+        "target": [row.example.target_text for row in rows],
+        "answer": [one and one.answer for one in completions],
         "reasoning": [one and one.reasoning for one in completions],
         "finish_reason": [one and one.finish_reason for one in completions],
         "outcome": [row.grade.outcome for row in rows],
         "value": [row.grade.value for row in rows],
         "reason": [row.grade.reason for row in rows],
-        "review": [one and one.text for one in reviews],
+        "feedback": [row.grade.feedback for row in rows],
+        "metrics": [_metrics_json(row.grade.metrics) for row in rows],
+        "failed": [row.failed for row in rows],
+        "reviews": [[one.text or "" for one in calls] for calls in reviews],
         "prompt_tokens": [sum(one.prompt_tokens for one in calls) for calls in both],
         "completion_tokens": [sum(one.completion_tokens for one in calls) for calls in both],
-        "review_prompt_tokens": [one.prompt_tokens if one else 0 for one in reviews],
-        "review_completion_tokens": [one.completion_tokens if one else 0 for one in reviews],
+        "review_prompt_tokens": [sum(one.prompt_tokens for one in calls) for calls in reviews],
+        "review_completion_tokens": [
+            sum(one.completion_tokens for one in calls) for calls in reviews
+        ],
     }
+
+
+def _metrics_json(metrics: Mapping[str, float]) -> str:
+    return canonical_json(dict(metrics)) if metrics else ""
 
 
 @cache
@@ -135,6 +147,7 @@ def _schemas() -> tuple[pa.Schema, pa.Schema]:
     import pyarrow as pa
 
     rows = [(name, pa.string()) for name in TEXTS]
-    rows += [("value", pa.float64()), *((name, pa.int64()) for name in COUNTS)]
+    rows += [("value", pa.float64()), ("failed", pa.bool_()), ("reviews", pa.list_(pa.string()))]
+    rows += [(name, pa.int64()) for name in COUNTS]
     timings = [("id", pa.string()), ("latency_s", pa.float64()), ("attempts", pa.int64())]
     return pa.schema(rows), pa.schema(timings)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from statistics import median
 from typing import Any, cast
 
 from upath import UPath
@@ -28,8 +29,8 @@ from autoprompt_assets.engine.search import (
     summary_json,
 )
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics import Comparison, Headroom
-from autoprompt_assets.resources.storage.batches import compare_rows
+from autoprompt_assets.engine.statistics import Comparison, Confusion, Headroom
+from autoprompt_assets.resources.storage.batches import compare_rows, graded_answers
 from autoprompt_assets.resources.storage.evaluations import EvaluationFiles
 from autoprompt_assets.resources.storage.files import (
     read_json,
@@ -97,6 +98,32 @@ class SearchStore:
         # A kill may leave a file half written beside its place; its name begins with a dot.
         found = sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.exists() else []
         return [(cast(Split, stem.split("-")[0]), stem.split("-")[1]) for stem in found]
+
+    def read_seconds(self, split: Split, candidate_id: str) -> float | None:
+        """The median of the seconds that one answer took; `None` where there is none.
+
+        They depend on the server and its load: nothing is decided by them.
+        """
+        batches = self.evaluation(split, candidate_id).timings("latency_s")
+        taken = (one for batch in batches for one in batch.column("latency_s").to_pylist())
+        known = [one for one in taken if one is not None]
+        return median(known) if known else None
+
+    def read_confusion(
+        self, split: Split, candidate_id: str, choices: Sequence[str]
+    ) -> Confusion | None:
+        """Which answer was given to which target, where the targets are few."""
+        names = ("target", "answer", "outcome")
+        return Confusion.of(
+            (target, answer, outcome == "correct")
+            for batch in self.evaluation(split, candidate_id).batches(*names)
+            for target, answer, outcome in zip(
+                batch.column("target").to_pylist(),
+                graded_answers(batch.column("answer"), choices).to_pylist(),
+                batch.column("outcome").to_pylist(),
+                strict=True,
+            )
+        )
 
     def read_values(self, candidate: Candidate, split: Split) -> Iterator[tuple[str, float | None]]:
         """See `Records`."""

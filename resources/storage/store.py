@@ -10,8 +10,7 @@ results/<experiment>/searches/<search id>/ spec.json, prices.json, baseline.json
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from upath import UPath
@@ -19,9 +18,10 @@ from upath import UPath
 from autoprompt_assets.engine.budget import Extent
 from autoprompt_assets.engine.dataset import Dataset, DatasetSpec, Membership
 from autoprompt_assets.engine.errors import InputError, MissingInput, shown
-from autoprompt_assets.engine.example import SPLITS, Example, Split, SplitRows
+from autoprompt_assets.engine.example import SPLITS, Split, SplitRows
 from autoprompt_assets.engine.identity import content_hash
 from autoprompt_assets.engine.keys import holds_credentials
+from autoprompt_assets.resources.storage.dataset_rows import read_rows, write_rows
 from autoprompt_assets.resources.storage.files import (
     parquet_writer,
     read_columns,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+_RULE = ("thresholds", "split_by", "group")
+"""What a membership's file says beside its rows."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class DatasetRecord:
     """What the `dataset` asset left: the version, sizes, and what was noticed."""
 
     version: str
+    columns: tuple[str, ...]
+    """The inputs' names."""
     extents: dict[Split, Extent]
     notes: tuple[str, ...]
     dropped: dict[str, int]
@@ -132,27 +136,27 @@ class ExperimentStore:
         if not path.exists():
             return None
         try:
-            thresholds = read_metadata(path, "thresholds")
+            thresholds, *rule = (read_metadata(path, name) for name in _RULE)
             splits = {
                 key: cast(Split, split) if split else None
                 for batch in read_columns(path, ("input_id", "split"))
                 for key, split in zip(batch["input_id"], batch["split"], strict=True)
             }
-        except InputError:
+        except (InputError, KeyError, TypeError):
             raise InputError(
                 f"{path}: is damaged; it remembers which rows are sealed: put a copy back, or set "
                 "another dataset.seed, which draws all splits anew"
             ) from None
-        return Membership((thresholds[0], thresholds[1], thresholds[2]), splits)
+        split_by, group = rule
+        return Membership(tuple(thresholds), splits, tuple(split_by), group)
 
     def write_dataset(self, spec: DatasetSpec, dataset: Dataset) -> DatasetRecord:
         """Membership first, so that no row can be placed twice; then rows, then the pointer."""
         self._write_membership(spec, dataset.membership)
-        names = [field.name for field in fields(Example)]
-        with parquet_writer(self._rows_path(dataset.version), _texts(*names)) as writer:
-            writer.add({name: [getattr(row, name) for row in dataset.examples] for name in names})
+        write_rows(self._rows_path(dataset.version), spec.layout.columns, dataset.examples)
         record = DatasetRecord(
             dataset.version,
+            spec.layout.columns,
             {
                 split: Extent.of([row for row in dataset.examples if row.split == split])
                 for split in SPLITS
@@ -169,6 +173,7 @@ class ExperimentStore:
             self._record_path(spec),
             lambda data: DatasetRecord(
                 data["version"],
+                tuple(data["columns"]),
                 {split: Extent(**data["extents"][split]) for split in SPLITS},
                 tuple(data["notes"]),
                 data["dropped"],
@@ -177,14 +182,10 @@ class ExperimentStore:
 
     def split_rows(self, dataset: DatasetRecord, split: Split) -> SplitRows:
         """The rows of one split."""
-        names = [field.name for field in fields(Example)]
-        path = self._rows_path(dataset.version)
-
-        def read() -> Iterator[Example]:
-            for batch in read_columns(path, names, where=("split", split)):
-                yield from map(Example, *(batch[name] for name in names))
-
-        return SplitRows(split, dataset.extents[split].rows, read)
+        path, columns = self._rows_path(dataset.version), dataset.columns
+        return SplitRows(
+            split, dataset.extents[split].rows, lambda: read_rows(path, columns, split)
+        )
 
     def search(self, search_id: str) -> SearchStore:
         """The files of one search."""
@@ -198,7 +199,7 @@ class ExperimentStore:
         return sorted((path.name for path in found), key=lambda name: self.search(name).started)
 
     def _write_membership(self, spec: DatasetSpec, members: Membership) -> None:
-        marks = {"thresholds": json.dumps(members.thresholds)}
+        marks = {name: json.dumps(getattr(members, name)) for name in _RULE}
         schema = _texts("input_id", "split").with_metadata(marks)
         with parquet_writer(self._membership_path(spec), schema) as writer:
             splits = [split or "" for split in members.splits.values()]

@@ -31,6 +31,7 @@ from autoprompt_assets.engine.spend import CallCounts
 from autoprompt_assets.resources.llm import LLMResource
 from autoprompt_assets.resources.storage import ExperimentStore
 from tests.benchmarks.measure import INSTRUCTION, MODEL, Figures, Meter, question, tell
+from tests.row_support import text_example
 
 SEARCH = "0123456789ab"
 WARM_UP = 300
@@ -62,7 +63,7 @@ def spec_of(base_url: str, concurrency: int) -> ExperimentSpec:
 def examples(first: int, rows: int) -> Iterator[Example]:
     for number in range(first, first + rows):
         name = f"{number:016x}"
-        yield Example(name, name, question(number), "circle", "validation")
+        yield text_example(name, name, question(number), "circle", "validation")
 
 
 async def evaluate(spec: ExperimentSpec, folder: Path, source: SplitRows) -> Summary:

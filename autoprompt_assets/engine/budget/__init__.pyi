@@ -5,7 +5,6 @@ from .bounds import Extent as Extent
 from .bounds import Prompts as Prompts
 from .bounds import calls_bound as calls_bound
 from .bounds import completion_bound as completion_bound
-from .bounds import count_fields as count_fields
 from .bounds import evaluation_bound as evaluation_bound
 from .bounds import tokens_said as tokens_said
 from .budget import UNLIMITED as UNLIMITED

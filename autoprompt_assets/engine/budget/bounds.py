@@ -9,15 +9,16 @@ at most. `search_bounds` adds up a search.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.fields import LIMITS
+from autoprompt_assets.engine.fields import LIMITS, REVIEW_NAMES
 from autoprompt_assets.engine.identity import canonical_json
 from autoprompt_assets.engine.llm import Asked, Models
+from autoprompt_assets.engine.message import IMAGE_TOKENS, content_size
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.tags import room_for_numbers
 from autoprompt_assets.engine.template import fields
@@ -26,6 +27,8 @@ from autoprompt_assets.engine.text import size_of
 TOKENS_PER_MESSAGE = 16
 TOKENS_PER_CALL = 128
 """What a chat template says by itself: gpt-oss's takes about 70 tokens."""
+TOOLS_TIMES = 2
+"""A chat template writes tools out with indents and words around them."""
 BYTES_PER_TOKEN = 16
 """Of an answer, on average: English has 4 to 5, Hindi up to 12 in the newest vocabularies."""
 UNSAID_MAX_TOKENS = 4096
@@ -33,22 +36,32 @@ UNSAID_MAX_TOKENS = 4096
 
 
 @dataclass(frozen=True)
+class Prompts:
+    """The prompts of some calls: bytes in all, and of the longest."""
+
+    total: int
+    longest: int
+
+
+@dataclass(frozen=True)
 class Extent:
-    """How much text a split holds: all that a bound needs to know of rows, sealed ones included."""
+    """How much text a split holds: all that a bound needs to know of rows, sealed ones included.
+
+    `input_bytes` are those of the inputs' texts; `columns` has, where there are several, the bytes
+    of each: in all, and of the longest.
+    """
 
     rows: int
     input_bytes: int
     target_bytes: int
     longest_input: int = 0
     longest_target: int = 0
+    columns: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> Extent:
         """The extent of `examples`."""
-        inputs = [size_of(example.input) for example in examples]
-        targets = [size_of(example.target) for example in examples]
-        longest = max(inputs, default=0), max(targets, default=0)
-        return cls(len(examples), sum(inputs), sum(targets), *longest)
+        return cls.most(examples, len(examples))
 
     def part(self, rows: int) -> Extent:
         """What `rows` of its rows hold at most."""
@@ -58,18 +71,28 @@ class Extent:
     @classmethod
     def most(cls, examples: Sequence[Example], rows: int) -> Extent:
         """The extent that no `rows` of `examples` exceed."""
-        inputs = sorted((size_of(example.input) for example in examples), reverse=True)[:rows]
-        targets = sorted((size_of(example.target) for example in examples), reverse=True)[:rows]
-        longest = max(inputs, default=0), max(targets, default=0)
-        return cls(len(inputs), sum(inputs), sum(targets), *longest)
 
+        def largest(sizes: Iterable[int]) -> tuple[int, int]:
+            held = sorted(sizes, reverse=True)[:rows]
+            return sum(held), max(held, default=0)
 
-@dataclass(frozen=True)
-class Prompts:
-    """The prompts of some calls: bytes in all, and of the longest."""
+        inputs = largest(size_of(example.inputs.text) for example in examples)
+        targets = largest(size_of(example.target_text) for example in examples)
+        names = tuple(examples[0].inputs) if examples else ()
+        columns = {
+            name: largest(size_of(example.inputs[name]) for example in examples)
+            for name in (names if len(names) > 1 else ())
+        }
+        count = min(rows, len(examples))
+        return cls(count, inputs[0], targets[0], inputs[1], targets[1], columns)
 
-    total: int
-    longest: int
+    def filled(self, names: Sequence[str]) -> Prompts:
+        """What its rows put into a template that names these columns, each as often as it stands;
+        the inputs' texts where it names none.
+        """
+        whole = (self.input_bytes, self.longest_input)
+        held = [self.columns.get(name, whole) for name in names] or [whole]
+        return Prompts(sum(one[0] for one in held), sum(one[1] for one in held))
 
 
 def calls_bound(role: Asked, calls: int, prompts: Prompts, tokens: int | None = None) -> Spend:
@@ -93,33 +116,38 @@ def completion_bound(role: Asked, candidate: Candidate) -> int:
 
 
 def evaluation_bound(models: Models, candidate: Candidate, extent: Extent) -> Spend:
-    """One candidate over a split: each row asked once and, with a review model, judged once."""
+    """One candidate over a split: each row asked once and, with a review model, judged at most."""
+    chat = models.chat
     per_row = sum(
-        size_of(message["content"]) + TOKENS_PER_MESSAGE
-        for message in candidate.messages("", as_choice=True, columns=models.columns)
+        content_size(message) + TOKENS_PER_MESSAGE
+        for message in candidate.messages(chat.layout.blank(), as_choice=True, chat=chat)
     )
-    rows, fills = extent.rows, max(1, count_fields(candidate.instruction, models.columns))
-    asked = Prompts(
-        per_row * rows + fills * extent.input_bytes, per_row + fills * extent.longest_input
-    )
+    per_row += len(chat.images) * IMAGE_TOKENS
+    if chat.tools:
+        per_row += TOOLS_TIMES * size_of(canonical_json(chat.fields(candidate.texts)))
+    rows, held = extent.rows, extent.filled(chat.named(candidate.texts))
+    asked = Prompts(per_row * rows + held.total, per_row + held.longest)
     answer = completion_bound(models.target, candidate)
     bound = calls_bound(models.target, rows, asked, answer)
     if models.review is None:
         return bound
-    return bound.plus(calls_bound(models.review, rows, _reviews(models, answer, extent)))
+    return bound.plus(
+        calls_bound(models.review, rows * models.most_reviews, _reviews(models, answer, extent))
+    )
 
 
 def _reviews(models: Models, answer: int, extent: Extent) -> Prompts:
     """The prompts of the reviews of answers that have `answer` tokens."""
     assert models.review is not None
     template = models.review.spec.prompt
-    each = size_of(template) + room_for_numbers(template)
+    each = size_of(template) + room_for_numbers(template) + models.review_bytes
     each += BYTES_PER_TOKEN * answer * count_fields(template, ["response"])
-    inputs = count_fields(template, models.columns - {"response", "answer"})
+    named = models.layout.named(template, REVIEW_NAMES)
+    held = extent.filled(named) if named else Prompts(0, 0)
     targets = count_fields(template, ["answer"])
     return Prompts(
-        each * extent.rows + inputs * extent.input_bytes + targets * extent.target_bytes,
-        each + inputs * extent.longest_input + targets * extent.longest_target,
+        models.most_reviews * (each * extent.rows + held.total + targets * extent.target_bytes),
+        each + held.longest + targets * extent.longest_target,
     )
 
 

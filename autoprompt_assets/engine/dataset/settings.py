@@ -13,7 +13,7 @@ from autoprompt_assets.engine.fields import (
     Number,
     Whole,
 )
-from autoprompt_assets.engine.template import INPUT
+from autoprompt_assets.engine.inputs import ONE, Layout
 
 _VALUES = re.compile(r"([?&;])([^=&;#\s'\"?]+=|)[^=&;#\s'\"][^&;#\s'\"]*")
 
@@ -33,6 +33,35 @@ def _sheet(value: Any) -> Any:
 
 
 Sheet = Annotated[str | int, BeforeValidator(_sheet)]
+
+
+def _several(value: Any) -> Any:
+    """One as a list of one."""
+    if isinstance(value, list | tuple):
+        if not value:
+            raise ValueError("is an empty list; name at least one")
+        return value
+    return [value]
+
+
+def _text(value: Any) -> str:
+    """A value of YAML as the cell that it stands for.
+
+    Raises:
+        ValueError: it is no single value.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise ValueError("is no text, number, true, false or null")
+
+
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_several)]
+Wanted = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], BeforeValidator(_several)]
 
 
 class SplitSpec(Frozen):
@@ -73,8 +102,20 @@ class DatasetSpec(Frozen):
     """
     sheet: Sheet | None = None
     """Of a workbook: a name, or a number that counts from 1. Left out, the only one with rows."""
-    input: str = Field("input", min_length=1)
-    target: str = Field("target", min_length=1)
+    inputs: Names = (ONE,)
+    """The columns that a prompt may name. A dot leads into a JSON column: `meta.tier`."""
+    target: Name | None = "target"
+    """`None` where the grader needs none."""
+    targets: Literal["one", "any"] = "one"
+    """With `any`, a cell of `target` is a JSON list of which each is accepted."""
+    split_by: Names | None = None
+    """The columns that decide a row's split; the first input, or what decided it before."""
+    group: Name | None = None
+    """A column whose rows with one value, a customer or a document, are kept in one split."""
+    id: Name | None = None
+    """A column that names the rows in reports."""
+    where: dict[Name, Wanted] = Field(default_factory=dict)
+    """The rows that are used: a value or several for a column."""
     encoding: str = "utf-8"
     """Of a text without a byte order mark, which says it itself."""
     split: SplitSpec = SplitSpec()
@@ -92,12 +133,39 @@ class DatasetSpec(Frozen):
         return {**self.model_dump(mode="json"), "path": self.file}
 
     @property
-    def columns(self) -> frozenset[str]:
-        """The names that a prompt may have for the row's input."""
-        return INPUT | {self.input}
+    def layout(self) -> Layout:
+        """The columns that a prompt may name."""
+        return Layout(self.inputs)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Every column that is read, the inputs first, and the field that names it."""
+        named = dict.fromkeys(self.inputs, "inputs")
+        others = {"target": self.target, "group": self.group, "id": self.id}
+        found = [(field, name) for field, name in others.items() if name is not None]
+        found += [("split_by", name) for name in self.split_by or ()]
+        found += [("where", name) for name in self.where]
+        for field, name in found:
+            named.setdefault(name, field)
+        return {name: f"dataset.{field}" for name, field in named.items()}
+
+    @property
+    def filled(self) -> frozenset[str]:
+        """The columns that must hold something in every row: all but one of several inputs."""
+        alone = self.inputs if len(self.inputs) == 1 else ()
+        names = (*alone, *(self.split_by or ()), self.target, self.group, self.id)
+        return frozenset(name for name in names if name is not None)
 
     @model_validator(mode="after")
-    def _two_columns(self) -> Self:
-        if self.input.strip() == self.target.strip():
-            raise ValueError(f"input and target are the same column {self.input!r}; name two")
+    def _fits_together(self) -> Self:
+        names = [name.strip() for name in self.inputs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"inputs names {twice!r} twice; name it once")
+        if self.target is not None and self.target.strip() in names:
+            raise ValueError(f"inputs and target are the same column {self.target!r}; name two")
+        if self.target is None and self.targets == "any":
+            raise ValueError("targets = 'any' and target is null; name the column as target")
+        if self.split_by is not None and self.group is not None:
+            raise ValueError("split_by and group both decide a row's split; keep one of them")
         return self

@@ -1,32 +1,37 @@
-"""Rows from a file, checked, and each one's split fixed by its input alone."""
+"""Rows placed in their splits: each one's is fixed by a few of its columns alone, for ever."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from autoprompt_assets.engine.dataset.notes import split_notes
 from autoprompt_assets.engine.dataset.settings import DatasetSpec, SplitSpec
+from autoprompt_assets.engine.dataset.usable import usable_rows
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.example import SPLITS, Example, Row, Split
 from autoprompt_assets.engine.identity import content_hash, uniform
-from autoprompt_assets.engine.likeness import appearance, near
-from autoprompt_assets.engine.text import quantity, were
+from autoprompt_assets.engine.likeness import near
+from autoprompt_assets.engine.text import quantity
 
-MOST_CLASSES = 50
-FAR_OFF = 0.25
+FEW = 5
+"""Rows to a value of what decides their splits, from which on it is said."""
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Which split each input belongs to, for ever; `None` is an input left out of all three.
+    """Which split each row belongs to, for ever; `None` is one left out of all three.
 
     `thresholds` are the upper bounds, in [0, 1], of train, validation and test on the seeded hash
-    of a row's `input_id`.
+    of what decides a row's split: its group, or the values of `split_by`. `splits` is by the hash
+    of that, and where rows that look alike may be told apart by it, by that of all inputs, too.
     """
 
     thresholds: tuple[float, float, float]
     splits: Mapping[str, Split | None] = field(default_factory=dict)
+    split_by: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,15 @@ class Dataset:
         return {split: count[split] for split in SPLITS}
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """A row with the hash of the inputs that stand for it, and of what decides its split."""
+
+    row: Row
+    input_id: str
+    key: str
+
+
 def build_dataset(
     rows: Sequence[Row],
     spec: DatasetSpec,
@@ -57,83 +71,143 @@ def build_dataset(
 ) -> Dataset:
     """Drop what cannot be used, place every row, and note what a user should know.
 
-    `known` is the stored membership of earlier versions: its inputs keep their split, whatever
-    the file holds now. `noticed` are the notes of its reading.
+    `known` is the stored membership of earlier versions: its rows keep their split, whatever the
+    file holds now. `noticed` are the notes of its reading.
 
     Raises:
-        InputError: a split would be empty.
+        InputError: a split would be empty, or what decided the splits so far is no longer read.
     """
-    usable, dropped, notes = _usable(rows)
-    if rows and not usable:
-        raise InputError(f"{spec.file}: {_all_conflict(rows)}")
-    hashes = {row.input: near_id(row.input) for row in usable}
-    places = {hashes[row.input]: uniform(spec.seed, hashes[row.input]) for row in usable}
-    each = sorted(places[hashes[row.input]] for row in usable)
-    thresholds = known.thresholds if known else _thresholds(spec.split, each)
-    splits = dict(known.splits) if known else {}
-    for input_id, place in places.items():
-        splits.setdefault(input_id, _split_at(place, thresholds))
+    usable, dropped, notes = usable_rows(rows, spec)
+    split_by = _split_by(spec, known)
+    placed = [_placed(row, split_by, spec) for row in usable]
+    members = _members(placed, spec, split_by, known)
+    apart = spec.group is not None or not set(split_by) <= set(spec.inputs)
+    kept = _kept(placed, members, spec.seed) if apart else placed
     examples, spare = [], []
-    for row in usable:
-        split = splits[hashes[row.input]]
+    for one in kept:
+        split, row = members.splits[one.key], one.row
         if split is None:
-            spare.append(hashes[row.input])
+            spare.append(one.input_id)
         else:
-            identity = content_hash([row.input, row.target], 16)
-            examples.append(Example(identity, hashes[row.input], row.input, row.target, split))
-    examples.sort(key=lambda example: (places[example.input_id], example.id))
+            own = (_identity(row), one.input_id, row.inputs, row.target, split)
+            examples.append(Example(*own, row.others, row.name))
+    examples.sort(key=lambda example: _order(example, spec))
     dataset = Dataset(
         examples=tuple(examples),
-        membership=Membership(thresholds, splits),
-        version=content_hash([[e.id, e.split] for e in sorted(examples, key=lambda e: e.id)], 16),
-        notes=(*noticed, *notes, *_near_notes(examples), *_split_notes(examples, spec)),
-        dropped={**dropped, "left out by the split": len(spare)},
+        membership=members,
+        version=_version(spec, examples),
+        notes=(*noticed, *notes, *_moved(members, known), *split_notes(examples, spec)),
+        dropped={
+            **dropped,
+            **({"alike in another split": len(placed) - len(kept)} if apart else {}),
+            "left out by the split": len(spare),
+        },
         spare=tuple(spare),
     )
-    _refuse_empty(dataset, spec)
-    return dataset
+    keys = {one.key for one in placed}
+    few = _few_keys(len(keys), len(placed), members)
+    _refuse_empty(dataset, spec, few)
+    return replace(dataset, notes=(*dataset.notes, *few))
 
 
-def near_id(text: str) -> str:
-    """Sixteen hexadecimal digits that near duplicates of an input share."""
-    return content_hash(near(text), 16)
+def near_id(*texts: str) -> str:
+    """Sixteen hexadecimal digits that near duplicates of an input share, or of several."""
+    found = [near(text) for text in texts]
+    return content_hash(found[0] if len(found) == 1 else found, 16)
 
 
-def _usable(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int], list[str]]:
-    same: dict[str, list[Row]] = {}
-    for row in rows:
-        same.setdefault(appearance(row.input), []).append(row)
-    usable, duplicates, conflicting, example = [], 0, 0, ""
-    for identity, group in same.items():
-        if len({appearance(row.target) for row in group}) > 1:
-            conflicting += len(group)
-            example = example or identity
-        else:
-            # Not the first: which row is kept must not depend on the file's order. The shortest has
-            # the fewest characters that no one sees.
-            usable.append(min(group, key=lambda row: (len(row.input), row.input, row.target)))
-            duplicates += len(group) - 1
-    notes = []
-    if duplicates:
-        notes.append(f"{were(duplicates, 'duplicate row')} dropped")
-    if conflicting:
-        notes.append(
-            f"{conflicting} rows were dropped because one input has conflicting targets, "
-            f"such as {example[:60]!r}"
-        )
-    return usable, {"duplicate": duplicates, "conflicting": conflicting}, notes
-
-
-def _all_conflict(rows: Sequence[Row]) -> str:
-    first = min(rows, key=lambda row: (len(row.input), row.input))
-    same = appearance(first.input)
-    targets = {appearance(row.target): row.target for row in rows if appearance(row.input) == same}
-    one, other = (repr(target[:60]) for target in sorted(targets.values())[:2])
-    return (
-        "no row can be used: the input of each stands there with another target, too, such as "
-        f"{first.input[:60]!r} with {one} and {other}; keep one target for each input, or name "
-        "other columns (dataset.input, dataset.target)"
+def _split_by(spec: DatasetSpec, known: Membership | None) -> tuple[str, ...]:
+    """The columns that decide: those that are said, those that did so far, or the first input."""
+    if spec.split_by is not None:
+        return spec.split_by
+    before = known.split_by if known else ()
+    if set(before) <= set(spec.inputs):
+        return before or spec.inputs[:1]
+    names, first = ", ".join(before), spec.inputs[0]
+    raise InputError(
+        f"{spec.file}: the rows are split by {names}, which is no longer among dataset.inputs; "
+        f"set dataset.split_by to [{names}], or to [{first}] if that is its new name (or if rows "
+        "that were seen may move into test)"
     )
+
+
+def _placed(row: Row, split_by: Sequence[str], spec: DatasetSpec) -> _Placed:
+    input_id = near_id(*(row.deciding or [row.inputs[name] for name in split_by]))
+    key = input_id if spec.group is None else content_hash(["group", row.group.strip()], 16)
+    return _Placed(row, input_id, key)
+
+
+def _members(
+    placed: Sequence[_Placed],
+    spec: DatasetSpec,
+    split_by: tuple[str, ...],
+    known: Membership | None,
+) -> Membership:
+    places = {one.key: uniform(spec.seed, one.key) for one in placed}
+    each = sorted(places[one.key] for one in placed)
+    thresholds = known.thresholds if known else _thresholds(spec.split, each)
+    splits = dict(known.splits) if known else {}
+    for key, place in places.items():
+        splits.setdefault(key, _split_at(place, thresholds))
+    return Membership(thresholds, splits, split_by, spec.group or "")
+
+
+def _kept(placed: Sequence[_Placed], members: Membership, seed: int) -> list[_Placed]:
+    """The rows without those that look like one of another split, which are remembered, too.
+
+    Else a customer's row in train could be another's in test.
+    """
+    splits = members.splits
+    assert isinstance(splits, dict)
+    ids = [near_id(*one.row.inputs.values()) for one in placed]
+    order = sorted(zip(ids, placed, strict=True), key=lambda pair: uniform(seed, pair[1].key))
+    for row_id, one in order:
+        splits.setdefault(row_id, splits[one.key])
+    return [
+        one for row_id, one in zip(ids, placed, strict=True) if splits[row_id] == splits[one.key]
+    ]
+
+
+def _order(example: Example, spec: DatasetSpec) -> tuple[float, str]:
+    """The fixed order, drawn anew for each row: rows that share their first input do not follow one
+    another, else a race would see few kinds of rows first.
+    """
+    drawn = example.input_id if len(spec.inputs) == 1 else example.id
+    return uniform(spec.seed, drawn), example.id
+
+
+def _few_keys(keys: int, rows: int, members: Membership) -> list[str]:
+    """Where so few values decide that splits can hardly be drawn."""
+    if members.group or keys * FEW > rows:
+        return []
+    names = ", ".join(members.split_by)
+    return [
+        f"{rows} rows have {quantity(keys, 'value')} of {names}, which alone decide their splits; "
+        "name columns that tell rows apart as dataset.split_by"
+    ]
+
+
+def _moved(members: Membership, known: Membership | None) -> list[str]:
+    if known is None or not known.split_by:
+        return []
+    now, before = (one.group or ", ".join(one.split_by) for one in (members, known))
+    if now == before:
+        return []
+    return [
+        f"rows were split by {before} and are split by {now} now: what a search has seen may stand "
+        "in test; another dataset.seed draws all splits anew"
+    ]
+
+
+def _identity(row: Row) -> str:
+    held = [list(row.inputs.values()), row.inputs.kinds, row.target, *row.others]
+    return content_hash(held, 16)
+
+
+def _version(spec: DatasetSpec, examples: Sequence[Example]) -> str:
+    """A hash of the inputs' names, the rows and their splits."""
+    rows = sorted((one.id, one.split) for one in examples)
+    return content_hash([spec.layout.columns, rows], 16)
 
 
 def _thresholds(split: SplitSpec, places: Sequence[float]) -> tuple[float, float, float]:
@@ -157,43 +231,7 @@ def _split_at(place: float, thresholds: Sequence[float]) -> Split | None:
     return None
 
 
-def _near_notes(examples: Sequence[Example]) -> list[str]:
-    alike: dict[str, list[str]] = {}
-    for example in examples:
-        alike.setdefault(example.input_id, []).append(example.input)
-    groups = [group for group in alike.values() if len(group) > 1]
-    if not groups:
-        return []
-    return [
-        f"{sum(map(len, groups))} rows are near duplicates "
-        f"({quantity(len(groups), 'group')} that differ only "
-        "in case, white space, quotes, dashes, entities or punctuation at the end), such as "
-        f"{groups[0][0].strip()[:60]!r}: each group is kept in one split"
-    ]
-
-
-def _split_notes(examples: Sequence[Example], spec: DatasetSpec) -> list[str]:
-    notes = []
-    sizes = Counter(example.split for example in examples)
-    asked = spec.split.model_dump()
-    whole = 1.0 if spec.split.by_count else sum(sizes.values()) / max(sum(asked.values()), 1e-9)
-    for split in SPLITS:
-        wanted = asked[split] * whole
-        if wanted and abs(sizes[split] - wanted) > max(FAR_OFF * wanted, 2):
-            notes.append(
-                f"{split} has {quantity(sizes[split], 'row')} where {wanted:.0f} were asked for"
-            )
-    classes = Counter(example.target for example in examples)
-    if len(classes) <= min(MOST_CLASSES, len(examples) / 3):
-        for split in SPLITS:
-            held = {example.target for example in examples if example.split == split}
-            lacking = sorted(set(classes) - held)
-            if lacking and sizes[split]:
-                notes.append(f"{split} lacks the target {', '.join(map(repr, lacking))}")
-    return notes
-
-
-def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
+def _refuse_empty(dataset: Dataset, spec: DatasetSpec, few: Sequence[str]) -> None:
     sizes, asked = dataset.sizes(), spec.split.model_dump()
     lost = ", ".join(f"{count} {why}" for why, count in dataset.dropped.items() if count)
     usable = quantity(len(dataset.examples), "usable row") + (f"; dropped: {lost}" if lost else "")
@@ -204,4 +242,4 @@ def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
         if not sizes[split] and asked[split] > 0
     ]
     if problems:
-        raise InputError(problems)
+        raise InputError([f"{spec.file}: {line}" for line in few] or problems)

@@ -109,5 +109,5 @@ def _ended(row: RowResult) -> Iterator[tuple[Role, RequestRefused | None]]:
         yield "target", row.refused
         return
     yield "target", None
-    if row.review is not None or row.refused is not None or row.grade.outcome == "unreviewed":
+    if row.reviews or row.refused is not None or row.grade.outcome == "unreviewed":
         yield "review", row.refused

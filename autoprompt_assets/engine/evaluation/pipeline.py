@@ -12,8 +12,8 @@ from typing import Protocol
 from autoprompt_assets.engine.budget import UNLIMITED, Budget, BudgetSpent, Extent, evaluation_bound
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.errors import InputError, UnmeasuredRows
-from autoprompt_assets.engine.evaluation.opening import Opening
-from autoprompt_assets.engine.evaluation.result import RowResult, Totals
+from autoprompt_assets.engine.evaluation.opening import FIRST_ROWS, Opening
+from autoprompt_assets.engine.evaluation.result import RowResult, Totals, unmeasured_line
 from autoprompt_assets.engine.evaluation.row import Asker
 from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.journal import Calls
@@ -113,7 +113,7 @@ class Evaluator:
             async with asyncio.TaskGroup() as group:
                 opening = None if self.scored else self._opening(label, rows.count)
                 pipeline = _Pipeline(self, candidate, group, told, keep, opening)
-                totals = await pipeline.run(rows, budget, race)
+                totals = await pipeline.run(rows, label, budget, race)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         summary = totals.summary()
@@ -163,10 +163,13 @@ class _Pipeline:
         self._race: EarlyEnd | None = None
         self._budget = UNLIMITED
         self._beyond = ""
+        self._label, self._rows = "", 0
 
-    async def run(self, rows: SplitRows, budget: Budget, race: EarlyEnd | None) -> Totals:
+    async def run(
+        self, rows: SplitRows, label: str, budget: Budget, race: EarlyEnd | None
+    ) -> Totals:
         self._race, looks = race, race.looks if race else ()
-        self._budget = budget
+        self._budget, self._label, self._rows = budget, label, rows.count
         seen = 0
         for examples in batches(rows.read(), BATCH, looks):
             if self._beyond:
@@ -187,6 +190,15 @@ class _Pipeline:
         """A search whose budget is spent ends well; one whose budget does not hold does not."""
         if self._beyond:
             raise InputError(self._beyond)
+
+    def _refuse_faults(self) -> None:
+        """A grader that fails by its own fault would fail on: what is asked after it is in vain."""
+        faults, allowed = self._totals.faults, self._evaluator.unmeasured * self._rows
+        if faults >= FIRST_ROWS and faults > allowed:
+            reasons = self._totals.reasons
+            count = f"{self._label}: already {reasons.total()}"
+            share = self._evaluator.unmeasured
+            raise UnmeasuredRows(unmeasured_line(reasons, count, self._rows, share))
 
     async def _settle_all(self) -> None:
         while self._batches:
@@ -258,6 +270,7 @@ class _Pipeline:
         spend = self._totals.spend.minus(before)
         self._beyond = self._beyond or self._budget.beyond(spend, batch.bound)
         self._keep(rows)
+        self._refuse_faults()
         if self._race:
             self._race.add(rows)
 

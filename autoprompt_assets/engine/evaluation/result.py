@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import Grade, Outcome
+from autoprompt_assets.engine.grading import NO_METRICS, Grade, Outcome
 from autoprompt_assets.engine.llm import Completion, Models, RequestRefused
 from autoprompt_assets.engine.price import Price
 from autoprompt_assets.engine.spend import Spend
@@ -24,7 +24,10 @@ class RowResult:
     example: Example
     completion: Completion | None
     grade: Grade
-    review: Completion | None = None
+    reviews: tuple[Completion, ...] = ()
+    """What the review model answered, in the order in which it was asked."""
+    failed: bool = False
+    """A call, to the target or the review model, gave no answer."""
     transient: bool = False
     """True where the row failed in a way that may pass when asked again."""
     refused: RequestRefused | None = None
@@ -46,10 +49,17 @@ class Summary:
     outcomes: dict[Outcome, int]
     spend: Spend
     answers: Spend = field(default_factory=Spend)
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Means of the metrics that graders name, each over the rows that have it."""
 
     @classmethod
     def of(
-        cls, outcomes: dict[Outcome, int], total: float, spend: Spend, answers: Spend | None = None
+        cls,
+        outcomes: dict[Outcome, int],
+        total: float,
+        spend: Spend,
+        answers: Spend | None = None,
+        metrics: Mapping[str, float] = NO_METRICS,
     ) -> Summary:
         """The summary that follows from the outcomes' counts and the sum of the values."""
         rows = sum(outcomes.values())
@@ -57,7 +67,8 @@ class Summary:
         total = round(total, DECIMALS)
         score = total / measured if measured else 0.0
         interval = score_interval(total, measured)
-        return cls(rows, measured, total, score, interval, outcomes, spend, answers or Spend())
+        numbers = (rows, measured, total, score, interval, outcomes, spend)
+        return cls(*numbers, answers or Spend(), dict(metrics))
 
     @property
     def unmeasured_share(self) -> float:
@@ -78,23 +89,36 @@ class Totals:
     """Why rows have no grade."""
     total: float = 0.0
     """The measured rows' values, added up."""
+    faults: int = 0
+    """Rows whose grader failed by a fault of its own."""
     transient: bool = False
     """True where a row without a grade may have one when it is asked again."""
     answers: Spend = field(default_factory=Spend)
     reviews: Spend = field(default_factory=Spend)
+    metrics: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Each metric's sum, and how many rows have it."""
 
     def add(self, rows: Sequence[RowResult]) -> None:
         """Count `rows`."""
+        reviews: list[Completion] = []
         for row in rows:
             self.outcomes[row.grade.outcome] += 1
             if row.grade.value is None:
                 self._unmeasured(row)
             else:
                 self.total += row.grade.value
-        review = self.models.review.price if self.models.review else None
-        answers, reviews = (row.completion for row in rows), (row.review for row in rows)
+            if row.grade.metrics:
+                self._measure(row.grade.metrics)
+            reviews += row.reviews
+        price = self.models.review.price if self.models.review else None
+        answers = (row.completion for row in rows)
         self.answers = self.answers.plus(charged(answers, self.models.target.price))
-        self.reviews = self.reviews.plus(charged(reviews, review))
+        self.reviews = self.reviews.plus(charged(reviews, price))
+
+    def _measure(self, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            total, count = self.metrics.get(name, (0.0, 0))
+            self.metrics[name] = (total + value, count + 1)
 
     @property
     def spend(self) -> Spend:
@@ -103,6 +127,7 @@ class Totals:
 
     def _unmeasured(self, row: RowResult) -> None:
         self.transient = self.transient or row.transient
+        self.faults += row.grade.fault
         reason = unmeasured_reason(row)
         known = reason in self.reasons or len(self.reasons) < MOST_REASONS
         self.reasons[reason if known else "other reasons"] += 1
@@ -110,7 +135,11 @@ class Totals:
     def summary(self) -> Summary:
         """The numbers so far."""
         outcomes = dict(sorted(self.outcomes.items()))
-        return Summary.of(outcomes, self.total, self.spend, self.answers)
+        means = {
+            name: round(total / count, DECIMALS)
+            for name, (total, count) in sorted(self.metrics.items())
+        }
+        return Summary.of(outcomes, self.total, self.spend, self.answers, means)
 
     def unmeasured_line(self, label: str, allowed: float) -> str:
         """One line that says how many rows have no grade, and why."""

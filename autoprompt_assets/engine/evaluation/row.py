@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import read_choice
 from autoprompt_assets.engine.evaluation.result import RowResult
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading import Grade, Grader, Outcome, unparsable
+from autoprompt_assets.engine.grading import (
+    AskingGrader,
+    Grade,
+    Grader,
+    NoReview,
+    Outcome,
+    PlainGrader,
+    asking,
+    plain,
+    unparsable,
+    unreviewed,
+)
 from autoprompt_assets.engine.journal import Calls
+from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm import (
     CallError,
     Completion,
@@ -19,6 +33,8 @@ from autoprompt_assets.engine.llm import (
     Request,
     RequestRefused,
 )
+from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.text import quantity
 
 
 @dataclass(frozen=True)
@@ -33,10 +49,10 @@ class Asker:
 
     def request(self, candidate: Candidate, example: Example) -> Request:
         """What the target model is asked about `example`."""
-        target, columns = self.models.target, self.models.columns
-        is_choice = target.response_format is not None
-        messages = candidate.messages(example.input, as_choice=is_choice, columns=columns)
-        return target.request(messages, self.replicate, **candidate.parameters)
+        target, chat = self.models.target, self.models.chat
+        is_choice = target.is_choice
+        messages = candidate.messages(example.inputs, as_choice=is_choice, chat=chat)
+        return target.request(messages, self.replicate, **candidate.fields(chat))
 
     async def row(self, candidate: Candidate, example: Example) -> RowResult:
         """One row, from its question to its grade."""
@@ -49,23 +65,88 @@ class Asker:
         answer, grade = read_answer(completion, self.models.target.spec.choices)
         if grade is not None:
             return RowResult(example, completion, grade)
-        messages = self.grader.review(example, answer)
-        if messages is None or self.models.review is None:
-            return RowResult(example, completion, self.grader.grade(example, answer, None))
+        plain = self._plain
+        if plain is not None:
+            return RowResult(example, completion, plain.grade(example, answer))
+        return await self._reviewed(example, completion, answer)
+
+    async def _reviewed(self, example: Example, completion: Completion, answer: str) -> RowResult:
+        """The row where its grader has to be waited for, with the reviews that it asked for."""
+        asking = self._asking
+        assert asking is not None
+        reviews = _Reviews(self.calls, self.models)
         try:
-            review = await self.calls.complete(self.models.review.request(messages))
-        except CallError as error:
-            return _failed(example, completion, "unreviewed", error)
-        missing = without_answer(review)
-        if missing is None:
-            grade = self.grader.grade(example, answer, review.text)
-        else:
-            grade = Grade(None, "unreviewed", f"the review model's answer: {missing.reason}")
-        return RowResult(example, completion, grade, review)
+            grade = await asking.grade(example, answer, reviews)
+        except NoReview as error:
+            grade = unreviewed(str(error))
+        except Exception as error:
+            if reviews.failure is None:
+                reviews.failure = error
+        if reviews.failure is None:
+            return RowResult(example, completion, grade, reviews.answers)
+        if not isinstance(reviews.failure, CallError):
+            raise reviews.failure
+        return _failed(example, completion, "unreviewed", reviews.failure, reviews.answers)
+
+    @lazy
+    def _plain(self) -> PlainGrader | None:
+        return plain(self.grader)
+
+    @lazy
+    def _asking(self) -> AskingGrader | None:
+        return asking(self.grader)
+
+
+class _Reviews:
+    """The review model, asked about one answer; implements `engine.grading.Ask`.
+
+    `failure` is the first of its calls that gave no answer: what a grader makes of one must not
+    decide a path, for it may pass.
+    """
+
+    def __init__(self, calls: Calls, models: Models) -> None:
+        self._calls, self._models = calls, models
+        self._found: list[Completion | None] = []
+        self.failure: Exception | None = None
+
+    @property
+    def answers(self) -> tuple[Completion, ...]:
+        """What was answered, in the order of the questions."""
+        return tuple(one for one in self._found if one is not None)
+
+    async def __call__(
+        self, *messages: Message, form: Mapping[str, Any] | None = None, replicate: int = 0
+    ) -> str:
+        role, most = self._models.review, self._models.most_reviews
+        if role is None:
+            raise NoReview("the grader asks the review model and there is none; add roles.review")
+        place = len(self._found)
+        if place >= most:
+            raise NoReview(
+                f"the grader asks the review model more than {quantity(most, 'time')} about a row"
+            )
+        self._found.append(None)
+        request = role.request(messages, replicate)
+        if form is not None and role.structured:
+            request = replace(request, response_format=form)
+        try:
+            completion = await self._calls.complete(request)
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+        self._found[place] = completion
+        missing = without_answer(completion)
+        if missing is not None:
+            raise NoReview(f"the review model's answer: {missing.reason}")
+        return completion.text or ""
 
 
 def _failed(
-    example: Example, completion: Completion | None, outcome: Outcome, error: CallError
+    example: Example,
+    completion: Completion | None,
+    outcome: Outcome,
+    error: CallError,
+    reviews: tuple[Completion, ...] = (),
 ) -> RowResult:
     """The row's result where a call failed.
 
@@ -76,7 +157,7 @@ def _failed(
         raise error
     refused = error if isinstance(error, RequestRefused) else None
     grade = Grade(None, outcome, _reason(error))
-    return RowResult(example, completion, grade, transient=error.transient, refused=refused)
+    return RowResult(example, completion, grade, reviews, True, error.transient, refused)
 
 
 def without_answer(completion: Completion) -> Grade | None:
@@ -85,7 +166,7 @@ def without_answer(completion: Completion) -> Grade | None:
         return Grade(0.0, "refused", (completion.refusal or "content filter")[:200])
     if completion.cut_off:
         return Grade(0.0, "truncated", "cut off at max_tokens")
-    if not (completion.text or "").strip():
+    if not (completion.answer or "").strip():
         thought = " (reasoning without an answer)" if completion.reasoning else ""
         return Grade(0.0, "empty", f"no content{thought}")
     return None
@@ -96,8 +177,11 @@ def read_answer(completion: Completion, choices: tuple[str, ...]) -> tuple[str, 
     missing = without_answer(completion)
     if missing is not None:
         return "", missing
-    text = (completion.text or "").strip()
-    if not choices:
+    text = (completion.answer or "").strip()
+    unread = next((name for name, given in completion.calls if not isinstance(given, dict)), None)
+    if unread is not None:
+        return "", unparsable(f"the arguments of the call of {unread[:60]} are no JSON object")
+    if not choices or completion.calls:
         return text, None
     choice = read_choice(text, choices)
     if choice is None:

@@ -15,8 +15,19 @@ contains         the target stands in the answer
 multiple_choice  which option an answer settles on; `options`, `markup`
 numbers          which number an answer gives; `figures`, `units`
 regex            a pattern of the user's; `patterns`, `regex_search`, `pattern_worker`, `linear`
-json_answers     JSON in an answer
-judge            the review model judges; `verdict` reads what it says
+json_answers     JSON in an answer; `json_credit` compares, `json_fields` has rules for a field,
+                 `json_schema` holds it against a schema
+labels           a set of labels
+ordinal          how near an answer is on a scale
+length           how long an answer is
+similarity       how alike two wordings are
+sql              what a query finds; `sql_worker` runs it, in a `line_worker`
+code_tests       which tests code passes: `code_text` finds it, `code_worker` runs it in `isolation`
+tool_calls       which tools are called, and how
+judge            the review model judges; `verdict` and `score` read what it says
+weighted         several of them at once
+python_function  a function of the user's; `function_pool` runs it in a `worker`, which is
+                 `function_worker`; `own_files` are those that decide its grades
 """
 
 import lazy_loader

@@ -19,7 +19,7 @@ class ContainsGrader(Rule):
     ignore_case: bool = True
     reads_input: ClassVar[bool] = False
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Look for the target in `answer`."""
         text, target = fold(answer, self.ignore_case), fold(example.target, self.ignore_case)
         return right_or_wrong(holds_words(text, target))

@@ -20,7 +20,7 @@ class ExactGrader(Rule):
     reads_input: ClassVar[bool] = False
     compares_whole: ClassVar[bool] = True
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Compare `answer` with the target."""
         return right_or_wrong(
             fold(answer, self.ignore_case) == fold(example.target, self.ignore_case)

@@ -94,14 +94,14 @@ class ChoiceGrader(Rule):
 
     kind: Literal["choice"]
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Compare the option that `answer` settles on with the target's."""
-        return grade_choice(example.input, example.target, answer)
+        return grade_choice(example.inputs.text, example.target, answer)
 
     def target_problem(self, example: Example, prompt: str) -> str:
         """The form of the target, or that it names no option of the row's question."""
         problem = structure_problem(example.target, prompt)
-        if not problem and not read_options(example.input):
+        if not problem and not read_options(example.inputs.text):
             problem = missing_problem(example.target, prompt)
         grade = self.grade(example, example.target)
         if problem or grade.outcome == "correct":

@@ -52,7 +52,7 @@ class NumberGrader(Rule):
     tolerance: Number = Field(0.0, ge=0)
     reads_input: ClassVar[bool] = False
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Compare the figure of `answer` with the target's."""
         return grade_number(example.target, answer, self.tolerance)
 
@@ -118,6 +118,13 @@ def read_target(target: str) -> list[Figure] | str:
     if _BETWEEN.fullmatch(" ".join(rest)):
         return part.figures
     return "holds several numbers and does not say which of them counts"
+
+
+def read_number(text: str) -> float | None:
+    """The number that a text gives, where it gives one."""
+    part = _part(tags_as_leads(text))
+    of_kind = [numbers_of(figure) for figure in part.figures if numbers_of(figure)]
+    return of_kind[part.chosen][-1] if of_kind else None
 
 
 def _is_numbers(found: Any) -> bool:

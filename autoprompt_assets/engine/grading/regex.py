@@ -42,7 +42,7 @@ class RegexGrader(Rule):
             raise ValueError(f"is no regular expression ({error}); mend it") from error
         return pattern
 
-    def grade(self, example: Example, answer: str, verdict: str | None = None) -> Grade:
+    def grade(self, example: Example, answer: str) -> Grade:
         """Compare what the pattern finds in `answer` with the target."""
         try:
             found = last_match(self.pattern, self.ignore_case, answer)

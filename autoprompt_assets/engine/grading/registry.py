@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated
 
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.grading.code_tests import CodeGrader
 from autoprompt_assets.engine.grading.contains import ContainsGrader
 from autoprompt_assets.engine.grading.exact import ExactGrader
-from autoprompt_assets.engine.grading.foreign import ForeignGrader, failure
+from autoprompt_assets.engine.grading.foreign import failure, guarded
 from autoprompt_assets.engine.grading.json_answers import JsonGrader
 from autoprompt_assets.engine.grading.judge import ModelGrader
+from autoprompt_assets.engine.grading.labels import LabelsGrader
+from autoprompt_assets.engine.grading.length import LengthGrader
 from autoprompt_assets.engine.grading.multiple_choice import ChoiceGrader
 from autoprompt_assets.engine.grading.numbers import NumberGrader
+from autoprompt_assets.engine.grading.ordinal import OrdinalGrader
 from autoprompt_assets.engine.grading.protocol import GROUP, Grader, GraderSettings
+from autoprompt_assets.engine.grading.python_function import PythonGrader
 from autoprompt_assets.engine.grading.regex import RegexGrader
+from autoprompt_assets.engine.grading.similarity import SimilarityGrader
+from autoprompt_assets.engine.grading.sql import SqlGrader
+from autoprompt_assets.engine.grading.tool_calls import ToolCallsGrader
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.kinds import Kinds
 from autoprompt_assets.engine.plugins import plugins
-from autoprompt_assets.engine.template import INPUT
 
 OWN: tuple[type[GraderSettings], ...] = (
     ExactGrader,
@@ -26,19 +33,25 @@ OWN: tuple[type[GraderSettings], ...] = (
     NumberGrader,
     RegexGrader,
     JsonGrader,
+    LabelsGrader,
+    OrdinalGrader,
+    LengthGrader,
+    SimilarityGrader,
+    SqlGrader,
+    CodeGrader,
+    ToolCallsGrader,
     ModelGrader,
+    PythonGrader,
 )
 GRADERS = Kinds(GROUP, "kind", GraderSettings, OWN)  # type: ignore[type-abstract]
 GraderSpec = Annotated[GraderSettings, GRADERS]
 """The settings of one grader, as an experiment file gives them."""
 
 
-def make_grader(
-    grader: GraderSettings, review_prompt: str = "", columns: Collection[str] = INPUT
-) -> Grader:
-    """The grader that an experiment asks for; `columns` are the names of its rows' input."""
-    made = grader.make(review_prompt, columns)
-    return ForeignGrader(made, grader.kind) if _is_foreign(grader) else made
+def make_grader(grader: GraderSettings, review_prompt: str = "", layout: Layout = SINGLE) -> Grader:
+    """The grader that an experiment asks for; `layout` its rows' columns."""
+    made = grader.make(review_prompt, layout)
+    return guarded(made, grader.kind) if _is_foreign(grader) else made
 
 
 def target_problem(grader: GraderSettings, example: Example, prompt: str) -> str:

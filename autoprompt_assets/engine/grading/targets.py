@@ -7,7 +7,11 @@ Each target is graded as if it were the answer, in the form that its grader want
 | exact, contains, number, choice | the target |
 | json | the target, which must be JSON; with `field`, an object that holds it there |
 | regex | a text that the pattern's first group (without one, the pattern) matches as a whole |
+| labels, ordinal, similarity, tool_calls | none: the target is read |
+| sql | none: the target is run |
+| code | none: the row's tests are read |
 | any, with `choices` | each choice |
+| another that has to be waited for | none |
 
 A target that is right in this way may still be a mistake: a list of alternatives, a value as Python
 writes it, a whole object where one field is compared. These are named too, unless the first prompt
@@ -22,8 +26,9 @@ from functools import lru_cache
 
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Example
-from autoprompt_assets.engine.grading.protocol import GraderSettings
+from autoprompt_assets.engine.grading.protocol import GraderSettings, plain
 from autoprompt_assets.engine.grading.registry import make_grader, target_problem
+from autoprompt_assets.engine.inputs import Inputs
 
 MOST_LINES = 10
 SHARE = 0.05
@@ -47,8 +52,6 @@ def check_targets(
         InputError: more than SHARE of the rows have such a target; its lines are these. Or no
             answer could be graded in more of a scored split's rows than `unmeasured` allows.
     """
-    if grader.asks_review:
-        return ()
     problem_of = _problem_finder(grader, prompt, choices)
     rows: dict[tuple[str, str], list[Example]] = {}
     for example in examples:
@@ -78,12 +81,14 @@ def _ungradable(
     """One line per scored split that could only end a run, for too many of its rows get no grade
     whatever is answered.
     """
-    judge, rows, without = make_grader(grader), Counter[str](), Counter[str]()
+    judge, rows, without = plain(make_grader(grader)), Counter[str](), Counter[str]()
+    if judge is None and not grader.bad_target_ungraded:
+        return []
     for example in examples:
         rows[example.split] += 1
     for example in bad:
         answers = choices or (example.target,)
-        if all(judge.grade(example, one, None).value is None for one in answers):
+        if judge is None or all(judge.grade(example, one).value is None for one in answers):
             without[example.split] += 1
     return [
         f"{without[split]} of {rows[split]} {split} rows can get no grade, more than the "
@@ -96,25 +101,26 @@ def _ungradable(
 def _line(target: str, problem: str, rows: Sequence[Example]) -> str:
     trouble, _, mend = problem.partition("; ")
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-    return f"the target {shown(target)} {trouble} (input {shown(rows[0].input, 50)}{more}); {mend}"
+    given = shown(rows[0].inputs.text, 50)
+    return f"the target {shown(target)} {trouble} (input {given}{more}); {mend}"
 
 
 def _problem_finder(
     grader: GraderSettings, prompt: str, choices: Sequence[str]
 ) -> Callable[[Example], str]:
     """What is wrong with an example's target, or nothing; found once for equal targets."""
-    judge = make_grader(grader)
+    judge = plain(make_grader(grader))
 
     def problem(example: Example) -> str:
-        if not choices:
+        if not choices or judge is None:
             return target_problem(grader, example, prompt)
-        if any(judge.grade(example, one, None).outcome == "correct" for one in choices):
+        if any(judge.grade(example, one).value for one in choices):
             return ""
         return "is none of roles.target.choices; mend the rows or add it"
 
     if grader.reads_input:
         return problem
     by_target = lru_cache(maxsize=10_000)(
-        lambda target: problem(Example("", "", "", target, "train"))
+        lambda target: problem(Example("", "", Inputs.single(""), target, "train"))
     )
     return lambda example: by_target(example.target)

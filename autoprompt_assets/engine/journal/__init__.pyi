@@ -9,7 +9,7 @@ from .readings import read_wear as read_wear
 from .shares import NOTHING as NOTHING
 from .shares import Claim as Claim
 from .shares import Share as Share
-from .turn import Turn as Turn
+from .turn import SearchTurn as SearchTurn
 from .usage import Account as Account
 from .usage import Ledger as Ledger
 from .usage import Selection as Selection

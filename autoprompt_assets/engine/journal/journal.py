@@ -25,7 +25,7 @@ from autoprompt_assets.engine.journal.readings import register
 from autoprompt_assets.engine.journal.rows import Rows, storable
 from autoprompt_assets.engine.journal.schema import failure, open_database
 from autoprompt_assets.engine.journal.spill import Spill, take_in
-from autoprompt_assets.engine.journal.turn import Turn
+from autoprompt_assets.engine.journal.turn import SearchTurn
 from autoprompt_assets.engine.llm import Completion, Request
 from autoprompt_assets.engine.statistics import Reading
 
@@ -59,7 +59,7 @@ class Journal:
         self._replayed: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._closed = False
-        self.turn = Turn()
+        self.turn = SearchTurn()
         """Of the search that this is the door of, where it has to wait for its turn."""
         self._spill = Spill(self._engine.url, self._owner, spare)
         self._failed: JournalError | None = None

@@ -23,7 +23,7 @@ from autoprompt_assets.engine.journal.lock_holders import (
     run_of,
 )
 from autoprompt_assets.engine.journal.lock_server import ServerLocks
-from autoprompt_assets.engine.journal.turn import Turn, watched
+from autoprompt_assets.engine.journal.turn import SearchTurn, watched
 
 POLL_S = 0.1
 """How often who waits for a search looks whether it is free."""
@@ -32,7 +32,7 @@ PATIENCE_S = 2.0
 
 
 @contextmanager
-def search_turn(url: str, search: str, waiting: Callable[[str], None]) -> Iterator[Turn]:
+def search_turn(url: str, search: str, waiting: Callable[[str], None]) -> Iterator[SearchTurn]:
     """Held while a process works on a search of the journal at `url`; another waits for its end.
 
     `waiting` is told who is at work. The turn is to be asked, before anything is done, whether it
@@ -59,7 +59,7 @@ def run_present(url: str, experiment: str, waiting: Callable[[str], None]) -> It
 
 
 @contextmanager
-def _taken(locks: Locks, name: str, waiting: Callable[[str], None]) -> Iterator[Turn]:
+def _taken(locks: Locks, name: str, waiting: Callable[[str], None]) -> Iterator[SearchTurn]:
     began, told = time.monotonic(), ""
     while not _begin(locks, name):
         held = {one.name: one.who for one in locks.held()}

@@ -123,6 +123,11 @@ class Shapes:
         return True
 
     def _refuse_tuned(self, request: Request, name: str, said: str) -> None:
+        if name in ("tools", "tool_choice"):
+            raise ParameterRefused(
+                f"{request.model} at {request.endpoint} takes no {name} ({said}); name a model "
+                f"that does, or take roles.target.{name} out"
+            )
         tuned = self._tuned.get(request.role, ())
         found = [one for one in tuned if one == name or {one, name} <= set(LIMITS)]
         if found:

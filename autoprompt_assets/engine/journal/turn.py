@@ -13,7 +13,7 @@ WATCH_EVERY_S = 2.0
 """For so long one may go on that has lost its turn."""
 
 
-class Turn:
+class SearchTurn:
     """The turn of one search, until its end or until it is lost."""
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class Turn:
 
 
 @contextmanager
-def watched(locks: Locks, name: str, again: Callable[[], bool]) -> Iterator[Turn]:
+def watched(locks: Locks, name: str, again: Callable[[], bool]) -> Iterator[SearchTurn]:
     """Look on a thread whether `name` is held, while nothing else uses `locks`, if they can break.
 
     Where its connection broke it is taken `again` on a new one; where another holds it by then, the
     turn is lost.
     """
-    turn, ended = Turn(), threading.Event()
+    turn, ended = SearchTurn(), threading.Event()
     if not locks.breakable:
         yield turn
         return
@@ -59,7 +59,7 @@ def watched(locks: Locks, name: str, again: Callable[[], bool]) -> Iterator[Turn
         thread.join()
 
 
-def _kept(locks: Locks, name: str, again: Callable[[], bool], turn: Turn) -> bool:
+def _kept(locks: Locks, name: str, again: Callable[[], bool], turn: SearchTurn) -> bool:
     """Whether the lock is held, or may be yet; the turn is lost otherwise."""
     try:
         if locks.holds(name) or again():

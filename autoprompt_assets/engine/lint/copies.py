@@ -55,10 +55,10 @@ class Leaks:
     """An index over `rows`; what `first` says itself is no copy."""
 
     def __init__(self, first: str, rows: Sequence[Example]) -> None:
-        self._rows = rows
+        self._texts = _Texts(rows)
         words = _words(first)
         self._first = _joined(words)
-        self._task = _task_grams(rows) | {hash(gram) for gram in _grams(words, GRAM)}
+        self._task = _task_grams(self._texts) | {hash(gram) for gram in _grams(words, GRAM)}
         self._index, self._pairs = self._indexed(set(_pairs_in(first, None)))
         self._shapes = {(len(given), len(target)) for given, target in self._pairs}
 
@@ -80,12 +80,13 @@ class Leaks:
     def _indexed(self, known: set[Pair]) -> tuple[array[int], frozenset[Pair]]:
         keys: list[int] = []
         pairs: set[Pair] = set()
-        for number, row in enumerate(self._rows):
-            words = _words(row.input)
-            if not _is_short(row.input, words):
+        for number, text in self._texts.own():
+            words = _words(text)
+            if not _is_short(text, words):
                 keys += [_key(gram) << _ROW_BITS | number for gram in self._anchors(words)]
-            elif len(row.input.strip()) > 2 and words:
-                pair = (tuple(words), tuple(_words(row.target)[:TARGET_WORDS]))
+            elif len(text.strip()) > 2 and words:
+                target = self._texts.row(number).target
+                pair = (tuple(words), tuple(_words(target)[:TARGET_WORDS]))
                 if pair[1] and pair not in known:
                     pairs.add(pair)
         return array("Q", sorted(set(keys))), frozenset(pairs)
@@ -112,20 +113,54 @@ class Leaks:
 
     def _copy(self, number: int, gram: tuple[str, ...], text: _Text) -> str:
         """The row where it stands as a whole around `gram`, or the run that is its own."""
-        example = self._rows[number]
-        row = _words(example.input)
+        given = self._texts[number]
+        row = _words(given)
         if len(gram) < GRAM:
             whole = tuple(row) == gram and _joined(row) not in self._first
-            return example.input if whole else ""
+            return given if whole else ""
         run = _longest_run(row)
         for place in _places(row, GRAM).get(gram, []):
             for at in text.places:
                 if text.holds(row, at - place) and _joined(row) not in self._first:
-                    return example.input
+                    return given
                 start, length = text.stretch(row, at, place)
                 if length >= run:
                     return " ".join(text.words[start : start + length])
         return ""
+
+
+class _Texts:
+    """What the rows were given, column by column: numbers count through a row's columns first.
+
+    Of several columns, a value that stands in more than one row is no row's own: a tier, a country.
+    """
+
+    def __init__(self, rows: Sequence[Example]) -> None:
+        self._rows = rows
+        self._columns = tuple(rows[0].inputs) if rows else ()
+        several = len(self._columns) > 1
+        values = (one for row in rows for one in row.inputs.values()) if several else ()
+        self._often = {one for one, count in Counter(map(hash, values)).items() if count > 1}
+
+    def __len__(self) -> int:
+        return len(self._rows) * len(self._columns)
+
+    def __getitem__(self, number: int) -> str:
+        return self.row(number).inputs[self._columns[number % len(self._columns)]]
+
+    def row(self, number: int) -> Example:
+        return self._rows[number // len(self._columns)]
+
+    def own(self) -> Iterator[tuple[int, str]]:
+        """Those that tell a row from others, with their numbers."""
+        for number in range(len(self)):
+            text = self[number]
+            if not self._often or hash(text) not in self._often:
+                yield number, text
+
+    def sample(self) -> list[str]:
+        """Some of them, from the whole of the table."""
+        return [self[number] for number in range(0, len(self), max(1, len(self) // SAMPLE))]
 
 
 class _Text:
@@ -192,12 +227,12 @@ def _longest_run(row: Sequence[str]) -> int:
     return 2 * RUN if _spaceless(row) > len(row) / 2 else RUN
 
 
-def _task_grams(rows: Sequence[Example]) -> set[int]:
+def _task_grams(texts: _Texts) -> set[int]:
     """Grams that many rows hold: options, a form, a question that is always the same."""
-    sample = rows[:: max(1, len(rows) // SAMPLE)]
+    sample = texts.sample()
     held: Counter[int] = Counter()
-    for row in sample:
-        held.update({hash(gram) for gram in _grams(_words(row.input), GRAM)})
+    for text in sample:
+        held.update({hash(gram) for gram in _grams(_words(text), GRAM)})
     return {gram for gram, count in held.items() if count > max(1, len(sample) // COMMON)}
 
 

@@ -30,4 +30,6 @@ from .roles import Models as Models
 from .sent_values import SentValue as SentValue
 from .settings import PriceSpec as PriceSpec
 from .settings import RoleSpec as RoleSpec
-from .settings import RolesSpec as RolesSpec
+from .target import RolesSpec as RolesSpec
+from .target import TargetSpec as TargetSpec
+from .tool_file import tools_of as tools_of

@@ -11,6 +11,7 @@ from typing import Any
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.reasoning import split_reasoning
 from autoprompt_assets.engine.llm.usage import cache_tokens
+from autoprompt_assets.engine.tools import Call, calls_text
 
 CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"})
 TOOL_CALLS = frozenset({"tool_calls", "tool_call", "tool_use", "function_call"})
@@ -52,6 +53,16 @@ class Completion:
     def text(self) -> str | None:
         """What the model said, without its reasoning; `None` where it said nothing."""
         return self._read.text
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """The tools that it asks for, in their order."""
+        return self._read.calls
+
+    @property
+    def answer(self) -> str | None:
+        """What is graded: its calls as JSON where it makes some, else its text."""
+        return calls_text(self.calls) if self.calls else self.text
 
     @property
     def reasoning(self) -> str | None:
@@ -102,6 +113,7 @@ class _Message:
     reasoning: str | None
     refusal: str | None
     calls_tools: bool
+    calls: tuple[Call, ...] = ()
 
 
 def is_message(message: object) -> bool:
@@ -115,6 +127,7 @@ def is_message(message: object) -> bool:
 
 
 def _read_message(message: Mapping[str, Any]) -> _Message:
+    made = [*_calls(message)]
     calls = bool(message.get("tool_calls") or message.get("function_call"))
     text, refusal = message.get("content"), message.get("refusal")
     # vLLM says `reasoning`, its older versions and others `reasoning_content`.
@@ -123,6 +136,7 @@ def _read_message(message: Mapping[str, Any]) -> _Message:
     if isinstance(text, list):
         kinds = [_kind(part) for part in text]
         calls = calls or not _CALL_PARTS.isdisjoint(kinds)
+        made += [*filter(None, (_call(part) for part in text if _kind(part) in _CALL_PARTS))]
         refusal = refusal or next(filter(None, (_field(part, "refusal") for part in text)), None)
         reasoning_kinds = {kind for kind in kinds if kind.startswith(_REASONING_PARTS)}
         thoughts += _of_kinds(text, kinds, reasoning_kinds)
@@ -134,7 +148,31 @@ def _read_message(message: Mapping[str, Any]) -> _Message:
             thoughts.append(within)
     reasoning = "\n".join(thoughts) or None
     refusal = refusal if isinstance(refusal, str) and refusal else None
-    return _Message(_readable(text), _readable(reasoning), _readable(refusal), calls)
+    return _Message(_readable(text), _readable(reasoning), _readable(refusal), calls, tuple(made))
+
+
+def _calls(message: Mapping[str, Any]) -> Iterator[Call]:
+    listed = message.get("tool_calls")
+    for one in listed if isinstance(listed, list) else ():
+        found = _call(_field(one, "function") or _field(one, "custom") or one)
+        if found is not None:
+            yield found
+    older = _call(message.get("function_call"))
+    if older is not None:
+        yield older
+
+
+def _call(part: object) -> Call | None:
+    name = _field(part, "name")
+    if not isinstance(name, str) or not isinstance(part, dict):
+        return None
+    given = part.get("arguments", part.get("input"))
+    if isinstance(given, str):
+        try:
+            given = json.loads(given or "{}")
+        except (ValueError, RecursionError):
+            given = _readable(given)
+    return str(_readable(name)), {} if given is None else given
 
 
 def _of_kinds(parts: Sequence[object], kinds: Sequence[str], wanted: Collection[str]) -> list[str]:

@@ -79,7 +79,10 @@ class Request:
 
 
 def _turn(message: Message, encode: Callable[[str], str]) -> str:
-    members = [f"{_encode_again(name)}:{encode(value)}" for name, value in message.items()]
+    members = [
+        f"{_encode_again(name)}:{encode(value) if isinstance(value, str) else _encode(value)}"
+        for name, value in message.items()
+    ]
     return f"{{{','.join(members)}}}"
 
 

@@ -8,7 +8,7 @@ one role (temperature 1) is not left out because another (0) was refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,14 +16,14 @@ from autoprompt_assets.engine.fields import LIMITS
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.failures import Misfit
 from autoprompt_assets.engine.llm.request import Request, SharedFields
-from autoprompt_assets.engine.message import Message
+from autoprompt_assets.engine.message import Message, text_part
 
 SYSTEM = "system"
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 Turn = Literal["system", "developer", "user"]
-"""The role that takes the system turn's text; `user` puts it before the first user turn's."""
+"""The role that takes the system turn's text; `user` puts it before the next user turn's."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,22 @@ def has_system(request: Request) -> bool:
 def _with_system_as(turn: Turn, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if turn == "developer":
         return tuple({**one, "role": turn} if one["role"] == SYSTEM else one for one in messages)
-    texts = [one["content"] for one in messages if one["role"] == SYSTEM]
-    kept = [one for one in messages if one["role"] != SYSTEM]
-    first = next((at for at, one in enumerate(kept) if one["role"] == "user"), None)
-    if first is None:
-        return ({"role": "user", "content": "\n\n".join(texts)}, *kept)
-    kept[first] = {"role": "user", "content": "\n\n".join([*texts, kept[first]["content"]])}
+    kept, waiting = list[Message](), list[str]()
+    for one in messages:
+        if one["role"] == SYSTEM:
+            waiting.append(one["content"])
+        elif waiting and one["role"] == "user":
+            kept.append({"role": "user", "content": _after(waiting, one["content"])})
+            waiting = []
+        else:
+            kept.append(one)
+    if waiting:
+        kept.insert(0, {"role": "user", "content": "\n\n".join(waiting)})
     return tuple(kept)
+
+
+def _after(texts: Sequence[str], content: str | Sequence[Any]) -> str | list[Any]:
+    """The content of a turn, with texts before it."""
+    if isinstance(content, str):
+        return "\n\n".join([*texts, content])
+    return [text_part("\n\n".join(texts)), *content]

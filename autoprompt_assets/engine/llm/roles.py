@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autoprompt_assets.engine.choices import choice_schema
+from autoprompt_assets.engine.chat import ONE_TEXT, Chat
 from autoprompt_assets.engine.fields import LIMITS, NEWER_LIMIT
+from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.lazy import lazy
 from autoprompt_assets.engine.llm.request import Request, Role, SharedFields
 from autoprompt_assets.engine.llm.settings import RoleSpec
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.price import Price
-from autoprompt_assets.engine.template import INPUT
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,18 @@ class Asked:
 
     @lazy
     def response_format(self) -> SharedFields | None:
-        """The response format that holds the model to the role's choices, or to a verdict.
+        """The response format that holds the model to the role's choices, or to the user's schema.
 
         `None` where the role answers freely, or its endpoint does not heed one.
         """
         if not self.structured:
             return None
-        if self.role == "review":
-            return VERDICT_FORMAT
-        return SharedFields(choice_schema(self.spec.choices)) if self.spec.choices else None
+        return SharedFields(self.spec.form) if self.spec.form is not None else None
+
+    @lazy
+    def is_choice(self) -> bool:
+        """The model is held to the role's choices, and answers as `choice_json` writes it."""
+        return bool(self.spec.choices) and self.structured
 
     def _settings_with(self, parameters: Mapping[str, Any]) -> SharedFields:
         """The request fields; one mapping for all rows of a candidate."""
@@ -88,8 +91,17 @@ class Models:
     target: Asked
     review: Asked | None
     optimizer: Asked | None
-    columns: frozenset[str] = INPUT
-    """The names that a prompt may have for the row's input."""
+    chat: Chat = ONE_TEXT
+    """The form of what the target is asked."""
+    most_reviews: int = 1
+    """How often the review role is asked about one answer at most, if there is one."""
+    review_bytes: int = 0
+    """UTF-8 bytes that a review may have beside the role's filled prompt."""
+
+    @property
+    def layout(self) -> Layout:
+        """The columns that a prompt may name."""
+        return self.chat.layout
 
     @property
     def roles(self) -> tuple[Asked, ...]:
@@ -103,23 +115,4 @@ class Models:
             return replace(role, price=prices.get(role.role))
 
         review, optimizer = self.review and at(self.review), self.optimizer and at(self.optimizer)
-        return Models(at(self.target), review, optimizer, self.columns)
-
-
-VERDICT_FORMAT = SharedFields(
-    {
-        "type": "json_schema",
-        "json_schema": {
-            "name": "verdict",
-            "strict": True,
-            "schema": {
-                "type": "object",
-                # In this order: a judge that must decide before it says why judges worse.
-                "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
-                "required": ["reason", "correct"],
-                "additionalProperties": False,
-            },
-        },
-    }
-)
-"""The response format of a review, where the endpoint heeds JSON schemas."""
+        return replace(self, target=at(self.target), review=review, optimizer=optimizer)

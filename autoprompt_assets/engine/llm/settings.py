@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Self
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from autoprompt_assets.engine.choices import choice_schema
 from autoprompt_assets.engine.fields import (
     NEWER_LIMIT,
     RESERVED_EXTRA,
@@ -59,6 +61,11 @@ class RoleSpec(Frozen):
     choices: tuple[str, ...] = ()
     """The only answers allowed: sent as a JSON-schema enum, decoded and checked."""
     price: PriceSpec | None = None
+
+    @cached_property
+    def form(self) -> dict[str, Any] | None:
+        """The response format of its requests, where the endpoint heeds JSON schemas."""
+        return choice_schema(self.choices) if self.choices else None
 
     @property
     def completion_limit(self) -> int | None:
@@ -121,11 +128,3 @@ class RoleSpec(Frozen):
         if len(choices) == 1:
             raise ValueError("one choice is no choice; give two or more")
         return choices
-
-
-class RolesSpec(Frozen):
-    """The three roles. `review` is needed by the grader `model`, `optimizer` by `opro`."""
-
-    target: RoleSpec
-    review: RoleSpec | None = None
-    optimizer: RoleSpec | None = None

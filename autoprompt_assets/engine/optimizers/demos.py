@@ -26,6 +26,7 @@ from autoprompt_assets.engine.optimizers.protocol import (
     incumbent,
 )
 from autoprompt_assets.engine.optimizers.settings import Shows
+from autoprompt_assets.engine.texts import AnyPrompt, FirstPrompt, Texts
 
 TRIES = 50
 EXPLORED = 6
@@ -56,14 +57,17 @@ class Demos:
     def __init__(
         self,
         spec: Shows,
-        instruction: str,
+        first: AnyPrompt,
         train: Sequence[Example],
         check: CandidateCheck | None = None,
     ) -> None:
         self._spec = spec
+        prompt = FirstPrompt.of(first)
+        self._name, self._first = prompt.tuned[0], prompt.texts
         # Looked at once: else each would be proposed, and refused, again and again.
-        usable = [w for w in spec.wordings if not (check and check.problem(Candidate(w), ()))]
-        self._first, self._wordings = instruction, tuple(dict.fromkeys(usable))
+        given = [self._first.having(self._name, wording) for wording in spec.wordings]
+        usable = [texts for texts in given if not (check and check.problem(Candidate(texts), ()))]
+        self._wordings = tuple(dict.fromkeys(usable))
         self._train = {example.id: example for example in train}
         self._by_demo = {demo_of(example): example.id for example in train}
         self._trials: list[Trial] = []
@@ -100,19 +104,22 @@ class Demos:
         return best.proposal if best else None
 
     def _explore(self, place: tuple[int, int, int]) -> Proposal:
-        wordings = sorted(self._known(), key=lambda text: self._draw("wording", *place, text))
+        wordings = sorted(self._known(), key=lambda one: self._draw_wording(one, place))
         size = self._size(place)
         chosen = balanced(self._train, size, lambda what, key: self._draw(what, *place, key))
         demos = tuple(demo_of(self._train[key]) for key in chosen)
         best = self._best()
-        parents = (best.candidate.id,) if best and best.candidate.instruction == wordings[0] else ()
+        parents = (best.candidate.id,) if best and best.candidate.texts == wordings[0] else ()
         candidate = Candidate(wordings[0], demos, self._parameters())
         return Proposal(candidate, parents, f"{len(demos)} demos drawn")
 
-    def _known(self) -> list[str]:
+    def _draw_wording(self, texts: Texts, place: tuple[int, int, int]) -> float:
+        return self._draw("wording", *place, texts[self._name])
+
+    def _known(self) -> list[Texts]:
         """What is to be beaten, and the wordings; the first prompt only until it is beaten."""
         best = self._best()
-        found = best.candidate.instruction if best else self._first
+        found = best.candidate.texts if best else self._first
         return list(dict.fromkeys((found, *self._wordings)))
 
     def _parameters(self) -> Mapping[str, Any]:
@@ -126,9 +133,9 @@ class Demos:
     def _vary(self, best: Proposal, place: tuple[int, int, int]) -> Proposal:
         parent = best.candidate
         demos = list(parent.demos)
-        others = [wording for wording in self._known() if wording != parent.instruction]
+        others = [wording for wording in self._known() if wording != parent.texts]
         if others and self._draw("move", *place) < 0.3:
-            wording = min(others, key=lambda text: self._draw("wording", *place, text))
+            wording = min(others, key=lambda one: self._draw_wording(one, place))
             return Proposal(
                 Candidate(wording, parent.demos, parent.parameters), (parent.id,), "wording changed"
             )

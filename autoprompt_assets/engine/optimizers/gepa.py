@@ -10,7 +10,7 @@ simulated landscapes had 73 repetitions refused; with it, 20.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Literal
@@ -21,10 +21,16 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.lint import names
-from autoprompt_assets.engine.optimizers.parts.merge_pairs import Pair, best_pair, joined
+from autoprompt_assets.engine.optimizers.parts.merge_pairs import (
+    Pair,
+    best_pair,
+    joined,
+    merged_texts,
+)
 from autoprompt_assets.engine.optimizers.parts.pareto import drawn, front
-from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
+from autoprompt_assets.engine.optimizers.parts.prompt_text import about, row_text, rules
 from autoprompt_assets.engine.optimizers.parts.reflection import (
     MOST_RIGHT,
     longest_request,
@@ -47,8 +53,8 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Work,
 )
 from autoprompt_assets.engine.optimizers.settings import Writes
-from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
+from autoprompt_assets.engine.texts import AnyPrompt, FirstPrompt, Texts
 
 ROUNDS = 3
 """Minibatches that a parent is tried on for one reflection, until one holds a wrong answer."""
@@ -58,10 +64,13 @@ MERGE_EVERY = 3
 
 @dataclass(frozen=True)
 class Reflection:
-    """What one proposal of a step goes on from: a parent, reflected on so many times before."""
+    """What one proposal of a step goes on from: a parent, reflected on so many times before, and
+    the name of the text that is rewritten.
+    """
 
     parent: Candidate
     earlier: int
+    name: str
 
 
 Plan = Sequence[Reflection | Pair]
@@ -98,11 +107,15 @@ class GepaSpec(GepaFields):
         """See `StrategySettings`: a reflection on the longest rows."""
         most = max(self.minibatch, MOST_RIGHT)
         rows = sorted(context.train, key=lambda row: size_of(row_text(row)))[-most:]
-        return longest_request(rows, self.make(context).rules, sizes)
+        prompt, strategy = context.largest(sizes), self.make(context)
+        return max(
+            longest_request(rows, prompt, name, strategy.rules(name), sizes)
+            for name in context.first.tuned
+        )
 
     def make(self, context: Context) -> Gepa:
         """See `StrategySettings`."""
-        return Gepa(self, context.first, context.train, context.check, context.columns)
+        return Gepa(self, context.first, context.train, context.check, context.layout)
 
 
 class Gepa:
@@ -110,19 +123,20 @@ class Gepa:
 
     What it decides follows from the steps told alone, so `tell` works out again what the step
     before it had set out to do: how often a parent was reflected on, and which pairs were merged.
-    `columns` are the names of a row's input.
+    `layout` says which columns a prompt may name.
     """
 
     def __init__(
         self,
         spec: GepaFields,
-        first: str,
+        first: AnyPrompt,
         train: Sequence[Example],
         check: CandidateCheck,
-        columns: Collection[str] = INPUT,
+        layout: Layout = SINGLE,
     ) -> None:
         self.spec, self._check = spec, check
-        self._first, self._columns = Candidate(first), columns
+        self._prompt, self._layout = FirstPrompt.of(first), layout
+        self._first = Candidate(self._prompt.texts)
         self.train = train
         self._trials: list[Trial] = []
         self._steps = 0
@@ -177,7 +191,8 @@ class Gepa:
         for slot in range(len(plan), self.spec.candidates):
             chosen = drawn(members, uniform(self.spec.seed, "gepa", "parent", self._steps, slot))
             parent = chosen.candidate if chosen else self._first
-            plan.append(Reflection(parent, self._reflected[parent.id] + planned[parent.id]))
+            name = self._prompt.turn(self._own_steps * self.spec.candidates + slot)
+            plan.append(Reflection(parent, self._reflected[parent.id] + planned[parent.id], name))
             planned[parent.id] += 1
         return plan
 
@@ -194,28 +209,32 @@ class Gepa:
             feedback, used = [*feedback, *reply], used + 1
             if any(one.value is not None and one.value < 1 for one in reply):
                 break
-        messages = rewrite(parent, feedback, self._children(parent), self.rules)
-        task = Task(messages, partial(_rewritten, parent), known, part.earlier)
+        name = part.name
+        messages = rewrite(parent, name, feedback, self._children(parent, name), self.rules(name))
+        task = Task(messages, partial(_rewritten, parent, name), known, part.earlier)
         return self._written(task, replies, used)
 
-    def _children(self, parent: Candidate) -> list[tuple[str, float]]:
-        """What was written in place of the parent's instruction, and what it changed in score."""
+    def _children(self, parent: Candidate, name: str) -> list[tuple[str, float]]:
+        """What was written in place of the parent's text `name`, and what it changed in score."""
         own = next((one.score for one in self._trials if one.candidate.id == parent.id), None)
         return [
-            (one.candidate.instruction, one.score - own)
+            (one.candidate.texts[name], one.score - own)
             for one in self._trials
             if parent.id in one.proposal.parents
-            and one.candidate.instruction != parent.instruction
+            and one.candidate.texts[name] != parent.texts[name]
             and one.score is not None
             and own is not None
         ]
 
     def _merge(self, part: Pair, replies: Sequence[Reply], known: frozenset[str]) -> Ask | Written:
         high, low = part.high.candidate, part.low.candidate
-        if high.instruction == low.instruction:
-            return Written(_merged(part, high.instruction), (), 0)
-        messages = merge(high, low, part.wins, self.rules)
-        return self._written(Task(messages, partial(_merged, part), known), replies, 0)
+        texts, both = merged_texts(high.texts, low.texts, self._prompt)
+        if not both:
+            return Written(_merged(part, texts), (), 0)
+        name = both[0]
+        messages = merge(high, low, name, part.wins, self.rules(name))
+        make = partial(_merged_text, part, texts, name)
+        return self._written(Task(messages, make, known), replies, 0)
 
     def _written(self, task: Task, replies: Sequence[Reply], used: int) -> Question | Written:
         made = write(task, self._check, self.spec.attempts, replies[used:])
@@ -244,18 +263,20 @@ class Gepa:
         keys = (example.id for example in self.train)
         return sorted(keys, key=lambda key: uniform(self.spec.seed, "gepa", "row", key))
 
-    @property
-    def rules(self) -> str:
-        """What every new prompt must respect."""
-        first = self._first.instruction
-        return rules(first, self.spec.keep, self.spec.longest, self._columns)
+    def rules(self, name: str) -> str:
+        """What every new text of that name must respect."""
+        return rules(self._prompt, name, self.spec.keep, self.spec.longest, self._layout)
 
 
-def _rewritten(parent: Candidate, instruction: str) -> Proposal:
-    candidate = Candidate(instruction, parent.demos, parent.parameters)
-    return Proposal(candidate, (parent.id,), "rewritten after what went wrong on train rows")
+def _rewritten(parent: Candidate, name: str, text: str) -> Proposal:
+    note = about(parent.texts, name, "rewritten after what went wrong on train rows")
+    return Proposal(parent.having(name, text), (parent.id,), note)
 
 
-def _merged(pair: Pair, instruction: str) -> Proposal:
+def _merged_text(pair: Pair, texts: Texts, name: str, text: str) -> Proposal:
+    return _merged(pair, texts.having(name, text))
+
+
+def _merged(pair: Pair, texts: Texts) -> Proposal:
     parents = (pair.high.candidate.id, pair.low.candidate.id)
-    return Proposal(joined(pair, instruction), parents, "merged from two")
+    return Proposal(joined(pair, texts), parents, "merged from two")

@@ -25,7 +25,7 @@ from autoprompt_assets.engine.identity import uniform
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.optimizers.parts.demo_sampling import balanced, demo_sets
 from autoprompt_assets.engine.optimizers.parts.observed import observations, promising, ranked
-from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text
+from autoprompt_assets.engine.optimizers.parts.prompt_text import about, context, row_text
 from autoprompt_assets.engine.optimizers.parts.space import Point, Space, with_own
 from autoprompt_assets.engine.optimizers.parts.tpe import suggestions
 from autoprompt_assets.engine.optimizers.parts.tunable import Tunable
@@ -50,6 +50,7 @@ from autoprompt_assets.engine.optimizers.settings import Shows
 from autoprompt_assets.engine.tags import tagged
 from autoprompt_assets.engine.template import fill
 from autoprompt_assets.engine.text import size_of
+from autoprompt_assets.engine.texts import AnyPrompt, FirstPrompt
 
 NAME = "mipro"
 TRIES = 32
@@ -123,11 +124,15 @@ class MiproSpec(MiproFields):
         if not self.instructions:
             return 0
         rows = sorted(context.train, key=lambda row: size_of(row_text(row)))
-        asking = Mipro(self, context.first, rows[-SHOWN_ROWS:], AcceptAll(), writes=True)
-        best = Trial(Proposal(Candidate(sizes.prompt())), 1.0, accepted=True)
-        asking.tell(Step((best,)))
-        longest = max(size_of(tip) for _, tip in TIPS)
-        return asked_bytes(asking.ask(())) - size_of(TIPS[0][1]) + longest
+        best = Trial(Proposal(context.largest(sizes)), 1.0, accepted=True)
+        longest = max(size_of(tip) for _, tip in TIPS) - size_of(TIPS[0][1])
+        asked = []
+        for name in context.first.tuned:
+            alone = FirstPrompt(context.first.texts, (name,))
+            asking = Mipro(self, alone, rows[-SHOWN_ROWS:], AcceptAll(), writes=True)
+            asking.tell(Step((best,)))
+            asked.append(asked_bytes(asking.ask(())) + longest)
+        return max(asked)
 
     def make(self, context: Context) -> Mipro:
         """See `StrategySettings`."""
@@ -138,31 +143,35 @@ class MiproSpec(MiproFields):
 class Mipro:
     """Draws points of the space by TPE, and has new instructions written in between.
 
-    `first` is the first prompt, `own` the target role's own request fields: a parameter's value
-    that is equal to the role's is no value of its own. `writes`: there is an optimizer model.
+    `first` is the first prompt, of which a question is about one text, in turn; `own` the target
+    role's own request fields: a parameter's value that is equal to the role's is no value of its
+    own. `writes`: there is an optimizer model.
     """
 
     def __init__(
         self,
         spec: MiproFields,
-        first: str,
+        first: AnyPrompt,
         train: Sequence[Example],
         check: CandidateCheck,
         writes: bool,
         own: Mapping[str, Any] | None = None,
     ) -> None:
-        self.spec, self.first, self._check, self._writes = spec, first, check, writes
+        self.spec, self._check, self._writes = spec, check, writes
+        self._prompt = FirstPrompt.of(first)
+        self.first = self._prompt.texts
         self.train = {example.id: example for example in train}
         self._drawn = demo_sets(train, spec.demo_sets, spec.demos, spec.seed)
         self._parameters = with_own(spec.parameters, own or {})
         self._refused: list[Rejected] = []
-        self._given = [first]
+        self._given = [self.first]
         for wording in dict.fromkeys(spec.wordings):
-            problem = check.problem(Candidate(wording), names(map(Candidate, self._given)))
+            texts = self.first.having(self._prompt.tuned[0], wording)
+            problem = check.problem(Candidate(texts), names(map(Candidate, self._given)))
             if problem:
-                self._refused.append(Rejected(Proposal(Candidate(wording), (), "given"), problem))
+                self._refused.append(Rejected(Proposal(Candidate(texts), (), "given"), problem))
             else:
-                self._given.append(wording)
+                self._given.append(texts)
         self._trials: list[Trial] = []
         self._step = self._turn = 0
 
@@ -172,8 +181,8 @@ class Mipro:
         made: list[Proposal] = []
         rejected = list(self._refused) if self._turn == 0 else []
         for slot in range(self.spec.candidates):
-            tip = self._tip(slot)
-            written = self._write(tip, left, made, rejected) if tip else None
+            number = self._number(slot)
+            written = None if number is None else self._write(number, left, made, rejected)
             if isinstance(written, Question):
                 return written
             proposal = written or self._combine(slot, made)
@@ -188,26 +197,27 @@ class Mipro:
         self._step += 1
         self._turn += step.strategy == NAME
 
-    def _tip(self, slot: int) -> tuple[str, str] | None:
-        """What the question of this place is about; `None` where nothing is to be written."""
+    def _number(self, slot: int) -> int | None:
+        """Which text of all that are written this place is for; `None` where it is for none."""
         number, odd = divmod(self._turn * self.spec.candidates + slot, 2)
         if odd or not self._writes or number >= self.spec.instructions:
             return None
-        return TIPS[number % len(TIPS)]
+        return number
 
     def _write(
         self,
-        tip: tuple[str, str],
+        number: int,
         left: list[Reply],
         made: Sequence[Proposal],
         rejected: list[Rejected],
     ) -> Question | Proposal | None:
         """A new instruction with the demos and parameters to be beaten, or the next question."""
-        best = self._best()
+        best, name, tip = self._best(), self._prompt.turn(number), TIPS[number % len(TIPS)]
+        note = about(self.first, name, f"written with the tip {tip[0]!r}")
         task = Task(
-            ({"role": "user", "content": self._question(tip)},),
-            lambda text: Proposal(Candidate(text), (best.id,), f"written with the tip {tip[0]!r}"),
-            names(map(Candidate, self._space(made).instructions)),
+            ({"role": "user", "content": self._question(name, tip)},),
+            lambda text: Proposal(Candidate(best.texts.having(name, text)), (best.id,), note),
+            names(Candidate(best.texts.having(name, one)) for one in self._space(made).texts[name]),
         )
         written = write(task, self._check, self.spec.attempts, left)
         if isinstance(written, Question):
@@ -218,22 +228,23 @@ class Mipro:
 
     def _equipped(self, proposal: Proposal, best: Candidate, made: Sequence[Proposal]) -> Proposal:
         """The new instruction with the demos and parameters of `best`."""
-        candidate = Candidate(proposal.candidate.instruction, best.demos, best.parameters)
+        candidate = Candidate(proposal.candidate.texts, best.demos, best.parameters)
         space = self._space([*made, Proposal(candidate)])
         point = space.point(candidate)
         note = f"{proposal.note}: {space.words(point)}" if point else proposal.note
         return Proposal(candidate, proposal.parents, note)
 
-    def _question(self, tip: tuple[str, str]) -> str:
+    def _question(self, name: str, tip: tuple[str, str]) -> str:
         place = (self.spec.seed, self._step, tip[0])
         chosen = balanced(self.train, SHOWN_ROWS, lambda what, key: uniform(*place, what, key))
         examples = [self.train[key] for key in chosen]
         rows = "\n\n".join(tagged("case", row_text(one)) for one in examples)
-        best = self._best().instruction
-        prompts = f"The first prompt:\n\n{tagged('first_prompt', self.first)}"
-        if best != self.first:
+        texts, first = self._best().texts, self.first[name]
+        best = texts[name]
+        prompts = f"The first prompt:\n\n{tagged('first_prompt', first)}"
+        if best != first:
             prompts += f"\n\nThe best prompt so far:\n\n{tagged('best_prompt', best)}"
-        return fill(_QUESTION, rows=rows, prompts=prompts, tip=tip[1])
+        return context(texts, name) + fill(_QUESTION, rows=rows, prompts=prompts, tip=tip[1])
 
     def _combine(self, slot: int, made: Sequence[Proposal]) -> Proposal | None:
         """A point that was not tried: as TPE draws it, or else the next one from a drawn place."""
@@ -243,7 +254,7 @@ class Mipro:
         if len(tried) == space.size:
             return None
         place = (self.spec.seed, self._step, slot)
-        axes = promising(space, self._trials, self._best().instruction, self._given)
+        axes = promising(space, self._trials, self._best().texts, self._given)
         drawn = suggestions(axes, observations(space, self._trials), _seed("tpe", *place))
         for _ in range(TRIES):
             point = next(drawn)
@@ -261,7 +272,7 @@ class Mipro:
     def _parents(self, candidate: Candidate) -> tuple[str, ...]:
         """The best trials with the same instruction and with the same demos, or the incumbent."""
         tried = ranked(self._trials)
-        worded = [one for one in tried if one.candidate.instruction == candidate.instruction]
+        worded = [one for one in tried if one.candidate.texts == candidate.texts]
         shown = [one for one in tried if candidate.demos and one.candidate.demos == candidate.demos]
         found = [one.candidate.id for one in (*worded[:1], *shown[:1])]
         return tuple(dict.fromkeys(found or [self._best().id]))
@@ -274,11 +285,14 @@ class Mipro:
         """The space as it is known, and with what was written in this step."""
         candidates = [trial.candidate for trial in self._trials]
         candidates += [proposal.candidate for proposal in made]
-        instructions = dict.fromkeys((*self._given, *(one.instruction for one in candidates)))
+        known = (*self._given, *(one.texts for one in candidates))
+        texts = {
+            name: tuple(dict.fromkeys(one[name] for one in known)) for name in self._prompt.tuned
+        }
         accepted = (trial.candidate.demos for trial in self._trials if trial.accepted)
         none: tuple[Demo, ...] = ()
         sets = dict.fromkeys((none, *self._drawn, *accepted))
-        return Space(tuple(instructions), tuple(sets), self._parameters)
+        return Space(self.first, texts, tuple(sets), self._parameters)
 
 
 def _seed(*parts: object) -> int:

@@ -7,7 +7,7 @@ proposals a step.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -17,9 +17,10 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import Whole
 from autoprompt_assets.engine.identity import uniform
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.message import Message
-from autoprompt_assets.engine.optimizers.parts.prompt_text import row_text, rules
+from autoprompt_assets.engine.optimizers.parts.prompt_text import about, context, row_text, rules
 from autoprompt_assets.engine.optimizers.parts.writing import Drafts, Task, write
 from autoprompt_assets.engine.optimizers.protocol import (
     AcceptAll,
@@ -37,8 +38,9 @@ from autoprompt_assets.engine.optimizers.protocol import (
 )
 from autoprompt_assets.engine.optimizers.settings import Writes
 from autoprompt_assets.engine.tags import fill_apart, tagged
-from autoprompt_assets.engine.template import INPUT, fields
+from autoprompt_assets.engine.template import fields
 from autoprompt_assets.engine.text import size_of
+from autoprompt_assets.engine.texts import AnyPrompt, FirstPrompt
 
 _HISTORY = """\
 Below are prompts for a language model, each in tags of its own and followed by the score that it \
@@ -94,15 +96,22 @@ class OproSpec(OproFields):
         """See `StrategySettings`: the history at its longest, with the longest rows."""
         rows = sorted(sorted(context.train, key=_id), key=lambda row: size_of(row_text(row)))
         asking = self.make(replace(context, train=rows[-self.exemplars :], check=AcceptAll()))
-        trials = [Trial(Proposal(Candidate(context.first)), 0.0, accepted=True)]
+        alone = context.first.texts.is_single
+        trials = [Trial(Proposal(Candidate(context.first.texts)), 0.0, accepted=True)]
         for number in range(min(self.history, sizes.candidates)):
-            trials.append(Trial(Proposal(Candidate(sizes.prompt(number))), 1.0))
-        asking.tell(Step(tuple(trials)))
-        return asked_bytes(asking.ask(()))
+            largest = Proposal(context.largest(sizes, number))
+            trials.append(Trial(largest, 1.0, accepted=not alone))
+        sizes_of = []
+        for _ in context.first.tuned:
+            asking.tell(Step(tuple(trials)))
+            sizes_of.append(asked_bytes(asking.ask(())))
+            trials = []
+        return max(sizes_of)
 
     def make(self, context: Context) -> Opro:
         """See `StrategySettings`."""
-        return Opro(self, context.writer or "", context.train, context.check, context.columns)
+        given = context.writer or ""
+        return Opro(self, given, context.train, context.check, context.layout, context.first)
 
 
 class Opro:
@@ -110,7 +119,9 @@ class Opro:
 
     `prompt` is the user's meta-prompt, with `{prompt_scores_str}` and, if exemplars are wanted,
     `{examples}`; the built-in one is used where it is empty. A new instruction keeps the demos and
-    the parameters of the candidate to be beaten. `columns` are the names of a row's input.
+    the parameters of the candidate to be beaten, and its other texts: each step is about one, in
+    turn. `layout` says which columns a prompt may name; `first` is the first prompt, that of the
+    baseline where it is left out.
     """
 
     def __init__(
@@ -119,9 +130,11 @@ class Opro:
         prompt: str,
         train: Sequence[Example],
         check: CandidateCheck,
-        columns: Collection[str] = INPUT,
+        layout: Layout = SINGLE,
+        first: AnyPrompt | None = None,
     ) -> None:
-        self.spec, self.prompt, self._check, self.columns = spec, prompt, check, columns
+        self._prompt = None if first is None else FirstPrompt.of(first)
+        self.spec, self.prompt, self._check, self.layout = spec, prompt, check, layout
         self.train = sorted(train, key=_id)
         self._trials: list[Trial] = []
         self._step = 0
@@ -148,42 +161,53 @@ class Opro:
         self._trials.extend(step.trials)
         self._step += 1
 
+    @property
+    def _first(self) -> FirstPrompt:
+        return self._prompt or FirstPrompt.of(self._trials[0].candidate.texts)
+
+    @property
+    def _name(self) -> str:
+        """The text that this step is about."""
+        return self._first.turn(max(0, self._step - 1))
+
     def _proposal(self, instruction: str) -> Proposal:
         best = incumbent(self._trials)
         shown = self._ranked()[-1:]
         parents = [trial.candidate.id for trial in ([best] if best else []) + shown]
-        candidate = Candidate(instruction)
-        if best is not None:
-            candidate = Candidate(instruction, best.candidate.demos, best.candidate.parameters)
-        return Proposal(candidate, tuple(dict.fromkeys(parents)), "written from the history")
+        base = Candidate(self._first.texts) if best is None else best.candidate
+        note = about(base.texts, self._name, "written from the history")
+        return Proposal(base.having(self._name, instruction), tuple(dict.fromkeys(parents)), note)
 
     def _ranked(self) -> list[Trial]:
-        """The best distinct instructions, the best last; of equals, the one tried later."""
+        """The best distinct texts of the step's name, the best last; of equals, the one tried
+        later."""
         best: dict[str, Trial] = {}
         for trial in self._trials:
             if trial.score is None:
                 continue
-            held = best.get(trial.candidate.instruction)
+            text = trial.candidate.texts[self._name]
+            held = best.get(text)
             if held is None or _support(trial) > _support(held):
-                best[trial.candidate.instruction] = trial
+                best[text] = trial
         ranked = sorted(best.values(), key=lambda trial: trial.score or 0.0)
         return ranked[-self.spec.history :]
 
     def _question(self) -> str:
         history = [
-            f"{tagged('prompt', one.candidate.instruction)}\nScore: {one.score:.2f}"
+            f"{tagged('prompt', one.candidate.texts[self._name])}\nScore: {one.score:.2f}"
             for one in self._ranked()
         ]
+        best = incumbent(self._trials)
+        around = context(best.candidate.texts if best else self._first.texts, self._name)
         exemplars = self._exemplars()
         shown = {"prompt_scores_str": "\n\n".join(history), "examples": "\n".join(exemplars)}
         if self.prompt.strip():
-            return fill_apart(self.prompt, **shown)
+            return around + fill_apart(self.prompt, **shown)
         template = _HISTORY + (_EXEMPLARS if exemplars else "") + _TASK
-        return fill_apart(template, **shown, rules=self._rules())
+        return around + fill_apart(template, **shown, rules=self._rules())
 
     def _rules(self) -> str:
-        first = self._trials[0].candidate.instruction if self._trials else ""
-        return rules(first, self.spec.keep, self.spec.longest, self.columns)
+        return rules(self._first, self._name, self.spec.keep, self.spec.longest, self.layout)
 
     def _exemplars(self) -> list[str]:
         """Train rows drawn for this step."""

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.grading import Outcome
+from autoprompt_assets.engine.inputs import SINGLE, Layout
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.tags import room_for_numbers
-from autoprompt_assets.engine.template import INPUT
 from autoprompt_assets.engine.text import size_of
+from autoprompt_assets.engine.texts import FirstPrompt
 
 
 @dataclass(frozen=True)
@@ -184,18 +185,25 @@ class Work:
 class Context:
     """What a strategy is made from, beside its settings.
 
-    `columns` are the names that a prompt may have for the row's input. `writer` is the prompt of
-    the role `optimizer`, `None` without an optimizer model. `own` are the request fields of the
-    role `target`. `earlier` are the proposals, step by step, of the search that it repeats.
+    `layout` says which columns a prompt may name. `writer` is the prompt of the role `optimizer`,
+    `None` without an optimizer model. `own` are the request fields of the role `target`. `earlier`
+    are the proposals, step by step, of the search that it repeats.
     """
 
-    first: str
+    first: FirstPrompt
     train: Sequence[Example]
     check: CandidateCheck = field(default_factory=AcceptAll)
-    columns: Collection[str] = INPUT
+    layout: Layout = SINGLE
     writer: str | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
     earlier: Sequence[Sequence[Proposal]] = ()
+
+    def largest(self, sizes: Sizes, number: int = 0) -> Candidate:
+        """The first prompt with texts as long as they may be; another one for each number."""
+        texts = self.first.texts
+        for name in self.first.tuned:
+            texts = texts.having(name, sizes.prompt(number))
+        return Candidate(texts)
 
 
 class Optimizer(Protocol):
@@ -220,5 +228,5 @@ def incumbent(trials: Sequence[Trial]) -> Trial | None:
 def asked_bytes(asked: Ask) -> int:
     """The UTF-8 bytes of a question, whatever numbers its tags need; 0 of what is none."""
     messages = asked.messages if isinstance(asked, Question) else ()
-    texts = [message["content"] for message in messages]
+    texts = [str(message["content"]) for message in messages]
     return sum(size_of(text) + room_for_numbers(text) for text in texts)

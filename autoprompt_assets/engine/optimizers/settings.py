@@ -42,9 +42,10 @@ class StrategySettings(Frozen):
     race: bool = True
     """Drop a candidate once it will not beat the best so far; false asks every row of each."""
     longest: Whole | None = Field(None, ge=1)
-    """Characters that an instruction may have; four times the first prompt's, or 4000, if more."""
+    """Characters that a text may have; four times the first prompt's, or 4000, if more."""
     keep: tuple[str, ...] = ()
-    """Texts that every instruction must hold, such as the name of a field to answer in."""
+    """Texts that every prompt must hold where the first does, such as the name of a field to answer
+    in."""
 
     asks: ClassVar[bool] = False
     """It asks the optimizer model where there is one; else no such model is looked for."""
@@ -91,9 +92,9 @@ class StrategySettings(Frozen):
         return self.most(writes)
 
     def instruction_bytes(self, first: str, answer: int | None) -> int:
-        """UTF-8 bytes of the longest instruction that it may propose.
+        """UTF-8 bytes of the longest text that it may propose.
 
-        `first` is the first prompt. `answer` is what an answer of the optimizer model may have,
+        `first` is the first prompt's. `answer` is what an answer of the optimizer model may have,
         `None` where none is asked. No instruction has more than what the check lets pass.
         """
         limit = BYTES_PER_CHARACTER * longest_instruction(first, self.longest)
@@ -160,7 +161,9 @@ class Shows(StrategySettings):
     demos: Whole = Field(8, ge=1, le=64)
     """The most demos that a candidate may show."""
     wordings: tuple[str, ...] = ()
-    """Instructions to try beside the first prompt."""
+    """Texts to try beside the first prompt's: of a conversation, in place of the first that is
+    tuned.
+    """
 
     @property
     def given(self) -> Mapping[str, str]:

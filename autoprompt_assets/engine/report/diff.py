@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
+from autoprompt_assets.engine.texts import Texts
 
 Kind = Literal["same", "added", "removed"]
 
@@ -65,13 +66,14 @@ class ParameterChange:
 class Change:
     """All that differs between two candidates; each part is empty where nothing does."""
 
-    instruction: tuple[Piece, ...]
+    texts: Mapping[str, tuple[Piece, ...]]
+    """What differs in each text that is not the same, by its name; of `PROMPT` for one alone."""
     demos: tuple[DemoChange, ...]
     parameters: tuple[ParameterChange, ...]
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
-        return bool(self.instruction or self.demos or self.parameters)
+        return bool(self.texts or self.demos or self.parameters)
 
 
 @dataclass
@@ -90,10 +92,15 @@ class _Hunk:
 def change(before: Candidate, after: Candidate) -> Change:
     """What must be done to `before` to have `after`."""
     return Change(
-        text_diff(before.instruction, after.instruction),
+        {name: pieces for name, pieces in _texts(before.texts, after.texts) if pieces},
         tuple(_demos(before.demos, after.demos)),
         tuple(_parameters(before.parameters, after.parameters)),
     )
+
+
+def _texts(before: Texts, after: Texts) -> Iterator[tuple[str, tuple[Piece, ...]]]:
+    for name in dict.fromkeys((*before, *after)):
+        yield name, text_diff(before.get(name, ""), after.get(name, ""))
 
 
 def text_diff(before: str, after: str) -> tuple[Piece, ...]:

@@ -157,6 +157,11 @@ def parameters(parameters: Mapping[str, Any]) -> str:
     return json.dumps(dict(parameters), ensure_ascii=False, sort_keys=True)
 
 
+def value(number: float) -> str:
+    """A row's value, or a metric's mean."""
+    return f"{number:.3f}".rstrip("0").removesuffix(".")
+
+
 def count(number: float) -> str:
     """A number of rows, which graded values can make a fraction."""
     return f"{number:,.1f}".removesuffix(".0")

@@ -6,7 +6,7 @@ Every text of a model, a dataset or a user is escaped by the template engine.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from autoprompt_assets.engine.controls import CONTROLS, for_page
+from autoprompt_assets.engine.example import Split
 from autoprompt_assets.engine.optimizers import Rejected
 from autoprompt_assets.engine.report import phrases
 from autoprompt_assets.engine.report.chart import ScorePoint, draw
@@ -29,7 +30,7 @@ from autoprompt_assets.engine.search import (
     TestOutcome,
 )
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.statistics import Gate, Headroom
+from autoprompt_assets.engine.statistics import Confusion, Gate, Headroom
 
 __all__ = ["ComparedRow", "Report", "render"]
 
@@ -47,6 +48,17 @@ class ComparedRow:
     best_outcome: str
     baseline_value: float | None
     best_value: float | None
+    baseline_feedback: str = ""
+    best_feedback: str = ""
+    name: str = ""
+    """What the user calls the row."""
+
+    @property
+    def difference(self) -> float:
+        """The best's value minus the baseline's; 0 where either is unmeasured."""
+        if self.baseline_value is None or self.best_value is None:
+            return 0.0
+        return self.best_value - self.baseline_value
 
 
 @dataclass(frozen=True)
@@ -68,11 +80,25 @@ class Report:
     outcome: TestOutcome
     rows: Iterable[ComparedRow]
     spend: Spend
+    seconds: Mapping[tuple[Split, str], float | None] = field(default_factory=dict)
+    """What one answer took, by split and candidate."""
+    confusions: Mapping[str, Confusion | None] = field(default_factory=dict)
+    """Answers by target on the test rows, by candidate."""
+
+    def took(self, split: Split, scored: Scored) -> float | None:
+        """Seconds of one answer, where they are known."""
+        return self.seconds.get((split, scored.candidate.id))
+
+    def confusion(self, scored: Scored) -> Confusion | None:
+        """Of a candidate on the test rows, where targets are few."""
+        return self.confusions.get(scored.candidate.id)
 
 
 @dataclass(frozen=True)
 class Disagreements:
-    """The sealed rows that one of the two prompts had more right than the other."""
+    """The sealed rows that one of the two prompts had more right than the other, the greatest
+    difference first.
+    """
 
     wins: Sequence[ComparedRow]
     losses: Sequence[ComparedRow]
@@ -123,6 +149,7 @@ def template() -> Template:
         parameters=phrases.parameters,
         gained=phrases.gained,
         count=phrases.count,
+        value=phrases.value,
         answer=AnswerCost.of,
     )
     return environment.get_template("report.html.j2")
@@ -174,11 +201,7 @@ def _ended(iterations: Sequence[Iteration]) -> list[tuple[str, str, str, int]]:
 
 def _disagreements(rows: Iterable[ComparedRow]) -> Disagreements:
     """As the scores count them: a row that either prompt left unmeasured is none."""
-    wins, losses = [], []
-    for row in rows:
-        if row.baseline_value is not None and row.best_value is not None:
-            if row.best_value > row.baseline_value:
-                wins.append(row)
-            elif row.best_value < row.baseline_value:
-                losses.append(row)
+    unequal = [row for row in rows if row.difference]
+    wins = sorted((row for row in unequal if row.difference > 0), key=lambda row: -row.difference)
+    losses = sorted((row for row in unequal if row.difference < 0), key=lambda row: row.difference)
     return Disagreements(wins, losses)

@@ -39,12 +39,13 @@ class AnswerCost:
         """Prompt and completion tokens together."""
         return self.prompt_tokens + self.completion_tokens
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+    def as_json(self, seconds: float | None = None) -> dict[str, Any]:
+        """Plain JSON, with the seconds that an answer took where they are known."""
         return {
             "usd": None if self.usd is None else float(f"{self.usd:.6g}"),
             "prompt_tokens": round(self.prompt_tokens, 1),
             "completion_tokens": round(self.completion_tokens, 1),
+            "seconds": None if seconds is None else round(seconds, 3),
         }
 
     def __str__(self) -> str:

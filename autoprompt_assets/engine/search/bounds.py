@@ -16,7 +16,6 @@ from autoprompt_assets.engine.budget import (
     Prompts,
     calls_bound,
     completion_bound,
-    count_fields,
     evaluation_bound,
     tokens_said,
 )
@@ -24,20 +23,22 @@ from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.example import Example
 from autoprompt_assets.engine.fields import LIMITS
-from autoprompt_assets.engine.lint import TIMES_FIELDS
+from autoprompt_assets.engine.lint import most_fields
 from autoprompt_assets.engine.llm import Models
+from autoprompt_assets.engine.message import content_size
 from autoprompt_assets.engine.optimizers import (
     AGAIN_BYTES,
     Sizes,
     Work,
 )
+from autoprompt_assets.engine.search.iteration import MOST_REASON
 from autoprompt_assets.engine.search.strategy import longest_question
 from autoprompt_assets.engine.spec import ExperimentSpec
 from autoprompt_assets.engine.spend import Spend
 from autoprompt_assets.engine.text import size_of
 
-REASON_BYTES = 4096
-"""A grader's reason, where no review model gives one."""
+REASON_BYTES = 4 * MOST_REASON
+"""A grader's feedback, in characters of the most bytes."""
 FIGURES = 1024
 """Bytes of a question that depend on what it shows: numbers, marks of cuts, numbered tags."""
 
@@ -53,7 +54,7 @@ def comparison_bound(
 
     `earlier` are the candidates of the search to re-score.
     """
-    baseline = evaluation_bound(models, Candidate(spec.roles.target.prompt), test)
+    baseline = evaluation_bound(models, spec.first, test)
     if spec.optimizer.repeats:
         each = [evaluation_bound(models, one, test) for one in earlier]
         return baseline.plus(_most(each))
@@ -69,7 +70,7 @@ def run_bound(
     earlier: Sequence[Candidate] = (),
 ) -> Spend:
     """A whole search: baseline, headroom, every iteration, and the test comparison."""
-    baseline = Candidate(spec.roles.target.prompt)
+    baseline = spec.first
     bound = evaluation_bound(models, baseline, validation)
     bound = bound.plus(evaluation_bound(models, baseline, validation.part(spec.headroom.rows)))
     bound = bound.plus(comparison_bound(spec, models, train, test, earlier))
@@ -84,15 +85,24 @@ def run_bound(
 
 def largest_candidate(spec: ExperimentSpec, train: Sequence[Example]) -> Candidate:
     """One that is no smaller than any that the search can propose, in any part."""
-    fills = TIMES_FIELDS * count_fields(spec.roles.target.prompt, spec.dataset.columns)
-    instruction = "{input}" * fills + "x" * _instruction_bytes(spec)
-    demos = [Demo(example.input, example.target) for example in train]
-    demos.sort(
-        key=lambda one: max(1, fills) * size_of(one.input) + size_of(choice_json(one.answer))
-    )
+    target, chat = spec.roles.target, spec.chat
+    held, texts = target.texts, target.texts
+    for name in target.tuned:
+        fills = most_fields(texts[name], chat.layout)
+        names = "".join(f"{{{one}}}" * times for one, times in fills.items())
+        held = held.having(name, names)
+        texts = texts.having(name, names + "x" * _instruction_bytes(spec, name))
+    _, exchange = chat.parts(held)
+    demos = [Demo(example.inputs, example.target) for example in train]
+
+    def size(demo: Demo) -> int:
+        turns = chat.render(exchange, demo.inputs)
+        return sum(map(content_size, turns)) + size_of(choice_json(demo.answer))
+
+    demos.sort(key=size)
     shown = spec.optimizer.most(spec.roles.optimizer is not None).demos
     largest = demos[len(demos) - min(shown, len(demos)) :]
-    return Candidate(instruction, tuple(largest), _largest_parameters(spec))
+    return Candidate(texts, tuple(largest), _largest_parameters(spec))
 
 
 def _work(spec: ExperimentSpec, models: Models) -> Work:
@@ -119,10 +129,8 @@ def _questions(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -
 def _sizes(spec: ExperimentSpec, models: Models) -> Sizes:
     target = Candidate("", (), _largest_parameters(spec))
     answer = BYTES_PER_TOKEN * completion_bound(models.target, target)
-    reason = REASON_BYTES
-    if models.review is not None:
-        reason = max(reason, BYTES_PER_TOKEN * tokens_said(models.review.spec.completion_limit))
-    return Sizes(_instruction_bytes(spec), answer, reason, spec.optimizer.total)
+    instruction = max(_instruction_bytes(spec, name) for name in spec.roles.target.tuned)
+    return Sizes(instruction, answer, REASON_BYTES, spec.optimizer.total)
 
 
 def _probes(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -> Spend:
@@ -134,13 +142,13 @@ def _probes(spec: ExperimentSpec, models: Models, train: Sequence[Example]) -> S
     return evaluation_bound(models, largest_candidate(spec, train), rows).times(work.probes)
 
 
-def _instruction_bytes(spec: ExperimentSpec) -> int:
-    """What an instruction can have, given or written: by its tokens, and as it is checked."""
+def _instruction_bytes(spec: ExperimentSpec, name: str) -> int:
+    """What the text `name` can have, given or written: by its tokens, and as it is checked."""
     strategy, writer = spec.optimizer, spec.roles.optimizer
     answer = None
     if writer is not None and strategy.asks:
         answer = BYTES_PER_TOKEN * tokens_said(writer.completion_limit)
-    return strategy.instruction_bytes(spec.roles.target.prompt, answer)
+    return strategy.instruction_bytes(spec.roles.target.texts[name], answer)
 
 
 def _largest_parameters(spec: ExperimentSpec) -> dict[str, Any]:

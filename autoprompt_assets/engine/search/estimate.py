@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from autoprompt_assets.engine.budget import count_fields
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.choices import choice_json
 from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.fields import REVIEW_NAMES
 from autoprompt_assets.engine.identity import canonical_json
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.lint import longest_instruction
 from autoprompt_assets.engine.llm import Asked, Models, Role
 from autoprompt_assets.engine.optimizers import Sizes
@@ -80,19 +81,23 @@ class _Likely:
         said: Mapping[Role, float],
     ) -> None:
         self._spec, self._models, self._said = spec, models, said
+        texts, tuned = spec.roles.target.texts, spec.roles.target.tuned
+        first, names = texts.joined(), models.chat.named(texts)
         self._inputs = {
-            split: [tokens_of(row.input) for row in part] for split, part in rows.items()
+            split: [_held(row.inputs, names) for row in part] for split, part in rows.items()
         }
         self._targets = [tokens_of(row.target) for part in rows.values() for row in part]
-        self._train = [tokens_of(row.input) + tokens_of(row.target) for row in rows["train"]]
-        first = spec.roles.target.prompt
+        self._train = [_held(row.inputs, names) + tokens_of(row.target) for row in rows["train"]]
         self._first = tokens_of(first)
+        self._reviewed = self._review_share(rows["validation"])
         self._work = spec.optimizer.usual(models.optimizer is not None)
-        limit = min(WRITTEN, longest_instruction(first, spec.optimizer.longest))
+        longest = max(longest_instruction(texts[one], spec.optimizer.longest) for one in tuned)
+        limit = min(WRITTEN, longest)
+        fixed = self._first - max(tokens_of(texts[one]) for one in tuned)
         # A prompt has no more tokens than the answer that it stood in.
         written = min(limit / 4, said.get("optimizer", limit))
-        self._written = max(self._first, written) if models.optimizer else self._first
-        by_size = sorted(rows["train"], key=lambda row: len(row.input) + len(row.target))
+        self._written = max(self._first, written + fixed) if models.optimizer else self._first
+        by_size = sorted(rows["train"], key=lambda row: len(row.inputs.text) + len(row.target))
         quarter = len(by_size) // 4
         self._usual = by_size[quarter : len(by_size) - quarter]
 
@@ -123,16 +128,24 @@ class _Likely:
     def _rows(self, size: float, inputs: Sequence[float], share: float) -> Spend:
         """One candidate of `size` tokens on a share of rows, and the reviews of its answers."""
         calls = share * len(inputs)
-        fills = max(1, count_fields(self._spec.roles.target.prompt, self._models.columns))
         held = share * sum(inputs)
         answer, review = self._answer(), self._models.review
-        spend = _spend(self._models.target, calls, calls * size + fills * held, answer)
+        spend = _spend(self._models.target, calls, calls * size + held, answer)
         if review is None:
             return spend
         template = review.spec.prompt
         prompt = calls * (tokens_of(template) + answer + fmean(self._targets or [0.0]))
-        prompt += held * count_fields(template, self._models.columns - {"response", "answer"})
-        return spend.plus(_spend(review, calls, prompt, self._tokens("review", REVIEW)))
+        prompt += held * self._reviewed
+        times, said = self._models.most_reviews, self._tokens("review", REVIEW)
+        return spend.plus(_spend(review, times * calls, times * prompt, said))
+
+    def _review_share(self, rows: Sequence[Example]) -> float:
+        """Tokens of rows in the reviews' prompts, to those in the questions."""
+        review, asked = self._models.review, sum(self._inputs["validation"])
+        names = self._models.layout.named(review.spec.prompt, REVIEW_NAMES) if review else []
+        if not names or not asked:
+            return 0.0
+        return sum(_held(row.inputs, names) for row in rows) / asked
 
     def _candidate(self) -> float:
         """Tokens of a candidate: its instruction, and demos where the strategy shows some."""
@@ -169,7 +182,7 @@ class _Likely:
         choices = self._spec.roles.target.choices
         if choices:
             taken = max(tokens_of(choice_json(choice)) for choice in choices)
-        elif self._spec.grader.compares_whole:
+        elif self._spec.grading.compares_whole:
             taken = max(LEAST, 1.5 * fmean(self._targets or [0.0]))
         else:
             taken = FREE
@@ -182,8 +195,15 @@ class _Likely:
         return min(self._said.get(role, taken), most or float("inf"))
 
 
+def _held(inputs: Inputs, names: Sequence[str]) -> float:
+    """Tokens that a row puts into a template that names these columns, or after one without."""
+    return sum(tokens_of(inputs[name]) for name in names) if names else tokens_of(inputs.text)
+
+
 def _size(candidate: Candidate) -> float:
-    demos = (tokens_of(one.input) + tokens_of(one.answer) + 2 * PER_CALL for one in candidate.demos)
+    demos = (
+        tokens_of(one.inputs.text) + tokens_of(one.answer) + 2 * PER_CALL for one in candidate.demos
+    )
     return tokens_of(candidate.instruction) + sum(demos)
 
 

@@ -11,6 +11,7 @@ from autoprompt_assets.engine.evaluation import RowResult, charged, without_answ
 from autoprompt_assets.engine.example import Example, SplitRows
 from autoprompt_assets.engine.lint import names
 from autoprompt_assets.engine.llm import CallError, ContentFiltered, ContextTooLong
+from autoprompt_assets.engine.message import content_size
 from autoprompt_assets.engine.optimizers import (
     Answer,
     CandidateCheck,
@@ -27,7 +28,9 @@ from autoprompt_assets.engine.search.history import History
 from autoprompt_assets.engine.search.objectives import is_accepted
 from autoprompt_assets.engine.search.records import Iteration, Scored, Status
 from autoprompt_assets.engine.spend import Spend
-from autoprompt_assets.engine.text import size_of
+
+MOST_REASON = 4096
+"""Characters of a grader's feedback that a strategy is told."""
 
 
 @dataclass
@@ -124,7 +127,7 @@ class OpenIteration:
                 "the strategy asks an optimizer model and there is none; add roles.optimizer, and "
                 "have its settings say that it asks"
             )
-        size = sum(size_of(message["content"]) for message in question.messages)
+        size = sum(map(content_size, question.messages))
         budget, bound = self._budget(), calls_bound(role, 1, Prompts(size, size))
         over = budget.refusal(bound)
         if over:
@@ -171,7 +174,6 @@ class OpenIteration:
 
 
 def _feedback(row: RowResult) -> Feedback:
-    review = (row.review.text or "") if row.review else ""
-    answer = (row.completion.text or "") if row.completion else ""
-    reason = review or row.grade.reason
+    answer = (row.completion.answer or "") if row.completion else ""
+    reason = (row.grade.feedback or row.grade.reason)[:MOST_REASON]
     return Feedback(row.example, answer, row.grade.outcome, row.grade.value, reason)

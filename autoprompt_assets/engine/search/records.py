@@ -146,7 +146,8 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 def read_summary(data: Mapping[str, Any]) -> Summary:
     """The summary that `summary_json` gave."""
     spend, answers = Spend(**data["spend"]), Spend(**data["answers"])
-    return Summary.of(dict(data["outcomes"]), data["total"], spend, answers)
+    outcomes, metrics = dict(data["outcomes"]), data["metrics"]
+    return Summary.of(outcomes, data["total"], spend, answers, metrics)
 
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:

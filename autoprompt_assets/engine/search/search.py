@@ -74,7 +74,7 @@ class Search:
     @cached_property
     def first(self) -> Candidate:
         """The first prompt."""
-        return Candidate(self.spec.roles.target.prompt)
+        return self.spec.first
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -90,7 +90,8 @@ class Search:
             UnmeasuredRows: too many rows have no grade.
         """
         proposal = Proposal(self.first, (), "the first prompt")
-        per_row = 1 if self.evaluator.models.review is None else 2
+        models = self.evaluator.models
+        per_row = 1 + (models.most_reviews if models.review else 0)
         refuse_too_small(self.spec.budget, per_row * validation.count, self.reserve)
         try:
             budget = self.budget(Spend())
@@ -204,8 +205,8 @@ class Search:
 
     def _reading(self, baseline: Candidate, best: Candidate, test: SplitRows) -> Reading:
         models = self.evaluator.models
-        pair = pair_key(models.target, baseline, best)
-        return Reading(RowSet.of(test.read()), pair, grader_key(self.spec.grader, models))
+        pair = pair_key(models, baseline, best)
+        return Reading(RowSet.of(test.read()), pair, grader_key(self.spec.grading, models))
 
     def _answered(
         self, baseline: Candidate, best: Candidate, before: Summary, found: Comparison

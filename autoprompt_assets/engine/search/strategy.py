@@ -43,4 +43,4 @@ def _context(
     own = {**target.extra, "temperature": target.temperature}
     own |= dict.fromkeys(LIMITS, target.completion_limit)
     prompt = None if writer is None else writer.prompt
-    return Context(target.prompt, train, check, spec.dataset.columns, prompt, own, earlier)
+    return Context(target.first, train, check, spec.dataset.layout, prompt, own, earlier)

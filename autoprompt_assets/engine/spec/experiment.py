@@ -6,36 +6,39 @@ the project validates what a user wrote.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Self
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
 from autoprompt_assets.engine.budget import BudgetSpec
-from autoprompt_assets.engine.controls import obeyed
+from autoprompt_assets.engine.candidate import Candidate
+from autoprompt_assets.engine.chat import Chat
 from autoprompt_assets.engine.dataset import DatasetSpec
-from autoprompt_assets.engine.fields import (
-    Frozen,
-    Number,
-    Whole,
+from autoprompt_assets.engine.fields import REVIEW_NAMES, Frozen, Number, Whole
+from autoprompt_assets.engine.grading import (
+    Grader,
+    GraderSettings,
+    GraderSpec,
+    WeightedGraders,
+    make_grader,
+    over_targets,
 )
-from autoprompt_assets.engine.grading import Grader, GraderSpec, make_grader
 from autoprompt_assets.engine.keys import shared_keys
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords, RolesSpec
 from autoprompt_assets.engine.optimizers import AutoSpec, OptimizerSpec
+from autoprompt_assets.engine.spec.prompts import prompt_problems
 from autoprompt_assets.engine.statistics import HeadroomSpec
-from autoprompt_assets.engine.template import NO_NAMES, fields, stray_problem
-
-REVIEW_NAMES = frozenset(["response", "answer"])
-"""What the review prompt holds beside the input: the model's answer, and the target."""
-
-
-_UNSUPPORTED_PROMPTS = {
-    "an image as a data URL": r"data:image/[\w.+-]+;base64,",
-    "a list of messages": r"\A\s*\[\s*\{\s*[\"'](?:role|content)[\"']\s*:",
-}
-"""What would be sent as the text that it is written in, without a word."""
+from autoprompt_assets.engine.template import fields
 
 
 class ExperimentSpec(Frozen):
@@ -44,7 +47,9 @@ class ExperimentSpec(Frozen):
     description: str = ""
     dataset: DatasetSpec
     roles: RolesSpec
-    grader: GraderSpec
+    graders: dict[str, GraderSpec] | None = None
+    """Several in place of one, by name, each with its `weight`."""
+    grader: GraderSpec | None = Field(None, validate_default=True)
     optimizer: OptimizerSpec = AutoSpec()
     headroom: HeadroomSpec = HeadroomSpec()
     endpoints: dict[str, SerializeAsAny[EndpointSpec]] = Field(default_factory=dict)
@@ -55,16 +60,56 @@ class ExperimentSpec(Frozen):
     retry: Whole = Field(0, ge=0)
     """Raise it to ask rows whose calls failed again, as a search of its own."""
 
+    @cached_property
+    def folder(self) -> Path | None:
+        """Where its file stands, `None` where it is no file's."""
+        return None
+
+    @cached_property
+    def chat(self) -> Chat:
+        """The form of what the target is asked."""
+        path = self.dataset.path
+        at_address = "://" in path
+        place = None if at_address or self.folder is None else (self.folder / path).parent
+        return self.roles.target.chat(self.dataset.layout, place)
+
+    @property
+    def first(self) -> Candidate:
+        """The first prompt."""
+        return Candidate(self.roles.target.texts)
+
     def make_grader(self) -> Grader:
         """What grades the answers to its rows."""
         review = self.roles.review
-        return make_grader(self.grader, review.prompt if review else "", self.dataset.columns)
+        made = make_grader(self.grading, review.prompt if review else "", self.dataset.layout)
+        return over_targets(made) if self.dataset.targets == "any" else made
+
+    def located(self, folder: Path) -> Self:
+        """The same as a file of `folder`, with the grader's own files looked up there.
+
+        Raises:
+            InputError: one of them cannot be had.
+        """
+        found = self.grading.located(folder, "grader")
+        several = {"graders": found.parts} if isinstance(found, WeightedGraders) else {}
+        spec = self.model_copy(update=several or {"grader": found})
+        # Not a private attribute: the same file at another place is equal.
+        spec.__dict__["folder"] = folder
+        return spec
+
+    @property
+    def grading(self) -> GraderSettings:
+        """The one grader, or the several as one."""
+        if self.grader is not None:
+            return self.grader
+        assert self.graders
+        return WeightedGraders(parts=self.graders)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Self:
         problems = [
+            *prompt_problems(self.roles, self.optimizer, self.dataset.layout),
             *self._lacking(),
-            *self._unfilled(),
             *self._unlimited(),
             *self._unknown_endpoints(info.context),
             *self._taken_words(info.context),
@@ -77,57 +122,63 @@ class ExperimentSpec(Frozen):
 
     def _lacking(self) -> Iterator[str]:
         roles = self.roles
-        if not roles.target.prompt.strip():
-            yield "roles.target.prompt is empty; write the prompt to be improved"
-        for name, role in roles:
-            for what, sign in _UNSUPPORTED_PROMPTS.items():
-                if role is not None and re.search(sign, role.prompt):
-                    yield f"roles.{name}.prompt holds {what}, not supported yet; write plain text"
-        if self.grader.asks_review:
+        if self.grader is not None and self.graders:
+            yield "grader and graders stand both; keep one"
+            return
+        if self.grader is not None and "weight" in self.grader.model_fields_set:
+            yield "grader.weight counts among several graders alone; take it out"
+        if self.grading.most_reviews:
             if roles.review is None:
-                yield f"grader.kind is {self.grader.kind!r} and roles.review is missing; add it"
-            elif not fields(roles.review.prompt, ["response"]):
-                yield "roles.review.prompt lacks {response}; say where the answer goes"
-        yield from self._lacking_in_first_prompt()
+                yield f"{self._named('most_reviews')} and roles.review is missing; add it"
+            else:
+                problems = self.grading.review_problems(roles.review.prompt)
+                yield from (f"roles.review.prompt {problem}" for problem in problems)
+            several = self.dataset.inputs if len(self.dataset.inputs) > 1 else ()
+            for name in REVIEW_NAMES.intersection(several):
+                meant = {"answer": "the target", "response": "the model's answer"}[name]
+                yield (
+                    f"dataset.inputs names {name!r}, which in roles.review.prompt is {meant}; "
+                    "rename the column"
+                )
+        yield from self.grading.column_problems(self.dataset.layout, "grader")
+        yield from self._lacking_target()
         writer = None if roles.optimizer is None else roles.optimizer.prompt
         yield from self.optimizer.problems(writer, self.dataset.split.train)
 
-    def _lacking_in_first_prompt(self) -> Iterator[str]:
-        prompt, optimizer = self.roles.target.prompt, self.optimizer
-        for text in optimizer.keep:
-            if obeyed(text):
-                yield f"optimizer.keep holds {obeyed(text)}; take it out"
-            elif not text.strip():
-                yield "optimizer.keep holds an empty text; take it out"
-            elif text not in prompt:
-                yield f"roles.target.prompt lacks {text!r}, which optimizer.keep asks for; add it"
-        if optimizer.longest is not None and optimizer.longest < len(prompt):
+    def _lacking_target(self) -> Iterator[str]:
+        """What rests on targets, where the table is said to have none."""
+        if self.dataset.target is not None:
+            return
+        review, strategy = self.roles.review, self.optimizer
+        if self.grading.needs_target:
             yield (
-                f"optimizer.longest = {optimizer.longest} is less than the first prompt has, "
-                f"{len(prompt)} characters; raise it"
+                f"dataset.target is null, and {self._named('needs_target')}, which needs a target; "
+                "name its column"
+            )
+        elif review is not None and fields(review.prompt, ["answer"]):
+            yield (
+                "roles.review.prompt holds {answer}, the target, and dataset.target is null; take "
+                "it out, or name the target's column"
+            )
+        if strategy.most(self.roles.optimizer is not None).demos:
+            yield (
+                f"optimizer.strategy = {strategy.strategy!r} shows rows with their targets as "
+                "demos, and dataset.target is null; choose gepa or opro"
             )
 
-    def _unfilled(self) -> Iterator[str]:
-        """Placeholders that nothing fills, and characters that no reader sees: both would be sent
-        without a word.
-        """
-        columns, roles = self.dataset.columns, self.roles
-        prompts = [("roles.target.prompt", roles.target.prompt, NO_NAMES)]
-        for place, text in self.optimizer.given.items():
-            prompts.append((f"optimizer.{place}", text, NO_NAMES))
-        if roles.review is not None:
-            prompts.append(("roles.review.prompt", roles.review.prompt, REVIEW_NAMES))
-        if roles.optimizer is not None:
-            # It may speak of the input's placeholder, which stands in the prompts it asks for.
-            names = self.optimizer.prompt_names
-            prompts.append(("roles.optimizer.prompt", roles.optimizer.prompt, names))
-        for field, prompt, others in prompts:
-            found = obeyed(prompt)
-            if found:
-                yield f"{field} holds {found}; take it out"
-            problem = stray_problem(prompt, columns, others)
-            if problem:
-                yield f"{field} {problem}"
+    def _named(self, trait: Literal["most_reviews", "needs_target"]) -> str:
+        """The first grader that has the trait, as a line names it."""
+        if self.grader is not None:
+            return f"grader.kind is {self.grader.kind!r}"
+        named = (self.graders or {}).items()
+        return next(f"graders.{n}.kind is {one.kind!r}" for n, one in named if getattr(one, trait))
+
+    @field_validator("grader", mode="before")
+    @classmethod
+    def _one_or_several(cls, grader: object, info: ValidationInfo) -> object:
+        if grader is None and "graders" in info.data and not info.data["graders"]:
+            raise PydanticKnownError("missing")
+        return grader
 
     @field_validator("optimizer", mode="before")
     @classmethod

@@ -13,7 +13,8 @@ from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.keys import origin
 from autoprompt_assets.engine.llm import EndpointSpec, EndpointWords
 from autoprompt_assets.engine.spec.experiment import ExperimentSpec
-from autoprompt_assets.engine.spec.problems import Source, value_of
+from autoprompt_assets.engine.spec.files import read_files
+from autoprompt_assets.engine.spec.problems import Source, value_of, with_source
 from autoprompt_assets.engine.spec.yaml_text import parse_yaml, read_mapping
 
 
@@ -36,6 +37,7 @@ def load_spec(
             _override(data, key, value)
         except InputError as error:
             problems += error.lines
+    problems += [with_source(one, path, overrides) for one in read_files(data, path.parent)]
     if problems:
         raise InputError(problems)
     try:
@@ -44,6 +46,10 @@ def load_spec(
         source = Source(path, overrides, endpoints)
         details = error.errors(include_url=False)
         raise InputError([line for one in details for line in source.lines(one)]) from None
+    try:
+        spec = spec.located(path.parent)
+    except InputError as error:
+        raise InputError([with_source(line, path, overrides) for line in error.lines]) from None
     moved = [_moved(path, one, overrides) for one in _moved_secrets(written, spec)]
     if moved:
         raise InputError(moved)

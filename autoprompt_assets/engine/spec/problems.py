@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -77,8 +77,11 @@ class Source:
         kind = ""
         known = {"grader": GRADERS.words, "optimizer": STRATEGIES.words}
         tags = known.get(places[0] if places else "", ())
-        if len(places) > 1 and places[1] in tags:
-            kind = places.pop(1)
+        at = 1
+        if places[:1] == ["graders"]:
+            tags, at = GRADERS.words, 2
+        if len(places) > at and places[at] in tags:
+            kind = places.pop(at)
         if "extra" in places:  # what pydantic adds below it are its own names of types
             del places[places.index("extra") + 2 :]
         field = ".".join(places)
@@ -130,7 +133,7 @@ def value_of(places: Sequence[str], value: object, sign: str = " = ") -> str:
 def _said(field: str, places: list[str], detail: ErrorDetails, tag: str) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        if tag and places[-1] in _fields_at(ExperimentSpec, places[:-1], tag):
+        if tag and places[-1] in _fields_at(ExperimentSpec, places[:-1], tag, family=True):
             return f"{field}: {places[0]} {tag!r} does not take it; take it out"
         return f"{field}: no such field{_suggestion(places, tag)}"
     if kind == "missing":
@@ -176,19 +179,29 @@ def _closest(name: str, known: Iterable[str]) -> str:
     return f"; use {', '.join(sorted(known))}" if known else "; remove it"
 
 
-def _fields_at(model: object, places: list[str], tag: str) -> set[str]:
-    """The fields at `places`; of kinds, those of the kind `tag` or of all that are told apart."""
+def _fields_at(model: object, places: list[str], tag: str, *, family: bool = False) -> set[str]:
+    """The fields at `places`; of kinds, those of the kind `tag`, or of its `family`."""
+    if get_origin(model) is Annotated:
+        kinds = next((one for one in get_args(model) if isinstance(one, Kinds)), None)
+        if kinds is not None:
+            return _fields_of(_models(kinds, tag, family), places, tag, family)
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        inner = places[1:] if get_origin(model) is dict else places
-        return _fields_of(get_args(model), inner, tag)
+        inner = places[1:] if get_origin(model) in (dict, tuple) else places
+        return _fields_of(get_args(model), inner, tag, family)
+    named = {info.alias or name: info for name, info in model.model_fields.items()}
     if not places:
-        return set(model.model_fields)
-    info = model.model_fields.get(places[0])
+        return set(named)
+    info = named.get(places[0])
     if info is None:
         return set()
     kinds = next((one for one in info.metadata if isinstance(one, Kinds)), None)
-    return _fields_of(kinds.models(tag) if kinds else (info.annotation,), places[1:], tag)
+    models = _models(kinds, tag, family) if kinds else (info.annotation,)
+    return _fields_of(models, places[1:], tag, family)
 
 
-def _fields_of(models: Iterable[object], places: list[str], tag: str) -> set[str]:
-    return {name for model in models for name in _fields_at(model, places, tag)}
+def _models(kinds: Kinds[Any], tag: str, family: bool) -> tuple[type[Any], ...]:
+    return kinds.family(tag) if family else kinds.models(tag)
+
+
+def _fields_of(models: Iterable[object], places: list[str], tag: str, family: bool) -> set[str]:
+    return {name for model in models for name in _fields_at(model, places, tag, family=family)}

@@ -1,3 +1,4 @@
+from .confusion import Confusion as Confusion
 from .headroom import Headroom as Headroom
 from .headroom import least_wins as least_wins
 from .headroom import measure_headroom as measure_headroom

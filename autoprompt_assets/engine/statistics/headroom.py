@@ -9,16 +9,22 @@ still be shown to be better in fewer than one case of twenty. How many rows of t
 not known, for test is sealed: their number has the beta-binomial distribution that validation
 leaves to expect (Jeffreys' prior; doi:10.1098/rspa.1946.0056). Noise makes a search hopeless only
 at the lower end of its exact interval (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404).
+
+Where values lie between 0 and 1, every row that is not worth 1 can be won in part, and the
+sign-flip test shows wins without a loss as the exact one does, however small each is. Noise then
+does not make losses of whole rows: it makes the mean difference of two equal prompts vary, by the
+root of the mean squared change over the test rows, and what is less cannot be shown.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from autoprompt_assets.engine.statistics.paired import LEVEL, at_least, exact_interval
+from autoprompt_assets.engine.statistics.paired import LEVEL, QUANTILE, at_least, exact_interval
 from autoprompt_assets.engine.text import quantity
 
 LEAST_WINS = 6
@@ -26,6 +32,8 @@ LEAST_WINS = 6
 verdict on the same rows needs more."""
 SLIGHT = 0.05
 """A chance below which a search is hopeless."""
+SLIGHTLY_SHOWN = 1 - 1.6448536269514722 / QUANTILE
+"""A gain of this share of the smallest that can be shown is shown with the chance SLIGHT."""
 
 Values = Iterable[float | None]
 Pairs = Iterable[tuple[float | None, float | None]]
@@ -58,6 +66,8 @@ class Headroom:
     """The smallest gain that the test split shows where flips cause as many losses as they do on
     average, as a share of its rows; `None` where not even winning all others would do. A true gain
     of that size is shown about every second time, one and a half of it mostly."""
+    partial: bool
+    """Some values lie between 0 and 1; `smallest` then is what noise alone hides."""
     hopeless: bool
     reason: str
     """Why it is, and the mend, in one line; empty otherwise."""
@@ -74,7 +84,8 @@ class Headroom:
 
     def lines(self) -> list[str]:
         """Three lines for a person, and a fourth where it is hopeless."""
-        right = f"right on {_count(self.rows - self.winnable)} of {self.rows} validation rows"
+        worth = "worth" if self.partial else "right on"
+        right = f"{worth} {_count(self.rows - self.winnable)} of {self.rows} validation rows"
         found = [f"baseline: {right}; {_points(self.winnable_share)} are left to win"]
         if self.noise is None or self.noise_floor is None:
             found.append("noise: not measured, no row was asked twice")
@@ -85,14 +96,22 @@ class Headroom:
                 f"({self.noise:.1%}, 95% interval {low:.1%} to {high:.1%}); from that alone the "
                 f"validation score varies by {self.noise_floor:.1f} points (standard deviation)"
             )
-        shows = (
-            "no gain can be shown"
-            if self.smallest is None
-            else f"the smallest gain that can be shown at .05 is {_points(self.smallest)}, and a "
-            f"prompt that is right on every row is shown with a chance of {self.chance:.0%}"
-        )
-        found.append(f"test: {quantity(self.test_rows, 'row')}; {shows}")
+        found.append(f"test: {quantity(self.test_rows, 'row')}; {self._shows()}")
         return [*found, f"hopeless: {self.reason}"] if self.hopeless else found
+
+    def _shows(self) -> str:
+        if self.smallest is None:
+            return "no gain can be shown"
+        all_right = (
+            f"a prompt that is right on every row is shown with a chance of {self.chance:.0%}"
+        )
+        if not self.partial:
+            least = f"the smallest gain that can be shown at .05 is {_points(self.smallest)}"
+        elif self.smallest:
+            least = f"the noise hides gains below {_points(self.smallest)}"
+        else:
+            return f"how small a gain it can show depends on how even it is; {all_right}"
+        return f"{least}, and {all_right}"
 
 
 def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom:
@@ -102,7 +121,8 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
     size of the sealed split. Values are 0 to 1, or `None` without a grade.
     """
     graded = [value for value in values if value is not None]
-    changes = [b - a for a, b in repeats if a is not None and b is not None]
+    pairs = [(a, b) for a, b in repeats if a is not None and b is not None]
+    changes = [b - a for a, b in pairs]
     rows, repeated = len(graded), len(changes)
     winnable = sum(1 - value for value in graded)
     flipped = sum(change != 0 for change in changes)
@@ -110,13 +130,23 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
     noise_ci95 = _exact(flipped, repeated)
     squares = sum(change * change for change in changes)
     floor = 100 * math.sqrt(squares / repeated / 2 / rows) if rows and repeated else None
-    losses = math.floor(noise_ci95[0] / 2 * test_rows)
-    chance = _chance(winnable, rows, test_rows, least_wins(losses))
-    reason = _hopeless((winnable, rows), test_rows, losses, chance)
+    share = winnable / rows if rows else 0.0
+    partial = any(0 < value < 1 for value in (*graded, *itertools.chain.from_iterable(pairs)))
+    if partial:
+        losses, open_rows = 0, float(sum(value < 1 for value in graded))
+        square = squares / repeated if repeated else 0.0
+        smallest = _smallest_of_values(test_rows, square)
+        drowned = smallest is not None and share < SLIGHTLY_SHOWN * smallest
+    else:
+        losses, open_rows = math.floor(noise_ci95[0] / 2 * test_rows), winnable
+        smallest = smallest_gain(test_rows, noise or 0.0)
+        drowned = losses + least_wins(losses) > test_rows
+    chance = _chance(open_rows, rows, test_rows, least_wins(losses))
+    reason = _hopeless((winnable, rows), test_rows, chance, drowned=drowned)
     return Headroom(
         rows=rows,
         winnable=winnable,
-        winnable_share=winnable / rows if rows else 0.0,
+        winnable_share=share,
         chance=chance,
         repeated=repeated,
         flipped=flipped,
@@ -124,7 +154,8 @@ def measure_headroom(values: Values, repeats: Pairs, test_rows: int) -> Headroom
         noise_ci95=noise_ci95,
         noise_floor=floor,
         test_rows=test_rows,
-        smallest=smallest_gain(test_rows, noise or 0.0),
+        smallest=smallest,
+        partial=partial,
         hopeless=bool(reason),
         reason=reason,
     )
@@ -155,7 +186,16 @@ def least_wins(losses: int, level: float = LEVEL) -> int:
     return low
 
 
-def _hopeless(validation: tuple[float, int], test_rows: int, losses: int, chance: float) -> str:
+def _smallest_of_values(test_rows: int, square: float) -> float | None:
+    """The gain at which a normal test of the mean difference has p = .05; `square` is the mean
+    squared change of a row from noise.
+    """
+    return QUANTILE * math.sqrt(square / test_rows) if test_rows >= LEAST_WINS else None
+
+
+def _hopeless(
+    validation: tuple[float, int], test_rows: int, chance: float, *, drowned: bool
+) -> str:
     winnable, rows = validation
     if not rows:
         return "no validation row has a grade: mend what kept them from one"
@@ -165,7 +205,7 @@ def _hopeless(validation: tuple[float, int], test_rows: int, losses: int, chance
             f"than {LEAST_WINS}: "
             "raise dataset.split.test"
         )
-    if losses + least_wins(losses) > test_rows:
+    if drowned:
         return (
             f"the same prompt asked twice changes so many grades that {test_rows} test rows can "
             "show no gain: lower roles.target.temperature, or raise dataset.split.test"

@@ -11,10 +11,11 @@ Decided here:
   normalised: a new target, another spelling or another column's name makes no row fresh.
 * Sets share directly or not at all. Where A shares with B and B with C, but A not with C, a verdict
   on C counts those on B and not those on A, which has none of C's rows.
-* A candidate is what is sent: its texts, and the target's endpoint, model, sampling and choices.
-  The same texts on another model are another verdict. Which of the two is the first prompt does not
-  matter: the test is two-sided, and exchanged sides give the same figures. A first prompt that
-  stays the best is a pair with itself; its rows were read.
+* A candidate is what is sent: its texts and the turns that they are, images, tools, and the
+  target's endpoint, model, sampling, choices and response format. The same texts on another model
+  are another verdict. Which of the two is the first prompt does not matter: the test is two-sided,
+  and exchanged sides give the same figures. A first prompt that stays the best is a pair with
+  itself; its rows were read.
 * A reading is registered before the first row is asked, for scores are shown as answers come in.
 """
 
@@ -100,14 +101,15 @@ def share_wear(shared: int, size: int, other: int) -> bool:
     return shared > 0 and SHARED * shared >= min(size, other)
 
 
-def pair_key(target: Asked, first: Candidate, second: Candidate) -> str:
-    """Of two candidates as `target` is asked them, in any order."""
-    return content_hash([_role(target), sorted([first.id, second.id])])
+def pair_key(models: Models, first: Candidate, second: Candidate) -> str:
+    """Of two candidates as the target is asked them, in any order."""
+    asked = [_role(models.target), models.target.spec.form, models.chat.identity()]
+    return content_hash([*asked, sorted([first.id, second.id])])
 
 
 def grader_key(grader: GraderSettings, models: Models) -> str:
     """Of the settings that decide which answer is right; where a model judges, of how it does."""
-    review = models.review if grader.asks_review else None
+    review = models.review if grader.most_reviews else None
     judge = [_role(review), review.spec.prompt] if review else None
     return content_hash([grader.identity(), judge])
 
@@ -123,7 +125,7 @@ def _role(role: Asked) -> dict[str, Any]:
     settings = role.spec.model_dump(
         mode="json", include={"temperature", "max_tokens", "extra", "choices"}
     )
-    structured = role.response_format is not None
+    structured = role.structured if role.role == "review" else role.response_format is not None
     return {
         "endpoint": role.endpoint,
         "model": role.model,

@@ -107,8 +107,8 @@ def _peer(peer: str, task: ours.Task, base_url: str, budget: int) -> Curve:
         "seed": task.seed,
         "base_url": base_url,
         "budget": budget,
-        "train": [(row.input, row.target) for row in rows["train"]],
-        "validation": [(row.input, row.target) for row in rows["validation"]],
+        "train": [(row.inputs.text, row.target) for row in rows["train"]],
+        "validation": [(row.inputs.text, row.target) for row in rows["validation"]],
     }
     command = [OPTIMIZERS.python(), "-m", "tests.benchmarks.proof.peers"]
     done = subprocess.run(

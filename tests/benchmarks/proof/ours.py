@@ -56,7 +56,7 @@ class Task:
 
     def true_score(self, candidate: Candidate) -> float:
         """The candidate's exact accuracy over all rows there could be."""
-        demos = [(demo.input, demo.answer) for demo in candidate.demos]
+        demos = [(demo.inputs.text, demo.answer) for demo in candidate.demos]
         return self.landscape.true_score(candidate.instruction, demos, candidate.parameters)
 
 

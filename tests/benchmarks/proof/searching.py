@@ -24,6 +24,7 @@ from autoprompt_assets.resources.llm import LLMResource
 from autoprompt_assets.resources.storage import ExperimentStore
 from tests.benchmarks.proof.curves import Curve
 from tests.benchmarks.subject import Quiet
+from tests.row_support import text_example
 
 SEARCH = "0123456789ab"
 MOST_ITERATIONS = 99
@@ -35,7 +36,9 @@ Measure = Callable[[Search, Candidate], Awaitable[float]]
 
 
 def example(text: str, target: str, split: Split) -> Example:
-    return Example(content_hash([text, target], 16), content_hash(text, 16), text, target, split)
+    return text_example(
+        content_hash([text, target], 16), content_hash(text, 16), text, target, split
+    )
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Subject:
 
     @property
     def lint(self) -> Lint:
-        return Lint(self.spec.roles.target.prompt, self.rows["train"], self.spec.grader)
+        return Lint(self.spec.roles.target.prompt, self.rows["train"], self.spec.grading)
 
 
 async def searched(subject: Subject, folder: Path, budget: int, measure: Measure) -> Curve:

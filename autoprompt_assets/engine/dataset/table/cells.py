@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import Counter
+from collections.abc import Sequence
 
+from autoprompt_assets.engine.errors import shown
+from autoprompt_assets.engine.inputs import JsonText, Spelled
 from autoprompt_assets.engine.json_text import MOST_LEVELS, is_shallow
 
 
-class Spelled(str):
-    """A number as it is spelled: "1.50", "1e3", or as many digits as it takes."""
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"the key {shown(twice)} stands twice in one object")
+    return made
 
-    __slots__ = ()
+
+DECODER = json.JSONDecoder(
+    parse_float=Spelled,
+    parse_int=Spelled,
+    # NaN and Infinity, which are no JSON, are empty cells.
+    parse_constant=lambda _: None,
+    object_pairs_hook=_distinct,
+)
+"""Numbers keep the spelling that they have in the text."""
 
 
 def cell_text(value: object) -> str:
@@ -26,10 +43,34 @@ def cell_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return str(value)
+        return value
     if not is_shallow(value):
-        raise ValueError(f"is nested more than {MOST_LEVELS} levels deep")
-    return _json(value)
+        raise ValueError(f"is nested more than {MOST_LEVELS} levels deep; make it flatter")
+    return JsonText(_json(value))
+
+
+def inner_text(value: object, path: Sequence[str]) -> str:
+    """The text of what stands in a cell's JSON under `path`; empty where nothing does.
+
+    Raises:
+        ValueError: it is no JSON, or `path` leads into a text or a number.
+    """
+    if isinstance(value, str) and value.strip() and path:
+        try:
+            value = DECODER.decode(value)
+        except (ValueError, RecursionError):
+            raise ValueError(f"is no JSON ({shown(value, 40)})") from None
+    for key in path:
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list):
+            at = int(key) if key.isdecimal() and key.isascii() and len(key) < 10 else len(value)
+            value = value[at] if at < len(value) else None
+        elif value is None or value == "":
+            return ""
+        else:
+            raise ValueError(f"holds no object ({shown(_json(value), 40)}) to look for {key!r} in")
+    return cell_text(value)
 
 
 def _json(value: object) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
 from autoprompt_assets.engine.dataset.table.foreign_tables import is_message
-from autoprompt_assets.engine.dataset.table.records import Record, listed
+from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, listed
 from autoprompt_assets.engine.errors import InputError
 from autoprompt_assets.engine.text import quantity
 
@@ -26,60 +26,82 @@ _ASSERTION = re.compile(
 )
 
 
-def refuse_unusable(spec: DatasetSpec, records: Sequence[Record]) -> None:
-    """Look at every cell of the two columns.
+def refuse_unusable(spec: DatasetSpec, found: RecordSet, read: Collection[str] = ()) -> None:
+    """Look at every cell of the columns; those of `read` may hold other than text.
 
     Raises:
         InputError: one line per problem and column, with the first places.
     """
-    problems = []
-    for column, texts in (
-        (spec.input, [(one.place, one.input) for one in records]),
-        (spec.target, [(one.place, one.target) for one in records]),
-    ):
+    problems, records = _empty(spec, found), found.rows
+    for at, column in enumerate(spec.fields):
+        texts = [(one.place, one.cells[at]) for one in records]
 
-        def found(
-            holds: Callable[[str], object], texts: list[tuple[str, str]] = texts
-        ) -> list[str]:
-            return [place for place, text in texts if holds(text)]
-
-        if places := found(lambda text: not text.strip()):
-            problems.append(
-                f"{spec.file}: column {column!r} is empty in {quantity(len(places), 'row')} "
-                f"({listed(places)}); fill them in or delete them"
-            )
-        if places := found(_is_broken):
+        if places := [place for place, text in texts if _is_broken(text)]:
             problems.append(
                 f"{spec.file}: column {column!r} holds half a character (a lone surrogate) in "
                 f"{listed(places)}; write it again"
             )
-    problems += _unsupported(spec, records) + _assertions(spec, records)
+    problems += _unsupported(spec, records, read) + _assertions(spec, records)
     if problems:
         raise InputError(problems)
 
 
-def _unsupported(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
-    """Inputs that would go out as their text, where more than text is meant."""
-    problems = []
-    images = [one.place for one in records if _holds_image(one.input)]
-    if images:
+def _empty(spec: DatasetSpec, found: RecordSet) -> list[str]:
+    """Cells that must hold something: of several inputs one in each row, and each in some row."""
+    problems, records, several = [], found.rows, len(spec.inputs) > 1
+    for at, name in enumerate(spec.fields):
+        places = [one.place for one in records if not one.cells[at].strip()]
+        if name in spec.filled and places:
+            problems.append(
+                f"{spec.file}: column {name!r} {found.emptiness} in "
+                f"{quantity(len(places), 'row')} ({listed(places)}); fill them in or delete them"
+                f"{found.hint}"
+            )
+        elif several and name in spec.inputs and len(places) == len(records):
+            problems.append(
+                f"{spec.file}: column {name!r} {found.emptiness} in every row; take it out of "
+                "dataset.inputs, or mend its name there"
+            )
+    count = len(spec.inputs)
+    blank = [one.place for one in records if not "".join(one.cells[:count]).strip()]
+    if several and blank and not problems:
         problems.append(
-            f"{spec.file}: column {spec.input!r} holds images as text in "
-            f"{quantity(len(images), 'row')} "
-            f"({listed(images)}); images are not supported yet, leave these rows out"
-        )
-    messages = [one.place for one in records if _holds_messages(one.input)]
-    if messages:
-        problems.append(
-            f"{spec.file}: column {spec.input!r} holds chat messages in "
-            f"{quantity(len(messages), 'row')} "
-            f"({listed(messages)}); message lists are not supported yet, write the user's text"
+            f"{spec.file}: all of dataset.inputs are empty in {quantity(len(blank), 'row')} "
+            f"({listed(blank)}); fill one of them in, or delete these rows"
         )
     return problems
 
 
+def _unsupported(spec: DatasetSpec, records: Sequence[Record], read: Collection[str]) -> list[str]:
+    """Inputs that would go out as their text, where more than text is meant."""
+    problems = []
+    for at, name in enumerate(spec.inputs):
+        if name in read:
+            continue
+        images = [one.place for one in records if _holds_image(one.cells[at])]
+        if images:
+            problems.append(
+                f"{spec.file}: column {name!r} holds images as text in "
+                f"{quantity(len(images), 'row')} "
+                f"({listed(images)}); name the column in roles.target.images, or leave these "
+                "rows out"
+            )
+        messages = [one.place for one in records if _holds_messages(one.cells[at])]
+        if messages:
+            problems.append(
+                f"{spec.file}: column {name!r} holds chat messages in "
+                f"{quantity(len(messages), 'row')} "
+                f"({listed(messages)}); name the column as a history of "
+                "roles.target.messages, or write the user's text"
+            )
+    return problems
+
+
 def _assertions(spec: DatasetSpec, records: Sequence[Record]) -> list[str]:
-    places = [one.place for one in records if _ASSERTION.match(one.target)]
+    if spec.target is None:
+        return []
+    at = list(spec.fields).index(spec.target)
+    places = [one.place for one in records if _ASSERTION.match(one.cells[at])]
     expected = spec.target.strip().startswith("__expected")
     # In promptfoo's own column one is enough; elsewhere a text may begin with such a word.
     if not places or not (expected or len(places) == len(records) > 1):

@@ -1,4 +1,4 @@
-"""CSV and its relatives: the delimiter is the one under which the header has both columns."""
+"""CSV and its relatives: the delimiter is the one under which the header has the columns."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_delimited(spec: DatasetSpec, text: str, *, tabs: bool = False) -> Recor
     to be TSV), unless Excel's first line `sep=;` says which it is.
 
     Raises:
-        InputError: no header with both columns, a wrong count of cells, quotes that do not pair.
+        InputError: no header with the columns, a wrong count of cells, quotes that do not pair.
     """
     csv.field_size_limit(2**31 - 1)
     declared = _DECLARED.match(text)
@@ -73,6 +73,19 @@ def read_delimited(spec: DatasetSpec, text: str, *, tabs: bool = False) -> Recor
     if dialect is None:
         raise InputError(header_problems(spec, sheet.lines, [one.delimiter for one in dialects]))
     return _records(spec, sheet, dialect)
+
+
+def header_of(spec: DatasetSpec, text: str) -> list[str]:
+    """The first row with text in it, by the delimiter that makes the most cells of it.
+
+    Raises:
+        InputError: its quotes pair under no delimiter.
+    """
+    declared = _DECLARED.match(text)
+    lines = list(io.StringIO(text, newline=""))
+    sheet = _Sheet(["\n", *lines[1:]] if declared else lines)
+    dialects = _dialects(spec, sheet, declared[1] if declared else "".join(DELIMITERS))
+    return max((one.header for one in dialects), key=len)
 
 
 def _dialects(spec: DatasetSpec, sheet: _Sheet, delimiters: str) -> Iterator[_Dialect]:
@@ -117,7 +130,7 @@ def _cut(row: list[str], least: int) -> list[str]:
 def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> RecordSet:
     columns = find_columns(spec, dialect.header)
     assert columns
-    place = dialect.header.index(columns.input), dialect.header.index(columns.target)
+    places = [(dialect.header.index(place.column), place) for place in columns.places]
     records: list[Record] = []
     problems, blank, line, is_header = [], 0, 0, True
     try:
@@ -133,8 +146,12 @@ def _records(spec: DatasetSpec, sheet: _Sheet, dialect: _Dialect) -> RecordSet:
             problem = _misfit(sheet.text(first, last), row, dialect, first=not records)
             if problem:
                 problems.append(f"{spec.file}: line {first} {problem}")
-            else:
-                records.append(Record(f"line {first}", row[place[0]], row[place[1]]))
+                continue
+            try:
+                texts = tuple(place.text(row[at]) for at, place in places)
+                records.append(Record(f"line {first}", texts))
+            except ValueError as error:
+                problems.append(f"{spec.file}: line {first} {error}")
     except csv.Error as error:
         problems.append(f"{spec.file}: line {line + 1}: {_said(error)}; mend the CSV")
     raise_any(spec, problems)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 _WRITE = "write the question's text and the answer as two columns"
 _NO_MESSAGES = (
-    "message lists are not supported yet, write the user's text and the answer as two columns"
+    "write the answer as a column of its own, and name that of the messages before it as a history "
+    "of roles.target.messages"
 )
 _SIGNATURES: tuple[tuple[frozenset[str], str], ...] = tuple(
     (frozenset(names.split()), said)
@@ -23,8 +24,8 @@ _SIGNATURES: tuple[tuple[frozenset[str], str], ...] = tuple(
         ("conversations", f"is a chat file ('conversations'); {_NO_MESSAGES}"),
         (
             "instruction output",
-            "is an instruction table ('instruction', 'input', 'output'); join 'instruction' and "
-            "'input' in one column and set dataset.input to it and dataset.target to 'output'",
+            "is an instruction table ('instruction', 'input', 'output'); set "
+            "dataset.inputs to [instruction, input] and dataset.target to output",
         ),
         ("data annotations", f"is a Label Studio export ('data', 'annotations'); {_WRITE}"),
         ("data predictions", f"is a Label Studio export ('data', 'predictions'); {_WRITE}"),

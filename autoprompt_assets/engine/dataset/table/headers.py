@@ -1,4 +1,4 @@
-"""What is wrong with the first rows of a table in which the two columns were not found."""
+"""What is wrong with the first rows of a table in which the columns were not found."""
 
 from __future__ import annotations
 
@@ -58,9 +58,11 @@ def _header_below(
 def _named_problems(spec: DatasetSpec, rows: Sequence[tuple[int, list[str]]]) -> list[str]:
     header = rows[0][1]
     if not _likeness(spec, header)[0] and _is_data(rows):
+        wanted = list(map(repr, spec.fields))
+        listed = ", ".join(wanted[:-1]) + " and " * (len(wanted) > 1) + wanted[-1]
         return [
             f"{spec.file}: has no header, the first row is {shown(', '.join(header))}; add a first "
-            f"line that names the columns, among them {spec.input!r} and {spec.target!r}"
+            f"line that names the columns, among them {listed}"
         ]
     sample = dict(zip(header, rows[1][1], strict=False)) if len(rows) > 1 else {}
     return missing_columns(spec, header, sample)
@@ -79,8 +81,8 @@ def _rows(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
 
 
 def _likeness(spec: DatasetSpec, header: Sequence[str]) -> tuple[int, int]:
-    """How many of the two columns have a name like those in `header`, and its count of cells."""
-    near = [column for column in (spec.input, spec.target) if similar_columns(column, header)]
+    """How many of the columns have a name like those in `header`, and its count of cells."""
+    near = [column for column in spec.fields if similar_columns(column, header)]
     return len(near), len(header)
 
 

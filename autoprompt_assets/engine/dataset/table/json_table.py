@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table.cells import Spelled, cell_text
+from autoprompt_assets.engine.dataset.table.cells import DECODER, cell_text
 from autoprompt_assets.engine.dataset.table.columns import find_columns, require_columns
 from autoprompt_assets.engine.dataset.table.foreign_tables import is_message, recognise
 from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, raise_any
@@ -18,6 +16,8 @@ _LINE = re.compile(r"\r\n|\r|\n")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WRITE = 'write an array of objects, [{"input": …, "target": …}, …]'
 Placed = tuple[str, object]
+_KEYS_SEEN = 100
+"""Objects that are looked at for the names of a table's columns."""
 
 
 def read_json(spec: DatasetSpec, text: str) -> RecordSet:
@@ -47,6 +47,32 @@ def read_json(spec: DatasetSpec, text: str) -> RecordSet:
     return _records(spec, rows)
 
 
+def keys_of(text: str) -> list[str]:
+    """The keys of the first objects of a JSON text that may hold a table; none where it is none."""
+    begin = next((line.strip() for line in _LINE.split(text) if line.strip()), "")
+    try:
+        values: list[object] = [DECODER.decode(begin)]
+        lines = [line for line in _LINE.split(text) if line.strip()][:_KEYS_SEEN]
+        values = [DECODER.decode(line) for line in lines]
+    except (ValueError, RecursionError):
+        try:
+            values = [value for _, value in _whole(text)]
+        except (ValueError, RecursionError):
+            values = []
+    if len(values) == 1 and isinstance(values[0], list):
+        values = values[0]
+    elif len(values) == 1 and isinstance(values[0], dict):
+        held = values[0].values()
+        tables = [one for one in held if isinstance(one, list) and _all_objects(one)]
+        values = tables[0] if len(tables) == 1 else values
+    rows = [value for value in values[:_KEYS_SEEN] if isinstance(value, dict)]
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _all_objects(values: Sequence[object]) -> bool:
+    return bool(values) and all(isinstance(value, dict) for value in values)
+
+
 def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -> RecordSet:
     filled = [(place, row) for place, row in rows if any(value not in ("", None) for value in
               row.values())]  # fmt: skip
@@ -57,10 +83,10 @@ def _records(spec: DatasetSpec, rows: Sequence[tuple[str, dict[str, object]]]) -
     records, problems = [], []
     for place, row in filled:
         try:
-            texts = cell_text(row.get(columns.input)), cell_text(row.get(columns.target))
-            records.append(Record(place, *texts))
+            cells = tuple(one.text(row.get(one.column)) for one in columns.places)
+            records.append(Record(place, cells))
         except ValueError as error:
-            problems.append(f"{spec.file}: {place} {error}; make it flatter")
+            problems.append(f"{spec.file}: {place} {error}")
     raise_any(spec, problems)
     return RecordSet(records, len(rows) - len(filled))
 
@@ -89,7 +115,7 @@ def _not_json(spec: DatasetSpec, place: str, error: Exception) -> str:
 def _parsed(text: str) -> object:
     """The value of a line, or the error that it is."""
     try:
-        value: object = _DECODER.decode(text)
+        value: object = DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         return error
     return value
@@ -100,28 +126,10 @@ def _whole(text: str) -> list[Placed]:
     values: list[Placed] = []
     at = _SPACE.match(text).end()  # type: ignore[union-attr]
     while at < len(text):
-        value, end = _DECODER.raw_decode(text, at)
+        value, end = DECODER.raw_decode(text, at)
         values.append((f"row {len(values) + 1}", value))
         at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
     return values
-
-
-def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        twice = next(key for key, count in counts.items() if count > 1)
-        raise ValueError(f"the key {shown(twice)} stands twice in one object")
-    return made
-
-
-_DECODER = json.JSONDecoder(
-    parse_float=Spelled,
-    parse_int=Spelled,
-    # NaN and Infinity, which are no JSON, are empty cells.
-    parse_constant=lambda _: None,
-    object_pairs_hook=_distinct,
-)
 
 
 def _unwrapped(spec: DatasetSpec, place: str, value: object) -> list[Placed]:
@@ -132,9 +140,7 @@ def _unwrapped(spec: DatasetSpec, place: str, value: object) -> list[Placed]:
         return [(place, value)]
     columns = find_columns(spec, list(value))
     if columns:
-        by_column = _by_column(
-            spec, {name: value[name] for name in (columns.input, columns.target)}
-        )
+        by_column = _by_column(spec, {name: value[name] for name in columns.names})
         return [(place, value)] if by_column is None else by_column
     if _is_split(value):
         return _split_orient(value)
@@ -152,22 +158,27 @@ def _by_column(spec: DatasetSpec, columns: Mapping[str, object]) -> list[Placed]
     """The rows of {"input": […], "target": […]}, or of pandas' {"input": {"0": …}, …}.
 
     Raises:
-        InputError: one column is longer than the other.
+        InputError: one column is longer than another.
     """
-    first, second = columns.values()
-    if isinstance(first, dict) and isinstance(second, dict) and set(first) == set(second):
-        if not all(key.isdigit() for key in first):
+    given = list(columns.values())
+    first = given[0]
+    indexed = [one for one in given if isinstance(one, dict) and one.keys() == _keys(first)]
+    if indexed and len(indexed) == len(given):
+        if not all(key.isdigit() for key in indexed[0]):
             return None
-        second = [second[key] for key in first]
-        first = list(first.values())
-    if not (isinstance(first, list) and isinstance(second, list)):
+        given = [[one[key] for key in indexed[0]] for one in indexed]
+    lists = [one for one in given if isinstance(one, list)]
+    if len(lists) < len(given):
         return None
-    if len(first) != len(second):
-        counts = " and ".join(f"{name!r} has {len(cells)}" for name, cells in
-                              zip(columns, (first, second), strict=True))  # fmt: skip
+    if len(set(map(len, lists))) > 1:
+        held = zip(columns, lists, strict=True)
+        counts = " and ".join(f"{name!r} has {len(cells)}" for name, cells in held)
         raise InputError(f"{spec.file}: its columns differ in length ({counts}); {_WRITE}")
-    return _numbered([dict(zip(columns, pair, strict=True)) for pair in
-                      zip(first, second, strict=True)])  # fmt: skip
+    return _numbered([dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)])
+
+
+def _keys(value: object) -> object:
+    return value.keys() if isinstance(value, dict) else None
 
 
 def _is_split(value: Mapping[str, object]) -> bool:

@@ -1,4 +1,4 @@
-"""Parquet: the two columns as the texts that a person sees in them."""
+"""Parquet: the columns as the texts that a person sees in them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table.cells import cell_text
-from autoprompt_assets.engine.dataset.table.columns import require_columns
+from autoprompt_assets.engine.dataset.table.columns import CellPath, require_columns
 from autoprompt_assets.engine.dataset.table.content import first_line
 from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, raise_any
 from autoprompt_assets.engine.dataset.table.scalars import Labels, plain, shown_day
 from autoprompt_assets.engine.errors import InputError
+from autoprompt_assets.engine.inputs import Spelled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,7 @@ def read_parquet(spec: DatasetSpec, content: bytes) -> RecordSet:
     try:
         file = pq.ParquetFile(io.BytesIO(content))
         columns = require_columns(spec, file.schema_arrow.names, {})
-        table = file.read(columns=[columns.input, columns.target])
+        table = file.read(columns=columns.names)
         blank = _blank(file, table)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
@@ -49,17 +49,18 @@ def read_parquet(spec: DatasetSpec, content: bytes) -> RecordSet:
         ) from None
     features = _features(file.schema_arrow.metadata)
     texts, problems, notes = [], [], []
-    for name in (columns.input, columns.target):
+    for place in columns.places:
+        name = place.column
         labels = _labels(features.get(name))
         if labels:
             notes.append(f"column {name!r} holds class labels, read as their names in the metadata")
-        column, wrong = _texts(table[name], labels)
+        column, wrong = _texts(table[name], labels, place)
         problems += [f"{spec.file}: row {row}, column {name!r}: {why}" for row, why in wrong]
         texts.append(column)
     raise_any(spec, problems)
     rows = [
-        Record(f"row {number}", *pair)
-        for number, pair in enumerate(zip(*texts, strict=True), 1)
+        Record(f"row {number}", cells)
+        for number, cells in enumerate(zip(*texts, strict=True), 1)
         if number not in blank
     ]
     return RecordSet(rows, len(blank), tuple(notes))
@@ -105,18 +106,20 @@ def _labels(feature: object) -> Labels:
     return _labels(feature.get("feature"))
 
 
-def _texts(column: pa.ChunkedArray, labels: Labels) -> tuple[list[str], list[tuple[int, str]]]:
-    """The texts of a column, and the rows that have none with the reason."""
+def _texts(
+    column: pa.ChunkedArray, labels: Labels, place: CellPath
+) -> tuple[list[str], list[tuple[int, str]]]:
+    """The texts of a place in a column, and the rows that have none with the reason."""
     import pyarrow as pa
 
     kind = column.type
-    if pa.types.is_floating(kind) and _all_whole(column):
+    if pa.types.is_floating(kind) and not place.path and _all_whole(column):
         values = column.to_pylist()
-        return ["" if _missing(value) else str(int(value)) for value in values], []
+        return ["" if _missing(value) else Spelled(int(value)) for value in values], []
     texts, problems = [], []
     for number, scalar in enumerate(column, 1):
         try:
-            texts.append(cell_text(plain(scalar, labels)))
+            texts.append(place.text(plain(scalar, labels)))
         except (ValueError, OverflowError, RecursionError, pa.ArrowException) as error:
             problems.append((number, _reason(error)))
             texts.append("")
@@ -128,7 +131,8 @@ def _texts(column: pa.ChunkedArray, labels: Labels) -> tuple[list[str], list[tup
 def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "holds bytes that are no UTF-8 text; images and files are not supported yet"
-    return f"{first_line(error)}; mend it"
+    line = first_line(error)
+    return line if "; " in line else f"{line}; mend it"
 
 
 def _missing(value: float | None) -> bool:

@@ -18,6 +18,13 @@ from autoprompt_assets.engine.dataset.table.foreign_files import (
 from autoprompt_assets.engine.dataset.table.json_table import read_json
 from autoprompt_assets.engine.dataset.table.parquet import MAGIC, read_parquet
 from autoprompt_assets.engine.dataset.table.records import RecordSet
+from autoprompt_assets.engine.dataset.table.rows import (
+    NO_READERS,
+    CellReaders,
+    chosen,
+    read_cells,
+    rows_of,
+)
 from autoprompt_assets.engine.dataset.table.workbook import read_workbook
 from autoprompt_assets.engine.dataset.table.workbook_files import is_workbook
 from autoprompt_assets.engine.errors import InputError, shown
@@ -40,7 +47,7 @@ class Table:
 
 
 def read_table(spec: DatasetSpec, folder: Path) -> list[Row]:
-    """The rows of the dataset's file, both cells as text; a relative path starts at `folder`.
+    """The rows of the dataset's file, cells as text; a relative path starts at `folder`.
 
     Raises:
         InputError: no such file or column, a wrong encoding, an empty file or cell, a bad line, a
@@ -49,8 +56,10 @@ def read_table(spec: DatasetSpec, folder: Path) -> list[Row]:
     return open_table(spec, folder).rows
 
 
-def open_table(spec: DatasetSpec, folder: Path) -> Table:
+def open_table(spec: DatasetSpec, folder: Path, readers: CellReaders = NO_READERS) -> Table:
     """The rows as `read_table` has them, and the notes: blank rows that were skipped, for one.
+
+    `readers` are those of columns that hold other than text.
 
     Raises:
         InputError: as `read_table` does.
@@ -58,10 +67,11 @@ def open_table(spec: DatasetSpec, folder: Path) -> Table:
     records = _records(spec, unpacked(spec, fetched(spec, folder)))
     if not records.rows:
         raise InputError(f"{spec.file}: the file has no rows; give it some")
-    refuse_unusable(spec, records.rows)
+    records = chosen(spec, records)
+    refuse_unusable(spec, records, readers)
+    records = read_cells(spec, records, readers)
     blank = (f"{were(records.blank, 'blank row')} skipped",) if records.blank else ()
-    rows = [Row(record.input, record.target) for record in records.rows]
-    return Table(rows, (*blank, *records.notes))
+    return Table(rows_of(spec, records.rows), (*blank, *records.notes))
 
 
 def _records(spec: DatasetSpec, content: bytes) -> RecordSet:

@@ -17,8 +17,8 @@ class Record:
     """One row and where it stands: "line 3" of a text, "row 3" of a JSON array or Parquet file."""
 
     place: str
-    input: str
-    target: str
+    cells: tuple[str, ...]
+    """In the order of the spec's `fields`."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class RecordSet:
     rows: Sequence[Record]
     blank: int = 0
     notes: tuple[str, ...] = ()
+    emptiness: str = "is empty"
+    """What is said of a cell that holds nothing, and in `hint` why it may look as if it did."""
+    hint: str = ""
 
 
 def raise_any(spec: DatasetSpec, problems: Sequence[str]) -> None:

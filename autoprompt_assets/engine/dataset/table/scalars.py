@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from autoprompt_assets.engine.dataset.table.cells import Spelled, cell_text, float_text
+from autoprompt_assets.engine.dataset.table.cells import cell_text, float_text
+from autoprompt_assets.engine.inputs import Spelled
 
 Labels = tuple[str, ...]
 """The names of class labels 0, 1, …; none where a column holds no labels."""

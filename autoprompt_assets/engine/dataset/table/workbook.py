@@ -1,4 +1,4 @@
-"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): the two columns of one sheet, cell by cell.
+"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): the columns of one sheet, cell by cell.
 
 A cell is the text that one sees in it, as far as the file tells: text as it is, numbers as their
 value with at most 15 digits (which is what Excel keeps), TRUE and FALSE, days and moments as ISO
@@ -9,21 +9,20 @@ dressed (percent, currency, digits) is not seen, and is noted where it may matte
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from autoprompt_assets.engine.dataset.settings import DatasetSpec
-from autoprompt_assets.engine.dataset.table.columns import find_columns
+from autoprompt_assets.engine.dataset.table.columns import CellPath, find_columns
 from autoprompt_assets.engine.dataset.table.content import first_line
 from autoprompt_assets.engine.dataset.table.headers import sheet_problems
-from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, listed
+from autoprompt_assets.engine.dataset.table.records import Record, RecordSet, listed, raise_any
 from autoprompt_assets.engine.dataset.table.workbook_files import (
     dresses_numbers,
     refuse_unreadable,
 )
 from autoprompt_assets.engine.errors import InputError, shown
-from autoprompt_assets.engine.text import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +30,10 @@ if TYPE_CHECKING:
 HEADER_SEEN = 30
 """Rows among which a header is looked for, to say where it stands."""
 _MIDNIGHT = time()
+_HINT = (
+    ": an error such as #N/A is none, nor is a formula whose result the file does not hold (open "
+    "and save it in Excel), and of merged cells the first alone has it"
+)
 
 
 def read_workbook(spec: DatasetSpec, content: bytes) -> RecordSet:
@@ -52,12 +55,11 @@ def read_workbook(spec: DatasetSpec, content: bytes) -> RecordSet:
         if columns is None:
             seen = [(n, [cell_text(cell) for cell in row]) for n, row in rows[:HEADER_SEEN]]
             raise InputError(sheet_problems(spec, seen))
-        places = [header.index(name) for name in (columns.input, columns.target)]
-    names = (columns.input, columns.target)
-    cells = [[row[place] for _, row in rows[1:]] for place in places]
+    names = columns.names
+    cells = [[row[header.index(name)] for _, row in rows[1:]] for name in names]
     numbers = [f"row {number}" for number, _ in rows[1:]]
-    texts = [column_texts(column) for column in cells]
-    _refuse_lacking(spec, names, numbers, texts)
+    held = dict(zip(names, map(column_texts, cells), strict=True))
+    texts = [_inner(spec, place, numbers, held[place.column]) for place in columns.places]
     blank = rows[-1][0] - rows[0][0] + 1 - len(rows)
     notes = [
         f"column {name!r} holds numbers, which are read as their values: the workbook may show "
@@ -66,8 +68,21 @@ def read_workbook(spec: DatasetSpec, content: bytes) -> RecordSet:
         if any(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in column)
         and dresses_numbers(content)
     ]
-    records = [Record(*one) for one in zip(numbers, *texts, strict=True)]
-    return RecordSet(records, blank, tuple(notes))
+    rows_of = zip(numbers, zip(*texts, strict=True), strict=True)
+    records = [Record(number, held) for number, held in rows_of]
+    return RecordSet(records, blank, tuple(notes), "has no text", _HINT)
+
+
+def sheet_header(spec: DatasetSpec, content: bytes) -> list[str]:
+    """The texts of the first row that holds some.
+
+    Raises:
+        InputError: as `read_workbook`, where no sheet can be read.
+    """
+    refuse_unreadable(spec, content)
+    with _book(spec, content) as book:
+        rows = _filled(_rows(spec, book, _sheet(spec, book)))
+    return [cell_text(cell).strip() for cell in rows[0][1]] if rows else []
 
 
 def _book(spec: DatasetSpec, content: bytes) -> pd.ExcelFile:
@@ -187,20 +202,15 @@ def _trimmed(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _refuse_lacking(
-    spec: DatasetSpec, names: Sequence[str], places: Sequence[str], texts: Sequence[Sequence[str]]
-) -> None:
-    problems = [
-        f"{spec.file}: column {name!r} has no text in {quantity(len(lacking), 'row')} "
-        f"({listed(lacking)}); fill them in or delete them: an error such as #N/A is none, nor is "
-        "a formula whose result the file does not hold (open and save it in Excel), and of merged "
-        "cells the first alone has it"
-        for name, column in zip(names, texts, strict=True)
-        if (lacking := list(_lacking(places, column)))
-    ]
-    if problems:
-        raise InputError(problems)
-
-
-def _lacking(places: Sequence[str], texts: Sequence[str]) -> Iterator[str]:
-    return (place for place, text in zip(places, texts, strict=True) if not text.strip())
+def _inner(
+    spec: DatasetSpec, place: CellPath, numbers: Sequence[str], texts: Sequence[str]
+) -> list[str]:
+    """The texts of a place in a column of texts."""
+    found, problems = [], []
+    for number, text in zip(numbers, texts, strict=True):
+        try:
+            found.append(place.text(text))
+        except ValueError as error:
+            problems.append(f"{spec.file}: {number} {error}")
+    raise_any(spec, problems)
+    return found

@@ -16,7 +16,7 @@ TRIES = 20
 
 def demo_of(example: Example) -> Demo:
     """The row as it is shown."""
-    return Demo(example.input, example.target)
+    return Demo(example.inputs, example.target)
 
 
 def balanced(train: Mapping[str, Example], size: int, draw: Draw) -> list[str]:

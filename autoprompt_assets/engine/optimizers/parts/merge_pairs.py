@@ -1,7 +1,8 @@
 """Which two candidates a merge would gain from: each the better on rows of its own.
 
-Source: the merge of GEPA (arXiv 2507.19457, appendix F), for candidates whose instruction is one
-text: where it takes over whole modules of either parent, the optimizer model is asked to combine.
+Source: the merge of GEPA (arXiv 2507.19457, appendix F), which takes
+over whole texts of either parent; where both changed one, the optimizer model is asked to combine
+them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import combinations
 from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.optimizers.parts.pareto import merits
 from autoprompt_assets.engine.optimizers.protocol import Trial
+from autoprompt_assets.engine.texts import FirstPrompt, Texts
 
 EACH_WINS = 3
 """Rows on which each of two must be the better to be worth a merge."""
@@ -62,10 +64,25 @@ def best_pair(
     return max(found, key=lambda one: one[0])[1] if found else None
 
 
-def joined(pair: Pair, instruction: str) -> Candidate:
-    """`instruction` with the demos and parameters of `high`, or of `low` where `high` has none."""
+def merged_texts(high: Texts, low: Texts, first: FirstPrompt) -> tuple[Texts, list[str]]:
+    """Each text from the one of two that has changed it since the first prompt, and the names of
+    those that both changed, each in its way: of these it has `high`'s.
+    """
+    texts, both = high, list[str]()
+    for name in first.tuned:
+        if high[name] == low[name]:
+            continue
+        if high[name] == first.texts[name] and not first.texts.is_single:
+            texts = texts.having(name, low[name])
+        elif low[name] != first.texts[name] or first.texts.is_single:
+            both.append(name)
+    return texts, both
+
+
+def joined(pair: Pair, texts: Texts) -> Candidate:
+    """`texts` with the demos and parameters of `high`, or of `low` where `high` has none."""
     high, low = pair.high.candidate, pair.low.candidate
-    return Candidate(instruction, high.demos or low.demos, high.parameters or low.parameters)
+    return Candidate(texts, high.demos or low.demos, high.parameters or low.parameters)
 
 
 def ancestors(trials: Sequence[Trial]) -> Mapping[str, frozenset[str]]:
@@ -80,5 +97,4 @@ def ancestors(trials: Sequence[Trial]) -> Mapping[str, frozenset[str]]:
 
 def _nothing_new(pair: Pair, known: Collection[str]) -> bool:
     high, low = pair.high.candidate, pair.low.candidate
-    same = high.instruction == low.instruction
-    return same and joined(pair, high.instruction).id in known
+    return high.texts == low.texts and joined(pair, high.texts).id in known

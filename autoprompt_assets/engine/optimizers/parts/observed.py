@@ -1,4 +1,4 @@
-"""What the trials of a search tell TPE of a space: which instructions do well, and the scores."""
+"""What the trials of a search tell TPE of a space: which texts do well, and the scores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from autoprompt_assets.engine.optimizers.parts.space import Point, Space
 from autoprompt_assets.engine.optimizers.protocol import Trial
+from autoprompt_assets.engine.texts import Texts
 
 POOL = 12
 """Instructions that TPE chooses from; with more, what is known of each is too little."""
@@ -19,20 +20,22 @@ def ranked(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def promising(
-    space: Space, trials: Sequence[Trial], best: str, given: Sequence[str]
+    space: Space, trials: Sequence[Trial], best: Texts, given: Sequence[Texts]
 ) -> list[Sequence[int]]:
-    """Each axis's indices: all of them, of more than `POOL` instructions those that did best.
+    """Each axis's indices: all of them, of more than `POOL` texts of a name those that did best.
 
-    `best` is the incumbent's instruction, `given` the first prompt and the wordings beside it.
+    `best` are the incumbent's texts, `given` the first prompt and the wordings beside it.
     """
     axes: list[Sequence[int]] = [range(size) for size in space.sizes]
-    if len(space.instructions) > POOL:
+    for axis, (name, texts) in enumerate(space.texts.items()):
+        if len(texts) <= POOL:
+            continue
         # The incumbent's first: its score may lie below that of one that was no better by
         # evidence. What was given and never tried has its chance before what did badly.
-        tried = [trial.candidate.instruction for trial in ranked(trials)]
-        untried = [text for text in given if text not in tried]
-        kept = list(dict.fromkeys((best, given[0], *untried, *tried)))[:POOL]
-        axes[0] = sorted(space.instructions.index(text) for text in kept)
+        tried = [trial.candidate.texts[name] for trial in ranked(trials)]
+        untried = [one[name] for one in given if one[name] not in tried]
+        kept = list(dict.fromkeys((best[name], given[0][name], *untried, *tried)))[:POOL]
+        axes[axis] = sorted(texts.index(text) for text in kept)
     return axes
 
 

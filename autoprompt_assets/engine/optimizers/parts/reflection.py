@@ -11,13 +11,16 @@ from collections.abc import Sequence
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.example import Example
+from autoprompt_assets.engine.inputs import Inputs
 from autoprompt_assets.engine.message import Message
 from autoprompt_assets.engine.optimizers.parts.prompt_text import (
     ANSWER_LIMIT,
     INPUT_LIMIT,
     REASON_LIMIT,
+    context,
     cut,
     row_text,
+    target_text,
 )
 from autoprompt_assets.engine.optimizers.protocol import Feedback, Question, Sizes, asked_bytes
 from autoprompt_assets.engine.tags import tagged
@@ -76,13 +79,14 @@ choose.
 
 def rewrite(
     candidate: Candidate,
+    name: str,
     feedback: Sequence[Feedback],
     children: Sequence[tuple[str, float]],
     rules: str,
 ) -> tuple[Message, ...]:
-    """Asks for a new instruction in place of the candidate's, after what became of train rows.
+    """Asks for a new text in place of the candidate's `name`, after what became of train rows.
 
-    `children` are instructions that were written in its place before, the latest last, with the
+    `children` are texts that were written in its place before, the latest last, with the
     difference of their scores from its own.
     """
     wrong = [one for one in feedback if one.value is not None and one.value < 1]
@@ -93,28 +97,28 @@ def rewrite(
     text = fill(
         _REWRITE,
         children=_tried(children),
-        prompt=tagged("prompt", candidate.instruction),
+        prompt=tagged("prompt", candidate.texts[name]),
         demos=demos,
         cases=_cases(wrong, [one for one in feedback if one.value == 1]),
         request=_MEND if wrong else _IMPROVE,
         rules=rules,
     )
-    return ({"role": "user", "content": text},)
+    return ({"role": "user", "content": context(candidate.texts, name) + text},)
 
 
 def merge(
-    first: Candidate, second: Candidate, wins: tuple[int, int], rules: str
+    first: Candidate, second: Candidate, name: str, wins: tuple[int, int], rules: str
 ) -> tuple[Message, ...]:
-    """Asks for one instruction in place of two. `wins` are rows on which each is the better."""
+    """Asks for one text in place of two called `name`. `wins` are rows that each has the better."""
     text = fill(
         _MERGE,
         first_wins=_count(wins[0]),
         second_wins=_count(wins[1]),
-        first=tagged("first_prompt", first.instruction),
-        second=tagged("second_prompt", second.instruction),
+        first=tagged("first_prompt", first.texts[name]),
+        second=tagged("second_prompt", second.texts[name]),
         rules=rules,
     )
-    return ({"role": "user", "content": text},)
+    return ({"role": "user", "content": context(first.texts, name) + text},)
 
 
 def _tried(children: Sequence[tuple[str, float]]) -> str:
@@ -140,28 +144,33 @@ def _cases(wrong: Sequence[Feedback], right: Sequence[Feedback]) -> str:
 def _case(one: Feedback) -> str:
     partly = f", score {one.value:.2f}" if one.value else ""
     parts = [
-        tagged("input", cut(one.example.input, INPUT_LIMIT)),
+        tagged("input", cut(one.example.inputs.text, INPUT_LIMIT)),
         tagged("answer", cut(one.answer, ANSWER_LIMIT)),
-        tagged("target", cut(one.example.target, ANSWER_LIMIT)),
+        target_text(one.example),
         f"Outcome: {one.outcome}{partly}.",
     ]
     if one.reason.strip():
         parts.append(tagged("reason", cut(one.reason.strip(), REASON_LIMIT)))
-    return tagged("case", "\n".join(parts))
+    return tagged("case", "\n".join(filter(None, parts)))
 
 
 def _count(inputs: int) -> str:
     return f"{inputs} input" if inputs == 1 else f"{inputs} inputs"
 
 
-def longest_request(rows: Sequence[Example], rules: str, sizes: Sizes) -> int:
-    """Bytes of the longest request: a rewrite that shows `rows`, or a merge.
+def longest_request(
+    rows: Sequence[Example], largest: Candidate, name: str, rules: str, sizes: Sizes
+) -> int:
+    """Bytes of the longest request about the text `name`: a rewrite that shows `rows`, or a merge.
 
     All rows went wrong, and every rewrite of the prompt that can be shown is there.
     """
-    prompt = Candidate(sizes.prompt(), (Demo("", ""),))
+    prompt = Candidate(largest.texts, (Demo(Inputs.single(""), ""),))
     answer, reason = sizes.text(sizes.answer), sizes.text(sizes.reason)
     feedback = [Feedback(row, answer, "unparsable", 0.5, reason) for row in rows]
-    children = [(prompt.instruction, 0.0)] * min(MOST_CHILDREN, max(0, sizes.candidates - 1))
-    both = rewrite(prompt, feedback, children, rules), merge(prompt, prompt, (0, 0), rules)
+    children = [(prompt.texts[name], 0.0)] * min(MOST_CHILDREN, max(0, sizes.candidates - 1))
+    both = (
+        rewrite(prompt, name, feedback, children, rules),
+        merge(prompt, prompt, name, (0, 0), rules),
+    )
     return max(asked_bytes(Question(messages)) for messages in both)

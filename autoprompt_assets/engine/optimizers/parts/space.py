@@ -1,4 +1,4 @@
-"""A finite space of candidates: instruction x demo set x one value per request parameter."""
+"""A finite space of candidates: each text x demo set x one value per request parameter."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from autoprompt_assets.engine.candidate import Candidate, Demo
 from autoprompt_assets.engine.identity import canonical_json
+from autoprompt_assets.engine.texts import Texts
 
 Point = tuple[int, ...]
-"""The index of the instruction, of the demo set, and of each parameter's value."""
+"""The index of each text that is tuned, of the demo set, and of each parameter's value."""
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,21 @@ class Space:
 
     The first value of each parameter is the role's own: a candidate with it does not name the
     field, so that the first prompt, and what other strategies propose, are points as well. The
-    first demo set is the empty one.
+    first demo set is the empty one. `texts` has the choices for each name that is tuned, in its
+    order, `first` all texts of the first prompt.
     """
 
-    instructions: tuple[str, ...]
+    first: Texts
+    texts: Mapping[str, tuple[str, ...]]
     demo_sets: tuple[tuple[Demo, ...], ...]
     parameters: Mapping[str, tuple[Any, ...]]
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many values each axis has."""
+        texts = (len(texts) for texts in self.texts.values())
         values = (len(values) for values in self.parameters.values())
-        return (len(self.instructions), len(self.demo_sets), *values)
+        return (*texts, len(self.demo_sets), *values)
 
     @property
     def size(self) -> int:
@@ -48,20 +52,22 @@ class Space:
 
     def candidate(self, point: Point) -> Candidate:
         """What the point stands for."""
-        instruction, demos, *chosen = point
+        indices, (demos, *chosen) = point[: len(self.texts)], point[len(self.texts) :]
+        texts = self.first
+        for (name, choices), index in zip(self.texts.items(), indices, strict=True):
+            texts = texts.having(name, choices[index])
         pairs = zip(self.parameters.items(), chosen, strict=True)
         parameters = {key: values[index] for (key, values), index in pairs if index}
-        return Candidate(self.instructions[instruction], self.demo_sets[demos], parameters)
+        return Candidate(texts, self.demo_sets[demos], parameters)
 
     def point(self, candidate: Candidate) -> Point | None:
         """Where a candidate lies; `None` outside of the space."""
-        known = candidate.instruction in self.instructions and candidate.demos in self.demo_sets
+        known = all(candidate.texts[name] in texts for name, texts in self.texts.items())
+        known = known and candidate.demos in self.demo_sets
         if not known or not candidate.parameters.keys() <= self.parameters.keys():
             return None
-        found = [
-            self.instructions.index(candidate.instruction),
-            self.demo_sets.index(candidate.demos),
-        ]
+        found = [texts.index(candidate.texts[name]) for name, texts in self.texts.items()]
+        found.append(self.demo_sets.index(candidate.demos))
         for key, values in self.parameters.items():
             index = _index(values, candidate.parameters.get(key, values[0]))
             if index is None:
@@ -71,9 +77,12 @@ class Space:
 
     def words(self, point: Point) -> str:
         """The point for a person: "instruction 3, demo set 5 of 8, temperature 0.7"."""
-        instruction, demos, *chosen = point
+        indices, (demos, *chosen) = point[: len(self.texts)], point[len(self.texts) :]
         sets = len(self.demo_sets) - 1
-        parts = [f"instruction {instruction + 1}"]
+        parts = [
+            f"{'instruction' if self.first.is_single else name} {index + 1}"
+            for name, index in zip(self.texts, indices, strict=True)
+        ]
         parts.append(f"demo set {demos} of {sets}" if demos else "no demos")
         pairs = zip(self.parameters.items(), chosen, strict=True)
         parts += [f"{key} {said(values[index])}" for (key, values), index in pairs if index]
