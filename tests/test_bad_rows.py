@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.spec import load_spec
+from autoprompt_assets.engine.spec import ExperimentSpec, load_spec
 from autoprompt_assets.loading import load_dataset
 from autoprompt_assets.resources.endpoints import ENDPOINT_WORDS
+from tests.support import ROOT
 from tests.ticket_support import BOTH, TICKETS, written
 
 ROLES: dict[str, object] = {
@@ -155,3 +158,14 @@ def test_what_does_not_fit_together_is_one_line(case: str, tmp_path: Path) -> No
     lines = refusal(tmp_path, table(), settings, **experiment)
     assert len(lines) == 1, lines
     assert said in lines[0]
+
+
+def test_the_examples_of_the_page_are_experiments() -> None:
+    page = (ROOT / "autoprompt_assets" / "docs" / "rows.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) > 3
+    for block in blocks:
+        said = yaml.safe_load(block)
+        roles = {"target": {"prompt": "Do it."}, "optimizer": {}}
+        whole = {"roles": roles, "grader": {"kind": "exact"}, **said}
+        ExperimentSpec.model_validate({**whole, "optimizer": said.get("optimizer", {})})

@@ -46,6 +46,7 @@ def begun(folder: Path, table: NewTable, grader: str = "exact") -> ExperimentSpe
         ([{**row, "id": n} for n, row in enumerate(QUESTIONS)], ("Question",), "Answer"),
         ([{"input": f"{n}", "why": f"{n}", "target": "ab"[n % 2]} for n in range(60)],
          ("input",), "target"),
+        ([{"lang": "de", **row} for row in QUESTIONS], ("lang", "Question"), "Answer"),
         ([{"a": f"{n}", "b": f"{n}"} for n in range(60)], ("a",), "b"),
     ],
 )  # fmt: skip

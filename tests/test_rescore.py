@@ -26,7 +26,7 @@ grader: {kind: exact}
 optimizer: {strategy: demos, iterations: 3, candidates: 4, demos: 1, race: false}
 """
 OTHER_SPLIT = ("--rescore", "latest", "--set", "dataset.seed=5")
-HELD = "hold rows that this search scores them on"
+HELD = "hold rows that this search scores them on, or other columns"
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def rescored(project: Project) -> tuple[dict[str, set[str]], list[dict[str, Any]
     rows = found.parents[1] / "datasets" / specs[found]["dataset_version"] / "rows.parquet"
     splits: dict[str, set[str]] = {}
     for row in pq.read_table(rows).to_pylist():
-        splits.setdefault(row["split"], set()).add(row["input"])
+        splits.setdefault(row["split"], set()).add(row["input.input"])
     steps = sorted((found / "iterations").glob("*.json"))
     return splits, [json.loads(path.read_bytes()) for path in steps]
 
 
 def shown(candidate: dict[str, Any]) -> set[str]:
-    return {demo["input"] for demo in candidate["demos"]}
+    return {demo["inputs"]["input"] for demo in candidate["demos"]}
 
 
 @pytest.mark.slow
@@ -94,7 +94,9 @@ def test_where_none_is_left_it_is_refused_before_anything_is_paid(
     begin = len(server.ledger)
     line = project.refused("run", "toy", *OTHER_SPLIT)
     assert f"all 2 candidates {HELD} (the first: it shows " in line
-    assert line.endswith("(the dataset.seed and dataset.split of that search)")
+    assert line.endswith(
+        "(the dataset.seed and dataset.split of that search, and its dataset.inputs)"
+    )
     assert len(server.ledger) == begin
 
 
@@ -137,3 +139,8 @@ def test_what_a_candidate_holds_is_known_by_its_text(candidate: Candidate, said:
 
 def test_what_the_first_prompt_holds_itself_is_no_row() -> None:
     assert Apart(f"Solve it: {STORY}", PLACED).problem(Candidate(f"Solve it: {STORY}"), ()) == ""
+
+
+def test_a_candidate_with_other_texts_is_told_so() -> None:
+    problem = Apart({"system": "Name it.", "user": "{input}"}, ()).problem(Candidate("Name."), ())
+    assert problem == "its texts are prompt, and those of this search are system, user"

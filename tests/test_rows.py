@@ -113,6 +113,20 @@ def test_dropping_the_column_that_splits_is_refused_unless_it_is_named(tmp_path:
     assert placed(rows, named, known=built.membership) == placed(read_table(first, tmp_path), first)
 
 
+@pytest.mark.parametrize("split", [{"train": 0.3}, {"train": 40, "validation": 40, "test": 40}])
+def test_a_first_input_of_few_values_is_said_to_decide_the_splits(
+    split: object, tmp_path: Path
+) -> None:
+    path = written(tmp_path, TICKETS)
+    settings = spec(path, inputs=["lang", "subject"], split=split)
+    said = "200 rows have 2 values of lang, which alone decide their splits; name columns that"
+    with pytest.raises(InputError, match=said):
+        build_dataset(read_table(settings, tmp_path), settings)
+    mended = spec(path, inputs=["lang", "subject"], split_by=["lang", "subject"])
+    built = build_dataset(read_table(mended, tmp_path), mended)
+    assert not [note for note in built.notes if "decide" in note]
+
+
 def test_a_group_stands_in_one_split(tmp_path: Path) -> None:
     path = written(tmp_path, TICKETS)
     settings = spec(path, group="customer", id="ticket")

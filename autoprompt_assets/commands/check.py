@@ -96,7 +96,7 @@ def _notes(spec: ExperimentSpec, data: Dataset) -> Iterator[str]:
     if unused:
         yield f"{quantity(unused, 'row')} in no split, not used; raise dataset.split to use them"
     targets = {example.target for example in data.examples}
-    if len(targets) == 1:
+    if len(targets) == 1 and spec.dataset.target is not None:
         yield f"every target is {shown(targets.pop())}, so there is nothing to tell apart"
     yield from _unused_wordings(spec, data)
     filled = " or ".join(spec.dataset.layout.placeholders().values())

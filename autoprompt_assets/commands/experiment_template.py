@@ -24,7 +24,7 @@ dataset:
   # A column whose rows with one value (a customer, a document) are kept in one split.
   group: null
   # The columns that decide a row's split, for ever; left out, the first of inputs.
-  # split_by: {split_by}
+  {split_by}
   encoding: {encoding}
   # Fractions, or three counts of rows. The optimizer learns from train, candidates are selected
   # on validation, and test is read once, at the end.

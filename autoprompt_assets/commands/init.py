@@ -14,7 +14,13 @@ import yaml
 from pydantic import ValidationError
 
 from autoprompt_assets.commands.experiment_template import GRADERS, NO_REVIEW, REVIEW, TEMPLATE
-from autoprompt_assets.engine.dataset import DatasetSpec, build_dataset, column_names, read_table
+from autoprompt_assets.engine.dataset import (
+    FEW,
+    DatasetSpec,
+    build_dataset,
+    column_names,
+    read_table,
+)
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.spec import load_spec
 from autoprompt_assets.resources.endpoints import (
@@ -99,7 +105,10 @@ def _read(table: NewTable, grader: str) -> tuple[DatasetSpec, list[str]]:
     """What is said and found of a table, and the targets in it."""
     try:
         spec = _dataset(_guessed(table, grader))
-        built = build_dataset(read_table(spec, Path.cwd()), spec)
+        rows = read_table(spec, Path.cwd())
+        if len({row.inputs[spec.inputs[0]] for row in rows}) * FEW <= len(rows):
+            spec = spec.model_copy(update={"split_by": spec.inputs})
+        built = build_dataset(rows, spec)
     except InputError as error:
         options = {f"dataset.{name}": flag for name, flag in FLAGS.items()}
         pattern = re.compile("|".join(map(re.escape, options)))
@@ -184,10 +193,10 @@ def _text(
         path=_quoted(place),
         sheet=_sheet_lines(spec.sheet),
         inputs=f"[{', '.join(map(_quoted, spec.inputs))}]",
-        split_by=f"[{_quoted(spec.inputs[0])}]",
+        split_by=_split_by(spec),
         target="null" if spec.target is None else _quoted(spec.target),
         encoding=_quoted(spec.encoding),
-        prompt=_quoted(prompt or _first_prompt(spec)),
+        prompt=_block(prompt or _first_prompt(spec)),
         choices=_choices(targets if grader in WITH_CHOICES else []),
         review=(NO_REVIEW if review is None else REVIEW).format(model=model, prompt=review),
         grader=GRADERS[grader],
@@ -202,7 +211,7 @@ def _first_prompt(spec: DatasetSpec) -> str:
 
 def _review(spec: DatasetSpec) -> str:
     answer = () if spec.target is None else ("Right answer: {answer}",)
-    return _quoted("\n\n".join((REVIEWED, _named(spec), *answer, "Response: {response}")))
+    return _block("\n\n".join((REVIEWED, _named(spec), *answer, "Response: {response}")))
 
 
 def _named(spec: DatasetSpec) -> str:
@@ -210,6 +219,19 @@ def _named(spec: DatasetSpec) -> str:
     if len(spec.inputs) == 1:
         return "{input}"
     return "\n".join(f"{name}: {{{name}}}" for name in spec.inputs)
+
+
+def _split_by(spec: DatasetSpec) -> str:
+    names = spec.split_by or spec.inputs[:1]
+    line = f"split_by: [{', '.join(map(_quoted, names))}]"
+    return line if spec.split_by else f"# {line}"
+
+
+def _block(text: str) -> str:
+    """A text as YAML below a role, of several lines as it stands."""
+    block = "|-\n" + textwrap.indent(text, " " * 6)
+    same = "\n" in text and yaml.safe_load(f"prompt: {block}") == {"prompt": text}
+    return block if same else _quoted(text)
 
 
 def _sheet_lines(sheet: str | int | None) -> str:

@@ -25,6 +25,7 @@ The ground, a file each, which all of them may import:
     fields       what every settings model is made of
     likeness     when two inputs are one, or nearly
     template     placeholders in prompts
+    inputs       what a row gives to a prompt, by column
     example      a row and its split; `message`: a turn of a chat
     spend        tokens, calls and dollars; `price`: what tokens cost
     identity     hashes of content; `keys`: which key goes to which host

@@ -142,7 +142,7 @@ class ExperimentStore:
                 for batch in read_columns(path, ("input_id", "split"))
                 for key, split in zip(batch["input_id"], batch["split"], strict=True)
             }
-        except InputError:
+        except (InputError, KeyError, TypeError):
             raise InputError(
                 f"{path}: is damaged; it remembers which rows are sealed: put a copy back, or set "
                 "another dataset.seed, which draws all splits anew"

@@ -1,7 +1,9 @@
-"""Rows from a file, checked, and each one's split fixed by its input alone.
+"""Rows from a file, checked, and each one's split fixed by a few of its columns alone.
 
 settings   what a user says of the dataset and its splits
+usable     rows without those that stand twice or contradict each other
 split      the rows and their splits
+notes      what a user should know of them
 table/     reading CSV, JSONL, JSON, Parquet and workbooks
 """
 

@@ -1,4 +1,5 @@
 from .settings import DatasetSpec as DatasetSpec
+from .split import FEW as FEW
 from .split import Dataset as Dataset
 from .split import Membership as Membership
 from .split import build_dataset as build_dataset

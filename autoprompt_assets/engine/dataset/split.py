@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autoprompt_assets.engine.dataset.notes import split_notes
 from autoprompt_assets.engine.dataset.settings import DatasetSpec, SplitSpec
@@ -14,6 +14,9 @@ from autoprompt_assets.engine.example import SPLITS, Example, Row, Split
 from autoprompt_assets.engine.identity import content_hash, uniform
 from autoprompt_assets.engine.likeness import near
 from autoprompt_assets.engine.text import quantity
+
+FEW = 5
+"""Rows to a value of what decides their splits, from which on it is said."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,7 @@ def build_dataset(
         else:
             own = (_identity(row), one.input_id, row.inputs, row.target, split)
             examples.append(Example(*own, row.others, row.name))
-    order = {one.input_id: uniform(spec.seed, one.input_id) for one in kept}
-    examples.sort(key=lambda example: (order[example.input_id], example.id))
+    examples.sort(key=lambda example: _order(example, spec))
     dataset = Dataset(
         examples=tuple(examples),
         membership=members,
@@ -102,8 +104,10 @@ def build_dataset(
         },
         spare=tuple(spare),
     )
-    _refuse_empty(dataset, spec)
-    return dataset
+    keys = {one.key for one in placed}
+    few = _few_keys(len(keys), len(placed), members)
+    _refuse_empty(dataset, spec, few)
+    return replace(dataset, notes=(*dataset.notes, *few))
 
 
 def near_id(*texts: str) -> str:
@@ -164,6 +168,25 @@ def _kept(placed: Sequence[_Placed], members: Membership, seed: int) -> list[_Pl
     ]
 
 
+def _order(example: Example, spec: DatasetSpec) -> tuple[float, str]:
+    """The fixed order, drawn anew for each row: rows that share their first input do not follow one
+    another, else a race would see few kinds of rows first.
+    """
+    drawn = example.input_id if len(spec.inputs) == 1 else example.id
+    return uniform(spec.seed, drawn), example.id
+
+
+def _few_keys(keys: int, rows: int, members: Membership) -> list[str]:
+    """Where so few values decide that splits can hardly be drawn."""
+    if members.group or keys * FEW > rows:
+        return []
+    names = ", ".join(members.split_by)
+    return [
+        f"{rows} rows have {quantity(keys, 'value')} of {names}, which alone decide their splits; "
+        "name columns that tell rows apart as dataset.split_by"
+    ]
+
+
 def _moved(members: Membership, known: Membership | None) -> list[str]:
     if known is None or not known.split_by:
         return []
@@ -208,7 +231,7 @@ def _split_at(place: float, thresholds: Sequence[float]) -> Split | None:
     return None
 
 
-def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
+def _refuse_empty(dataset: Dataset, spec: DatasetSpec, few: Sequence[str]) -> None:
     sizes, asked = dataset.sizes(), spec.split.model_dump()
     lost = ", ".join(f"{count} {why}" for why, count in dataset.dropped.items() if count)
     usable = quantity(len(dataset.examples), "usable row") + (f"; dropped: {lost}" if lost else "")
@@ -219,4 +242,4 @@ def _refuse_empty(dataset: Dataset, spec: DatasetSpec) -> None:
         if not sizes[split] and asked[split] > 0
     ]
     if problems:
-        raise InputError(problems)
+        raise InputError([f"{spec.file}: {line}" for line in few] or problems)

@@ -13,6 +13,7 @@ from autoprompt_assets.engine.candidate import Candidate
 from autoprompt_assets.engine.dataset import near_id
 from autoprompt_assets.engine.errors import InputError, shown
 from autoprompt_assets.engine.example import Example, Split
+from autoprompt_assets.engine.inputs import Layout
 from autoprompt_assets.engine.lint import Leaks
 from autoprompt_assets.engine.optimizers.protocol import (
     CandidateCheck,
@@ -23,6 +24,7 @@ from autoprompt_assets.engine.optimizers.protocol import (
     Step,
 )
 from autoprompt_assets.engine.optimizers.settings import StrategySettings
+from autoprompt_assets.engine.template import stray
 from autoprompt_assets.engine.texts import AnyPrompt, FirstPrompt
 
 _SCORED_ON: tuple[Split, ...] = ("test", "validation")
@@ -79,7 +81,12 @@ class Apart:
         self._rows = [row for row in rows if row.split in _SCORED_ON]
 
     def problem(self, candidate: Candidate, known: Collection[str]) -> str:
-        """Which rows it holds, in words; empty where there is none. All are unknown to it."""
+        """Which rows it holds, in words, or that it was made for other columns; empty where neither
+        is so. All are unknown to it.
+        """
+        misfit = self._misfit(candidate)
+        if misfit:
+            return misfit
         held = Counter(self._splits.get(near_id(*demo.inputs.values())) for demo in candidate.demos)
         shown_rows = [_count(held[split], split) for split in _SCORED_ON if held[split]]
         if shown_rows:
@@ -90,6 +97,24 @@ class Apart:
             if text:
                 return f"it holds {shown(' '.join(text.split()))}, a {split} row of this search"
         return ""
+
+    def _misfit(self, candidate: Candidate) -> str:
+        if candidate.texts.keys() != self._first.keys():
+            return (
+                f"its texts are {', '.join(candidate.texts)}, and those of this search are "
+                f"{', '.join(self._first)}"
+            )
+        if not self._rows:
+            return ""
+        layout = Layout(tuple(self._rows[0].inputs))
+        for demo in candidate.demos:
+            if tuple(demo.inputs) != layout.columns:
+                return (
+                    f"its demos have the inputs {', '.join(demo.inputs)}, and the rows of this "
+                    f"search have {', '.join(layout.columns)}"
+                )
+        unknown = stray(candidate.instruction, layout.names)
+        return f"it holds {unknown[0]}, which nothing fills in this search" if unknown else ""
 
     @cached_property
     def _splits(self) -> dict[str, Split]:
@@ -113,11 +138,11 @@ def unscored(earlier: Sequence[Sequence[Proposal]], check: CandidateCheck) -> st
     problems = [problem for one in found.values() if (problem := check.problem(one, ()))]
     if not problems:
         return ""
-    held = "hold rows that this search scores them on"
+    held = "hold rows that this search scores them on, or other columns"
     example = f"the first: {problems[0]}"
     mend = (
         "score them under the split that they were found in (the dataset.seed and dataset.split "
-        "of that search)"
+        "of that search, and its dataset.inputs)"
     )
     if len(problems) == len(found):
         raise InputError(
