@@ -93,14 +93,7 @@ def letter(rng: Random, order: Order, language: str) -> str:
     else:
         these = "Bitte liefern Sie:" if language == "de" else "Please send us the following:"
         opening = "\n".join([these, *[f"- {one}" for one in told], ""])
-    others = [
-        *_number_sentence(rng, order, language),
-        *_due_sentence(rng, order, language),
-        *_money(rng, order, language),
-        *_haste(rng, order, language),
-        *_aside(rng, language),
-    ]
-    text = " ".join(_shuffled(rng, others))
+    text = " ".join(_sentences(rng, order, language))
     return _mail(rng, order, language, [pick(rng, GREETINGS[language]), "", opening, text])
 
 
@@ -136,15 +129,8 @@ def table(rng: Random, order: Order, language: str) -> str:
         bar.join((str(place), *((sku, str(count)) if sku_first else (str(count), sku))))
         for place, (sku, count) in enumerate(order.items, 1)
     ]
-    others = [
-        *_number_sentence(rng, order, language),
-        *_due_sentence(rng, order, language),
-        *_money(rng, order, language),
-        *_haste(rng, order, language),
-        *_aside(rng, language),
-    ]
     lines = [pick(rng, GREETINGS[language]), "see below.", "", bar.join(("Pos", *heads)), *rows, ""]
-    return _mail(rng, order, language, [*lines, *_shuffled(rng, others)])
+    return _mail(rng, order, language, [*lines, *_sentences(rng, order, language)])
 
 
 def brief(rng: Random, order: Order, language: str) -> str:
@@ -209,6 +195,18 @@ def _mail(rng: Random, order: Order, language: str, lines: list[str]) -> str:
     body = "\n".join(lines).strip()
     end = [pick(rng, CLOSINGS[language]), name]
     return "\n".join([*head, f"Subject: {subject}", "", body, "", *end])
+
+
+def _sentences(rng: Random, order: Order, language: str) -> list[str]:
+    """All that is said beside the articles, in any order."""
+    parts = [
+        *_number_sentence(rng, order, language),
+        *_due_sentence(rng, order, language),
+        *_money(rng, order, language),
+        *_haste(rng, order, language),
+        *_aside(rng, language),
+    ]
+    return _shuffled(rng, parts)
 
 
 def _joined(parts: list[str], both: str) -> str:

@@ -56,7 +56,7 @@ def draw(rng: Random, number: int, language: str) -> Order:
     total = between(rng, 4_000, 480_000) if net is None else gross(net, currency)
     told = rng.random()
     counts = (1, 2, 3, 4, 5, 6, 8, 12, 12, 15, 24, 30, 50, 80)
-    wanted = {f"{pick(rng, GOODS)}-{between(rng, 101, 989)}" for _ in range(between(rng, 1, 4))}
+    wanted = [f"{pick(rng, GOODS)}-{between(rng, 101, 989)}" for _ in range(between(rng, 1, 4))]
     return Order(
         number=number if rng.random() < 0.86 else None,
         sent=sent,
@@ -65,7 +65,7 @@ def draw(rng: Random, number: int, language: str) -> Order:
         total=total if told < 0.84 else None,
         net=net if told < 0.84 else None,
         express=rng.random() < 0.35,
-        items=tuple((sku, pick(rng, counts)) for sku in sorted(wanted)),
+        items=tuple((sku, pick(rng, counts)) for sku in dict.fromkeys(wanted)),
     )
 
 
