@@ -48,7 +48,7 @@ def role(prompt: str = "") -> Asked:
 
 
 def size(messages: tuple[Message, ...]) -> int:
-    return sum(len(one["content"].encode()) + TOKENS_PER_MESSAGE for one in messages)
+    return sum(len(str(one["content"]).encode()) + TOKENS_PER_MESSAGE for one in messages)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from autoprompt_assets.commands import NewTable, write_experiment
 from autoprompt_assets.engine.budget import BudgetSpec
 from autoprompt_assets.engine.dataset import DatasetSpec
 from autoprompt_assets.engine.errors import InputError
-from autoprompt_assets.engine.llm import RoleSpec
+from autoprompt_assets.engine.llm import TargetSpec
 from autoprompt_assets.engine.optimizers import StrategySettings
 from autoprompt_assets.engine.spec import ExperimentSpec, load_spec
 from autoprompt_assets.loading import load_dataset
@@ -98,7 +98,7 @@ def test_a_table_without_answers_needs_none_under_a_review(tmp_path: Path) -> No
 def test_every_option_stands_in_the_file(tmp_path: Path) -> None:
     path, _ = write_experiment(tmp_path, "new", NewTable(str(tmp_path / written(tmp_path, FIELDS))))
     text = path.read_text()
-    settings: list[type[BaseModel]] = [ExperimentSpec, DatasetSpec, RoleSpec, BudgetSpec]
+    settings: list[type[BaseModel]] = [ExperimentSpec, DatasetSpec, TargetSpec, BudgetSpec]
     fields = {name for one in settings for name in one.model_fields}
     fields |= StrategySettings.model_fields.keys()
     assert [name for name in sorted(fields) if f"{name}:" not in text] == []

@@ -139,3 +139,8 @@ def test_what_a_candidate_holds_is_known_by_its_text(candidate: Candidate, said:
 
 def test_what_the_first_prompt_holds_itself_is_no_row() -> None:
     assert Apart(f"Solve it: {STORY}", PLACED).problem(Candidate(f"Solve it: {STORY}"), ()) == ""
+
+
+def test_a_candidate_with_other_texts_is_told_so() -> None:
+    problem = Apart({"system": "Name it.", "user": "{input}"}, ()).problem(Candidate("Name."), ())
+    assert problem == "its texts are prompt, and those of this search are system, user"

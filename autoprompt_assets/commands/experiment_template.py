@@ -41,6 +41,17 @@ roles:
     # name in braces (of one column {{input}} does as well), as a template of the user message.
     # Put spaces inside other braces around a name: {{ label }}.
     prompt: {prompt}
+    # In place of prompt a conversation, of which the search may change the texts named in tune
+    # (left out, the system's); history names a column with earlier turns, which inputs names, too.
+    # messages: [{{system: "You route tickets."}}, {{history: turns}}, {{user: "{{body}}"}}]
+    # tune: [system]
+    # Columns of inputs that hold images: URLs, data URIs, or files beside the table.
+    # images: [photo]
+    # What the model may call: a JSON or Python file beside this one; required: it must call.
+    # tools: tools.json
+    # tool_choice: auto
+    # A JSON schema that answers must have, here or as a file beside this one.
+    # response_format: answer.json
     temperature: 0
     # What a model thinks before it answers counts, too; an answer that is cut off counts as wrong.
     # Sent as max_completion_tokens where the model wants that.
@@ -72,8 +83,9 @@ endpoints: {{}}
 # exact and contains (with ignore_case), choice, number (with tolerance), regex (with pattern and
 # ignore_case), json (with field, or credit: fields), labels, ordinal, length, similarity, sql,
 # model (the review role judges; its prompt holds {{response}}, and {{answer}} for the target),
-# or python (a function of yours: function: grade.py:grade). Several by name, each with its
-# weight, are graders. autoprompt_assets/docs/graders.md has each.
+# or python (a function of yours: function: grade.py:grade); autoprompt_assets/docs/graders.md has
+# each. In place of grader, several by name, each with its weight:
+# graders: {{right: {{kind: json, credit: fields, weight: 3}}, short: {{kind: length, at_most: 9}}}}
 grader:
 {grader}
 

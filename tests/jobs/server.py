@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from tests.jobs.job import REVIEWER, TARGET, WRITER, Job, Json, Message, said
 from tests.loopback import Behaviour, LoopbackServer, digest
 
-ROLES = {TARGET: "target", WRITER: "optimizer", REVIEWER: "review"}
+ROLES = {
+    **{TARGET: "target", WRITER: "optimizer", REVIEWER: "review"},
+    # Those of the shipped experiments.
+    **{"gpt-4.1-mini": "target", "gpt-4.1": "optimizer"},
+}
 
 
 def strings(value: object) -> Iterator[str]:

@@ -99,6 +99,11 @@ class Apart:
         return ""
 
     def _misfit(self, candidate: Candidate) -> str:
+        if candidate.texts.keys() != self._first.keys():
+            return (
+                f"its texts are {', '.join(candidate.texts)}, and those of this search are "
+                f"{', '.join(self._first)}"
+            )
         if not self._rows:
             return ""
         layout = Layout(tuple(self._rows[0].inputs))
