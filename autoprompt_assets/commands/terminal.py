@@ -138,7 +138,7 @@ def _advice(outcome: Outcome) -> str:
 
 def _score(summary: Summary) -> str:
     low, high = summary.ci95
-    rows = f"{summary.total:,.1f}".removesuffix(".0")
+    rows = phrases.count(summary.total)
     return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {rows}/{summary.measured}"
 
 
