@@ -273,6 +273,22 @@ def test_both_intervals_of_the_test_are_shown_and_explained(report: Report) -> N
     assert "Clopper" not in render(replace(report, outcome=graded))
 
 
+def test_headroom_of_partial_values_promises_no_gain_of_nothing(report: Report) -> None:
+    """Without noise no gain is too small: how small depends on how it is spread over the rows."""
+    partial = replace(report.headroom, partial=True, smallest=0.0, winnable=71.25)
+    said = parse(render(replace(report, headroom=partial))).said
+    assert "what the first prompt's answers lack, worth 71.2 of 150 validation rows" in said
+    assert "depends on how even a gain is over the 96 test rows" in said
+    noisy = replace(partial, smallest=0.031)
+    assert "3.1 points: the noise hides" in parse(render(replace(report, headroom=noisy))).said
+
+
+def test_long_targets_get_more_room(report: Report) -> None:
+    rows = [replace(row, target='{"number": 1} ' * 9) for row in rows_of(2, 1)]
+    assert '<table class="changed">' in render(report)
+    assert '<table class="changed long">' in render(replace(report, rows=rows))
+
+
 def test_rows_that_are_right_in_part_show_their_value_and_feedback_the_greatest_change_first(
     report: Report,
 ) -> None:
@@ -290,6 +306,8 @@ def test_rows_that_are_right_in_part_show_their_value_and_feedback_the_greatest_
     places = [said.index(name) for name in ("great", "small", "fallen")]
     assert places == sorted(places)
     assert "partial 0.625" in said
+    assert '<span class="tag partial">' in page
+    assert '<span class="tag right">' in page
     assert "two of <b>four</b> fields are missing" in said
     assert "<b>four</b>" not in page
 
