@@ -141,6 +141,8 @@ def _said(field: str, places: list[str], detail: ErrorDetails, tag: str) -> str:
     mend = MENDS.get(kind)
     said = mend.format(**{name: _plain(value) for name, value in context.items()}) if mend else ""
     said = said or f"{detail['msg'].lower()}; mend it"
+    if kind == "string_type" and detail["input"] is None:
+        said = "is empty; fill it in, or take it out"
     if kind == "string_type" and isinstance(detail["input"], bool):
         said += " (YAML reads yes, no, on and off as true and false)"
     if kind not in ("union_tag_invalid", "union_tag_not_found"):
