@@ -16,6 +16,7 @@ from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, Scor
 from autoprompt_assets.engine.report.phrases import p_value
 from autoprompt_assets.engine.search import Best, Decision, Iteration, Scored
 from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.statistics import measure_headroom
 from tests.report_support import (
     SPEND,
     dropped,
@@ -250,6 +251,23 @@ def test_chart_stays_within_its_axes(iterations: int) -> None:
 def test_chart_zooms_in_on_close_scores() -> None:
     assert draw([mark(0, 0.82), mark(1, 0.84)]).y_ticks[0].text == "75%"
     assert [tick.text for tick in draw([mark(0, 1.0, half=0)]).y_ticks] == ["95%", "100%"]
+
+
+@pytest.mark.parametrize(
+    ("repeats", "said"),
+    [
+        ([(0.5, 0.5)] * 20, "how small a gain 96 test rows can show depends on how even it is"),
+        ([(0.5, 0.7)] * 20, "the noise hides gains below 4.0 points on 96 test rows"),
+    ],
+)
+def test_no_least_gain_is_given_of_graded_values(
+    report: Report, repeats: list[tuple[float, float]], said: str
+) -> None:
+    """Without noise, 0.0 points stood there."""
+    values = measure_headroom([0.5] * 40, repeats, 96)
+    told = parse(render(replace(report, headroom=values))).said
+    assert said in told
+    assert "is the least gain" not in told
 
 
 def test_headroom_is_shown_and_hopeless_is_said_plainly(report: Report) -> None:

@@ -178,8 +178,9 @@ class ExperimentSpec(Frozen):
     def _told_apart(cls, graders: dict[str, GraderSpec] | None) -> dict[str, GraderSpec] | None:
         # A metric of the grader `a` is `a.name`, and so is a field's place in a line or --set.
         for name in graders or {}:
-            if not name.strip() or "." in name:
-                raise ValueError(f"the name {name!r} is empty or holds a dot; rename it")
+            if not name.strip() or "." in name or not name.isprintable():
+                wrong = "is empty, or holds a dot or a control character"
+                raise ValueError(f"the name {name!r} {wrong}; rename it")
         return graders
 
     @field_validator("grader", mode="before")
