@@ -296,9 +296,6 @@ def test_headroom_of_partial_values_promises_no_gain_of_nothing(report: Report) 
     partial = replace(report.headroom, partial=True, smallest=0.0, winnable=71.25)
     said = parse(render(replace(report, headroom=partial))).said
     assert "what the first prompt's answers lack, worth 71.2 of 150 validation rows" in said
-    assert "depends on how even a gain is over the 96 test rows" in said
-    noisy = replace(partial, smallest=0.031)
-    assert "3.1 points: the noise hides" in parse(render(replace(report, headroom=noisy))).said
 
 
 def test_long_targets_get_more_room(report: Report) -> None:

@@ -37,6 +37,7 @@ MENDS = {
     "float_parsing": "is no number; write one",
     "float_type": "is no number; write one",
     "bool_parsing": "is neither true nor false; write one of them",
+    "bool_type": "is not true or false; write one of them, without quotes",
     "dict_type": "is not a mapping; write `key: value` lines below it",
     "model_type": "is not a mapping; write `key: value` lines below it",
     "tuple_type": "is not a list; write `- item` lines below it",
