@@ -226,6 +226,17 @@ def test_an_empty_split_counts_what_is_left_of_the_rows() -> None:
     assert len(caught.value.lines) == 2
 
 
+def test_a_split_that_those_before_it_leave_nothing_is_told_of_them() -> None:
+    """A higher count of its own would give it no row."""
+    rows = [text_row(f"question {number}", "a") for number in range(12)]
+    counts = {"train": 12, "validation": 8, "test": 50}
+    with pytest.raises(InputError) as caught:
+        build_dataset(rows, DatasetSpec.model_validate({"path": "a.csv", "split": counts}))
+    lines = caught.value.lines
+    assert "; dataset.split.train = 12 takes them all; add rows, or lower it" in lines[0]
+    assert "train = 12 and dataset.split.validation = 8 take them all" in lines[1]
+
+
 def test_empty_split_names_its_field() -> None:
     rows = [text_row(f"question {number}", "a") for number in range(12)]
     spec = DatasetSpec.model_validate(
@@ -233,5 +244,6 @@ def test_empty_split_names_its_field() -> None:
     )
     with pytest.raises(InputError) as caught:
         build_dataset(rows, spec)
-    check(caught, "a.csv", ["the test split is empty (12 usable rows)", "dataset.split.test = 50"])
+    taken = "dataset.split.train = 4 and dataset.split.validation = 8 take them all; add rows, or"
+    check(caught, "a.csv", [f"the test split is empty (12 usable rows); {taken} lower these"])
     assert len(caught.value.lines) == 1

@@ -41,6 +41,7 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "too deep": (spec_text(description="[" * 5000), ["nested too deeply; write it flatter"]),
     "a list as key": ("? [a]\n: 1\n", ["line 1", "mend the YAML there"]),
     "a Python object": ("a: !!python/object:os.system {}\n", ["line 1", "mend the YAML there"]),
+    "no prompt": (prompted("null"), ["target.prompt = null: is empty; fill it in, or take it out"]),
     "a number as key": (spec_text() + "1: x\n", ["1 = 1: is no text; put the key in quotes"]),
     "nothing but a description": (
         "description: x\n",

@@ -40,6 +40,8 @@ LINES = {
     "file or directory); name a file beside the experiment's",
     "kind: code": "grader: allow_code: is not set, and the grader 'code' runs what the model "
     "writes; set it to true where that may be",
+    "kind: code, allow_code: 'yes'": 'grader.allow_code = "yes": is not true or '
+    "false; write one of them, without quotes",
     "kind: code, allow_code: true, tests: t": "grader.tests = 't' is none of "
     "dataset.inputs; add it there",
     "kind: tool_calls, order: none": "grader.order = \"none\": is not allowed; use 'fixed' or "

@@ -91,7 +91,8 @@ def test_a_table_without_answers_needs_none_under_a_review(tmp_path: Path) -> No
     rows = [{"text": f"Text {n}"} for n in range(60)]
     path = str(tmp_path / written(tmp_path, rows))
     assert begun(tmp_path / "judged", NewTable(path), "model").dataset.target is None
-    with pytest.raises(InputError, match="has no column"):
+    lacking = "has no column.*; mend --target, or give --no-target where the grader needs none"
+    with pytest.raises(InputError, match=lacking):
         begun(tmp_path / "exact", NewTable(path))
 
 

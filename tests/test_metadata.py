@@ -140,6 +140,14 @@ def test_a_terminal_shows_gap_and_counts(outcome: Outcome) -> None:
     assert "candidates: 15 evaluated, of which 3 accepted and 5 dropped early; 2 rejected" in said
 
 
+def test_a_terminal_shows_parts_of_rows_to_one_place(outcome: Outcome) -> None:
+    out = io.StringIO()
+    baseline = replace(outcome.test.baseline, total=21.4286)
+    test = replace(outcome.test, baseline=baseline)
+    show_outcome(replace(outcome, test=test), Console(file=out, width=100))
+    assert f"21.4/{baseline.measured} " in out.getvalue()
+
+
 def test_the_end_tells_what_one_answer_costs() -> None:
     costs = AnswerCosts(AnswerCost(0.001, 9, 1), AnswerCost(None, 90, 1), "one answer costs more")
     best = select(first(), story())

@@ -145,7 +145,7 @@ UNUSABLE: dict[str, tuple[str, str]] = {
     ),
     "is no Python": (
         "def grade(row, answer:\n",
-        "cannot be loaded: SyntaxError: '(' was never closed",
+        "cannot be loaded: SyntaxError: '(' was never closed (grade.py, line 1)",
     ),
     "has another name": (
         "def grades(row, answer): ...",

@@ -16,6 +16,7 @@ from autoprompt_assets.engine.report.chart import BOTTOM, LEFT, RIGHT, TOP, Scor
 from autoprompt_assets.engine.report.phrases import p_value
 from autoprompt_assets.engine.search import Best, Decision, Iteration, Scored
 from autoprompt_assets.engine.spend import Spend
+from autoprompt_assets.engine.statistics import measure_headroom
 from tests.report_support import (
     SPEND,
     dropped,
@@ -252,6 +253,23 @@ def test_chart_zooms_in_on_close_scores() -> None:
     assert [tick.text for tick in draw([mark(0, 1.0, half=0)]).y_ticks] == ["95%", "100%"]
 
 
+@pytest.mark.parametrize(
+    ("repeats", "said"),
+    [
+        ([(0.5, 0.5)] * 20, "how small a gain 96 test rows can show depends on how even it is"),
+        ([(0.5, 0.7)] * 20, "the noise hides gains below 4.0 points on 96 test rows"),
+    ],
+)
+def test_no_least_gain_is_given_of_graded_values(
+    report: Report, repeats: list[tuple[float, float]], said: str
+) -> None:
+    """Without noise, 0.0 points stood there."""
+    values = measure_headroom([0.5] * 40, repeats, 96)
+    told = parse(render(replace(report, headroom=values))).said
+    assert said in told
+    assert "is the least gain" not in told
+
+
 def test_headroom_is_shown_and_hopeless_is_said_plainly(report: Report) -> None:
     said = parse(render(report)).said
     assert "60.0 points: rows that any candidate could still win, 90 of 150" in said
@@ -273,6 +291,19 @@ def test_both_intervals_of_the_test_are_shown_and_explained(report: Report) -> N
     assert "Clopper" not in render(replace(report, outcome=graded))
 
 
+def test_headroom_of_partial_values_promises_no_gain_of_nothing(report: Report) -> None:
+    """Without noise no gain is too small: how small depends on how it is spread over the rows."""
+    partial = replace(report.headroom, partial=True, smallest=0.0, winnable=71.25)
+    said = parse(render(replace(report, headroom=partial))).said
+    assert "what the first prompt's answers lack, worth 71.2 of 150 validation rows" in said
+
+
+def test_long_targets_get_more_room(report: Report) -> None:
+    rows = [replace(row, target='{"number": 1} ' * 9) for row in rows_of(2, 1)]
+    assert '<table class="changed">' in render(report)
+    assert '<table class="changed long">' in render(replace(report, rows=rows))
+
+
 def test_rows_that_are_right_in_part_show_their_value_and_feedback_the_greatest_change_first(
     report: Report,
 ) -> None:
@@ -290,6 +321,8 @@ def test_rows_that_are_right_in_part_show_their_value_and_feedback_the_greatest_
     places = [said.index(name) for name in ("great", "small", "fallen")]
     assert places == sorted(places)
     assert "partial 0.625" in said
+    assert '<span class="tag partial">' in page
+    assert '<span class="tag right">' in page
     assert "two of <b>four</b> fields are missing" in said
     assert "<b>four</b>" not in page
 

@@ -89,6 +89,9 @@ def test_what_several_may_ask_is_what_they_may_ask_together() -> None:
         ("graders: {a: {kind: exact, patern: x}}", "graders.a.patern: no such field"),
         ("graders: {a: {kind: exact}}\ngrader: {kind: exact}", "grader and graders stand both"),
         ("graders: {}", "grader: is missing; add it"),
+        ('graders: {"": {kind: exact}}', "graders: the name '' is empty, or holds a dot or a"),
+        ("graders: {a.b: {kind: exact}}", "graders: the name 'a.b' is empty, or holds a dot or a"),
+        ('graders: {"a\\nb": {kind: exact}}', "graders: the name 'a\\nb' is empty, or holds a dot"),
         ("description: none", "grader: is missing; add it"),
         ("grader: {kind: exact, weight: 2}", "grader.weight counts among several graders alone"),
         (

@@ -82,10 +82,10 @@ endpoints: {{}}
 
 # exact and contains (with ignore_case), choice, number (with tolerance), regex (with pattern and
 # ignore_case), json (with field, or credit: fields), labels, ordinal, length, similarity, sql,
-# model (the review role judges; its prompt holds {{response}}, and {{answer}} for the target),
-# or python (a function of yours: function: grade.py:grade); autoprompt_assets/docs/graders.md has
-# each. In place of grader, several by name, each with its weight:
-# graders: {{right: {{kind: json, credit: fields, weight: 3}}, short: {{kind: length, at_most: 9}}}}
+# code, tool_calls, model (the review role judges; its prompt holds {{response}}, and {{answer}}
+# for the target), or python (a function of yours: function: grade.py:grade). Several by name, each
+# with its weight, are graders. autoprompt_assets/docs/graders.md has each.
+# graders: {{right: {{kind: exact, weight: 3}}, short: {{kind: length, at_most: 400}}}}
 grader:
 {grader}
 

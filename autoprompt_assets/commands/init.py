@@ -111,6 +111,7 @@ def _read(table: NewTable, grader: str) -> tuple[DatasetSpec, list[str]]:
         built = build_dataset(rows, spec)
     except InputError as error:
         options = {f"dataset.{name}": flag for name, flag in FLAGS.items()}
+        options["set it to null"] = "give --no-target"
         pattern = re.compile("|".join(map(re.escape, options)))
         lines = [pattern.sub(lambda found: options[found[0]], line) for line in error.lines]
         raise InputError(lines) from None

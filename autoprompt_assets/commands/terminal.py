@@ -138,7 +138,8 @@ def _advice(outcome: Outcome) -> str:
 
 def _score(summary: Summary) -> str:
     low, high = summary.ci95
-    return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {summary.total:,.6g}/{summary.measured}"
+    rows = phrases.count(summary.total)
+    return f"{summary.score:.3f}  [{low:.3f}, {high:.3f}]  {rows}/{summary.measured}"
 
 
 def _answer(summary: Summary) -> str:

@@ -233,13 +233,24 @@ def _split_at(place: float, thresholds: Sequence[float]) -> Split | None:
 
 def _refuse_empty(dataset: Dataset, spec: DatasetSpec, few: Sequence[str]) -> None:
     sizes, asked = dataset.sizes(), spec.split.model_dump()
+    rows = len(dataset.examples) + len(dataset.spare)
     lost = ", ".join(f"{count} {why}" for why, count in dataset.dropped.items() if count)
     usable = quantity(len(dataset.examples), "usable row") + (f"; dropped: {lost}" if lost else "")
     problems = [
-        f"{spec.file}: the {split} split is empty ({usable}); add rows, or raise "
-        f"dataset.split.{split} = {asked[split]:g}"
+        f"{spec.file}: the {split} split is empty ({usable}); {_more(spec.split, split, rows)}"
         for split in SPLITS
         if not sizes[split] and asked[split] > 0
     ]
     if problems:
         raise InputError([f"{spec.file}: {line}" for line in few] or problems)
+
+
+def _more(spec: SplitSpec, split: Split, rows: int) -> str:
+    """What gives `split` rows; a higher count does not where those before it take all `rows`."""
+    asked = spec.model_dump()
+    before = SPLITS[: SPLITS.index(split)]
+    if not spec.by_count or sum(asked[one] for one in before) < rows:
+        return f"add rows, or raise dataset.split.{split} = {asked[split]:g}"
+    taken = " and ".join(f"dataset.split.{one} = {asked[one]:g}" for one in before)
+    verb, them = ("takes", "it") if len(before) == 1 else ("take", "these")
+    return f"{taken} {verb} them all; add rows, or lower {them}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from autoprompt_assets.engine.errors import shown
 from autoprompt_assets.engine.example import Example
@@ -44,7 +44,7 @@ class CodeGrader(GraderSettings):
     """
 
     kind: Literal["code"]
-    allow_code: bool = False
+    allow_code: StrictBool = False
     tests: str | None = None
     """The column that holds the tests, which the prompt need not name; else the target does. They
     are Python, or a JSON list of it."""

@@ -115,7 +115,10 @@ def fault(error: BaseException, folder: str) -> str:
     """An error's last line, with the user's line that it came from."""
     lines = traceback.format_exception_only(type(error), error)
     said = " ".join(lines[-1].split())[:300] or type(error).__name__
-    return f"{said}{_place(traceback.extract_tb(error.__traceback__), folder)}"
+    frames = list(traceback.extract_tb(error.__traceback__))
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append(traceback.FrameSummary(error.filename, error.lineno, ""))
+    return f"{said}{_place(frames, folder)}"
 
 
 def _place(frames: list[traceback.FrameSummary] | traceback.StackSummary, folder: str) -> str:

@@ -127,8 +127,8 @@ def is_message(message: object) -> bool:
 
 
 def _read_message(message: Mapping[str, Any]) -> _Message:
-    made = [*_calls(message)]
     calls = bool(message.get("tool_calls") or message.get("function_call"))
+    made = [*_calls(message)] if calls else []
     text, refusal = message.get("content"), message.get("refusal")
     # vLLM says `reasoning`, its older versions and others `reasoning_content`.
     apart = message.get("reasoning") or message.get("reasoning_content")

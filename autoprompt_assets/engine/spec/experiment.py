@@ -173,6 +173,16 @@ class ExperimentSpec(Frozen):
         named = (self.graders or {}).items()
         return next(f"graders.{n}.kind is {one.kind!r}" for n, one in named if getattr(one, trait))
 
+    @field_validator("graders")
+    @classmethod
+    def _told_apart(cls, graders: dict[str, GraderSpec] | None) -> dict[str, GraderSpec] | None:
+        # A metric of the grader `a` is `a.name`, and so is a field's place in a line or --set.
+        for name in graders or {}:
+            if not name.strip() or "." in name or not name.isprintable():
+                wrong = "is empty, or holds a dot or a control character"
+                raise ValueError(f"the name {name!r} {wrong}; rename it")
+        return graders
+
     @field_validator("grader", mode="before")
     @classmethod
     def _one_or_several(cls, grader: object, info: ValidationInfo) -> object:

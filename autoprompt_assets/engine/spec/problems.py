@@ -37,6 +37,7 @@ MENDS = {
     "float_parsing": "is no number; write one",
     "float_type": "is no number; write one",
     "bool_parsing": "is neither true nor false; write one of them",
+    "bool_type": "is not true or false; write one of them, without quotes",
     "dict_type": "is not a mapping; write `key: value` lines below it",
     "model_type": "is not a mapping; write `key: value` lines below it",
     "tuple_type": "is not a list; write `- item` lines below it",
@@ -141,6 +142,8 @@ def _said(field: str, places: list[str], detail: ErrorDetails, tag: str) -> str:
     mend = MENDS.get(kind)
     said = mend.format(**{name: _plain(value) for name, value in context.items()}) if mend else ""
     said = said or f"{detail['msg'].lower()}; mend it"
+    if kind == "string_type" and detail["input"] is None:
+        said = "is empty; fill it in, or take it out"
     if kind == "string_type" and isinstance(detail["input"], bool):
         said += " (YAML reads yes, no, on and off as true and false)"
     if kind not in ("union_tag_invalid", "union_tag_not_found"):
