@@ -360,3 +360,10 @@ def test_another_row_s_target_is_seen(tmp_path: Path) -> None:
     settings = own_grader(tmp_path, f"{FIRST}return row['target'] == answer")
     (grade,) = grades(settings, "x", row=replace(ROW, target="x"))
     assert grade.outcome == "correct"
+
+
+def test_one_of_several_graders_is_told_by_its_name(tmp_path: Path) -> None:
+    code = f"{FIRST}while True: pass"
+    settings = own_grader(tmp_path, code, cpu_s=0.2).located(tmp_path, "graders.tone")
+    (grade,) = grades(settings, "x")
+    assert "took more than 0.2 s of CPU time, graders.tone.cpu_s" in grade.reason

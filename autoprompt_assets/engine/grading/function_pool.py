@@ -42,11 +42,15 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """What one row may take: seconds of CPU time, questions to the review model, bytes of each."""
+    """What one row may take: seconds of CPU time, questions to the review model, bytes of each.
+
+    `place` is the field of the experiment's file that says so: `grader`, or `graders.NAME`.
+    """
 
     cpu_s: float
     reviews: int
     longest_review: int
+    place: str = "grader"
 
 
 @dataclass
@@ -159,7 +163,7 @@ class FunctionPool:
         worker, waits, problem = await self._started()
         if problem:
             worker.kill()
-            raise InputError(f"grader.function = {self.function!r}: {problem}")
+            raise InputError(f"{self._limits.place}.function = {self.function!r}: {problem}")
         return worker, waits
 
     async def _started(self) -> tuple[Worker, bool, str]:
@@ -169,7 +173,7 @@ class FunctionPool:
             "folder": str(self._files.folder),
             "file": self._file,
             "function": self._name,
-            "name": self.function,
+            "name": f"{self._limits.place}.function = {self.function!r}",
             "cpu_s": self._limits.cpu_s,
             "paths": [path for path in sys.path if path],
         }
@@ -210,11 +214,14 @@ class FunctionPool:
 
     def _how(self, worker: Worker) -> str:
         if "CPU time" in worker.how():
-            return f"took more than {self._limits.cpu_s:g} s of CPU time, grader.cpu_s"
+            return (
+                f"took more than {self._limits.cpu_s:g} s of CPU time, {self._limits.place}.cpu_s"
+            )
         return worker.how()
 
     def _too_late(self, worker: Worker) -> str:
-        late = f"gave no grade in {CLOCK * self._limits.cpu_s:g} s, ten times grader.cpu_s"
+        limits = self._limits
+        late = f"gave no grade in {CLOCK * limits.cpu_s:g} s, ten times {limits.place}.cpu_s"
         if worker.blocked:
             late += f"; it is async and blocks at {worker.blocked}"
         return late
@@ -291,7 +298,7 @@ class _Questions:
             if size > self._limits.longest_review:
                 raise NoReview(
                     f"it asks the review model with {size:,} bytes, more than "
-                    f"grader.longest_review = {self._limits.longest_review:,}"
+                    f"{self._limits.place}.longest_review = {self._limits.longest_review:,}"
                 )
             replicate = int(asked["replicate"])
             text = await self._ask(*messages, form=asked["form"], replicate=replicate)

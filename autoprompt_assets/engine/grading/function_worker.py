@@ -305,8 +305,7 @@ class Waiting:
             where = f"{place}, line {own[-1].lineno}: {line[:100]}"
             self._link.send({"id": 0, "blocked": where})
             print(  # noqa: T201
-                f"grader.function = {self._name!r} is async and blocks at {where}; await there, or "
-                "write a plain def",
+                f"{self._name} is async and blocks at {where}; await there, or write a plain def",
                 file=sys.stderr,
                 flush=True,
             )

@@ -46,6 +46,7 @@ class PythonGrader(GraderSettings):
     longest_review: Whole = Field(20_000, ge=1)
     """UTF-8 bytes that one such question may have."""
     _files: OwnFiles | None = PrivateAttr(None)
+    _place: str = PrivateAttr("grader")
 
     @field_validator("function")
     @classmethod
@@ -90,6 +91,7 @@ class PythonGrader(GraderSettings):
                 "name a file beside the experiment's"
             )
         found = self.model_copy()
+        found._place = place
         found._files = OwnFiles.of(folder, self.files, f"{place}.files")
         return found
 
@@ -112,7 +114,7 @@ class PythonGrader(GraderSettings):
         if self._files is None:
             raise InputError(f"the folder of {self.function} is not known; load it from a file")
         name = self.function.rpartition(":")[2]
-        limits = Limits(self.cpu_s, self.reviews, self.longest_review)
+        limits = Limits(self.cpu_s, self.reviews, self.longest_review, self._place)
         return FunctionPool(self._files, self.file, name, limits)
 
 
